@@ -1,0 +1,3 @@
+#include <fixtures/flag.h>
+
+#include "step.h"

@@ -1,0 +1,4 @@
+// Looks right, where it may not.
+#pragma once
+
+#include "properties/verdict.h"

@@ -1,0 +1,2 @@
+// Stands leftmost.
+#pragma once

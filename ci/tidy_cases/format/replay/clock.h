@@ -1,0 +1,4 @@
+// A clock.
+#pragma once
+
+inline int  now( ) { return 1; }

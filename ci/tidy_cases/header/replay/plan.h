@@ -1,0 +1,4 @@
+// Forgets what it needs.
+#pragma once
+
+inline std::string name() { return "plan"; }

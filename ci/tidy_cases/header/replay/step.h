@@ -1,0 +1,6 @@
+// Brings what it needs.
+#pragma once
+
+#include <string>
+
+inline std::string name() { return "step"; }

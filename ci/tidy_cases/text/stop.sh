@@ -1,0 +1,2 @@
+# Stops at a failure.
+set -euo pipefail
