@@ -16,22 +16,22 @@ enum class Verdict { pass, unknown, fail };
 
 // Two facts that contradict each other, and where to look. Never an opinion.
 struct Finding {
-  std::string expected;      // the first fact: what was promised, answered or recorded
-  std::string observed;      // the second fact: what contradicts it
-  std::string request;       // the request as a curl line; empty when the finding is not about one request
-  std::string history;       // the history in which the exchange stands; empty when there is none
-  std::int64_t step = -1;    // the step of the plan within that history; -1 when the finding is not about one request
+  std::string expected;    // the first fact: what was promised, answered or recorded
+  std::string observed;    // the second fact: what contradicts it
+  std::string request;     // the request as a curl line; empty when the finding is not about one request
+  std::string history;     // the history in which the exchange stands; empty when there is none
+  std::int64_t step = -1;  // the step of the plan within that history; -1 when the finding is not about one request
 };
 
 // What one invariant came to in one scope.
 struct Result {
-  std::string invariant;     // the id: "G1", "S3", "E4'"
-  std::string title;         // what must hold, in one line
-  std::string scope;         // the stage or edge it was judged in: "shadow", "live → completed"
+  std::string invariant;  // the id: "G1", "S3", "E4'"
+  std::string title;      // what must hold, in one line
+  std::string scope;      // the stage or edge it was judged in: "shadow", "live → completed"
   Verdict verdict = Verdict::unknown;
-  std::string reason;        // why it is unknown; for a pass, what was looked at
-  std::uint64_t checked = 0; // how many things were looked at; a pass has looked at at least one
-  std::uint64_t violations = 0;    // all of them; `findings` holds at most `max_findings_per_result`
+  std::string reason;            // why it is unknown; for a pass, what was looked at
+  std::uint64_t checked = 0;     // how many things were looked at; a pass has looked at at least one
+  std::uint64_t violations = 0;  // all of them; `findings` holds at most `max_findings_per_result`
   std::vector<Finding> findings;
 };
 

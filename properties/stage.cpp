@@ -22,7 +22,9 @@ std::optional<Stage> stage_named(std::string_view name) {
   return std::nullopt;
 }
 
-std::string name_of(const Edge& edge) { return std::string(name_of(edge.from)) + " → " + std::string(name_of(edge.to)); }
+std::string name_of(const Edge& edge) {
+  return std::string(name_of(edge.from)) + " → " + std::string(name_of(edge.to));
+}
 
 std::optional<Edge> edge_named(std::string_view name) {
   const auto colon = name.find(':');
@@ -43,7 +45,8 @@ bool legal(Stage from, Stage to) { return std::abs(index_of(from) - index_of(to)
 std::vector<Stage> path(Stage from, Stage to) {
   const int step = index_of(from) <= index_of(to) ? 1 : -1;
   std::vector<Stage> stages{from};
-  for (int i = index_of(from); i != index_of(to); i += step) stages.push_back(all_stages[static_cast<std::size_t>(i + step)]);
+  for (int i = index_of(from); i != index_of(to); i += step)
+    stages.push_back(all_stages[static_cast<std::size_t>(i + step)]);
   return stages;
 }
 
