@@ -1,0 +1,203 @@
+#include "reports/console.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reports/escape.h"
+#include "reports/phrases.h"
+
+namespace rehearse::reports {
+namespace {
+
+using properties::Finding;
+using properties::Result;
+using properties::Verdict;
+
+// Limits of what a person reads in a terminal; the report files hold everything.
+constexpr std::size_t fact_limit = 600;       // code points of one fact: about seven lines
+constexpr std::size_t request_limit = 2000;   // a curl line that is still worth copying
+constexpr std::size_t findings_a_result = 3;  // the first shows what is wrong, two more that it was no accident
+constexpr std::size_t volatile_values_shown = 8;
+
+class Console {
+ public:
+  Console(const Report& report, const ConsoleOptions& options)
+      : report_(report), options_(options), width_(static_cast<std::size_t>(std::max(options.width, 60))) {}
+
+  std::string render() {
+    verdict_line();
+    wrapped("", about());
+    table();
+    findings();
+    unknowns();
+    volatiles();
+    files();
+    out_ += '\n';
+    verdict_line();
+    return std::move(out_);
+  }
+
+ private:
+  std::string painted(std::string_view code, std::string_view text) const {
+    return options_.color ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+  }
+
+  static std::string_view color_of(Verdict verdict) {
+    return verdict == Verdict::pass ? "1;32" : verdict == Verdict::fail ? "1;31" : "1;33";
+  }
+
+  void verdict_line() {
+    out_ += painted(color_of(report_.verdict), shout(report_.verdict)) + "  " + advice(report_) + "\n";
+  }
+
+  std::string about() const {
+    std::string line;
+    const auto add = [&](std::string_view text) {
+      if (!text.empty()) line += (line.empty() ? "" : " · ") + terminal_escape(text);
+    };
+    add(report_.title);
+    add(report_.traffic);
+    add(report_.started);
+    add(duration(report_.seconds));
+    add(fmt::format("seed {}", report_.seed));
+    add("rehearse " + report_.tool_version);
+    return line;
+  }
+
+  // One paragraph, broken between words where it can be and inside a long one where it must.
+  // REQUIRES: text holds no control characters.
+  void wrapped(std::string_view first, std::string_view text) {
+    const std::string indent(columns_of(first), ' ');
+    const std::size_t room = width_ - std::min(columns_of(first), width_ / 2);
+    std::string_view prefix = first;
+    do {
+      std::string_view line = first_columns(text, room);
+      if (line.size() < text.size()) {
+        const auto space = line.rfind(' ');
+        if (text[line.size()] != ' ' && space != std::string_view::npos && space > 0) line = line.substr(0, space);
+      }
+      out_ += prefix;
+      out_ += line;
+      out_ += '\n';
+      text.remove_prefix(line.size());
+      if (text.starts_with(' ')) text.remove_prefix(1);
+      prefix = indent;
+    } while (!text.empty());
+  }
+
+  void heading(std::string_view text) { out_ += "\n" + painted("1", text) + "\n"; }
+
+  void table() {
+    if (report_.sections.empty()) return;
+    std::vector<std::vector<std::string>> rows{{"", "verdict", "sent", "answered", "refused", "lost", "matched",
+                                                "masked", "differed", "p50", "p99", "findings"}};
+    for (const Section& section : report_.sections) {
+      rows.push_back({terminal_escape(excerpt(section.name, 40)), std::string(name_of(section.verdict)),
+                      grouped(section.sent), grouped(section.answered), grouped(section.refused), grouped(section.lost),
+                      grouped(section.matched), grouped(section.masked), grouped(section.differed),
+                      milliseconds(section.p50_ms), milliseconds(section.p99_ms), grouped(section.findings)});
+    }
+    std::vector<std::size_t> widths(rows[0].size());
+    for (const auto& row : rows) {
+      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+    }
+    out_ += '\n';
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      table_row(rows[i], widths, i == 0 ? nullptr : &report_.sections[i - 1]);
+    if (!report_.conservation.empty()) {
+      out_ += '\n';
+      wrapped("", conservation_line(report_, terminal_escape));
+    }
+  }
+
+  // Names and verdicts stand left, numbers right; a zero is a dot, so that what is not zero is seen.
+  void table_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths, const Section* section) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(widths[i] - columns_of(row[i]), ' ');
+      const std::string cell = section != nullptr && row[i] == "0" ? "·" : row[i];
+      if (i == 0) {
+        out_ += cell + pad;
+      } else if (i == 1) {
+        out_ += "  " + (section == nullptr ? cell : painted(color_of(section->verdict), cell)) + pad;
+      } else {
+        out_ += "  " + pad + cell;
+      }
+    }
+    out_ += '\n';
+  }
+
+  void findings() {
+    for (const Result* result : results_with(report_, Verdict::fail)) {
+      heading(fmt::format("{} in {}: {}", terminal_escape(result->invariant), terminal_escape(result->scope),
+                          counted(result->violations, "violation")));
+      wrapped("  must hold  ", terminal_escape(result->title));
+      const std::size_t shown = std::min(result->findings.size(), findings_a_result);
+      for (std::size_t i = 0; i < shown; ++i) finding(result->findings[i]);
+      if (result->violations > shown) {
+        out_ += fmt::format("\n  and {} more: see the report files\n", grouped(result->violations - shown));
+      }
+    }
+  }
+
+  void finding(const Finding& finding) {
+    out_ += '\n';
+    wrapped("  expected   ", terminal_escape(excerpt(finding.expected, fact_limit)));
+    wrapped("  observed   ", terminal_escape(excerpt(finding.observed, fact_limit)));
+    if (!finding.request.empty()) {
+      out_ += "  request    " + terminal_escape(excerpt(finding.request, request_limit)) + "\n";
+    }
+    if (const std::string place = place_of(finding); !place.empty())
+      out_ += "  where      " + terminal_escape(place) + "\n";
+  }
+
+  void unknowns() {
+    const auto unknown = results_with(report_, Verdict::unknown);
+    if (unknown.empty()) return;
+    heading(fmt::format("Not proved: {}", counted(unknown.size(), "check")));
+    for (const Result* result : unknown) {
+      const std::string_view reason = result->reason.empty() ? "no reason was given" : std::string_view(result->reason);
+      wrapped(fmt::format("  {:<4} ", terminal_escape(excerpt(result->invariant, 12))),
+              terminal_escape(fmt::format("{}: {}", result->scope, excerpt(reason, fact_limit))));
+    }
+  }
+
+  void volatiles() {
+    if (report_.volatiles.empty()) return;
+    heading(fmt::format("Not compared, because the legacy service itself changes them: {}",
+                        counted(report_.volatiles.size(), "value")));
+    const std::size_t shown = std::min(report_.volatiles.size(), volatile_values_shown);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const VolatileValue& value = report_.volatiles[i];
+      wrapped("  ", fmt::format("{} ({}×)", terminal_escape(excerpt(value.where, 200)), grouped(value.count)));
+    }
+    if (report_.volatiles.size() > shown) out_ += fmt::format("  and {} more\n", report_.volatiles.size() - shown);
+  }
+
+  void files() {
+    if (options_.files.empty() && report_.history.empty() && report_.repeat.empty()) return;
+    out_ += '\n';
+    std::size_t widest = 7;
+    for (const auto& [name, path] : options_.files) widest = std::max(widest, columns_of(name));
+    const auto line = [&](std::string_view name, std::string_view text) {
+      if (text.empty()) return;
+      out_ += fmt::format("{}{}  {}\n", name, std::string(widest - columns_of(name), ' '), terminal_escape(text));
+    };
+    for (const auto& [name, path] : options_.files) line(terminal_escape(name), path);
+    line("history", report_.history);
+    line("again", report_.repeat);
+  }
+
+  const Report& report_;
+  const ConsoleOptions& options_;
+  std::size_t width_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string render_console(const Report& report, const ConsoleOptions& options) {
+  return Console(report, options).render();
+}
+
+}  // namespace rehearse::reports

@@ -1,0 +1,59 @@
+#include "reports/junit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "reports/escape.h"
+#include "reports/samples.h"
+
+namespace rehearse::reports {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// What an XML parser that is not ours says.
+bool well_formed(const std::string& xml) {
+  const auto file = std::filesystem::temp_directory_path() / ("junit_test." + std::to_string(getpid()) + ".xml");
+  std::ofstream(file, std::ios::binary) << xml;
+  const int status = std::system(("xmllint --noout '" + file.string() + "'").c_str());
+  std::filesystem::remove(file);
+  return status == 0;
+}
+
+TEST(JUnit, IsAsWritten) { expect_golden("failing.xml", render_junit(failing_report())); }
+
+TEST(JUnit, IsWellFormed) {
+  EXPECT_TRUE(well_formed(render_junit(passing_report())));
+  EXPECT_TRUE(well_formed(render_junit(failing_report())));
+  EXPECT_TRUE(well_formed(render_junit(Report{})));
+}
+
+TEST(JUnit, UnknownIsSkippedWithItsReason) {
+  EXPECT_THAT(render_junit(unknown_report()),
+              HasSubstr("<skipped message=\"the capture holds no write that reached shadow\"/>"));
+}
+
+TEST(JUnit, AReportThatCheckedNothingIsAnError) {
+  EXPECT_THAT(render_junit(Report{}), HasSubstr("<error message=\"Nothing was checked, so nothing is proved.\"/>"));
+}
+
+TEST(JUnit, CountsAreThoseOfTheCases) {
+  EXPECT_THAT(render_junit(failing_report()), HasSubstr("tests=\"6\" failures=\"2\" errors=\"0\" skipped=\"1\""));
+}
+
+TEST(JUnit, HostileTextStaysText) {
+  const std::string xml = render_junit(report_that_says(hostile_text()));
+  EXPECT_TRUE(well_formed(xml));
+  EXPECT_EQ(valid_utf8(xml), xml);
+  EXPECT_THAT(xml, Not(HasSubstr("<script")));
+  EXPECT_THAT(xml, Not(HasSubstr("\x1b")));
+}
+
+}  // namespace
+}  // namespace rehearse::reports

@@ -1,0 +1,132 @@
+#include "reports/markdown.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reports/escape.h"
+#include "reports/phrases.h"
+
+namespace rehearse::reports {
+namespace {
+
+using properties::Finding;
+using properties::Result;
+using properties::Verdict;
+
+constexpr std::size_t fact_limit = 1500;     // code points of one fact
+constexpr std::size_t request_limit = 2500;  // of a curl line
+constexpr std::size_t findings_a_result = 3;
+constexpr std::size_t volatile_values_shown = 10;
+constexpr std::size_t sections_shown = 60;  // five stages and eight edges, walked a few times
+constexpr std::size_t closing_room = 6000;  // kept for what stands behind the findings and the reasons
+
+std::string cell(std::string_view text, std::size_t limit) { return markdown_escape(excerpt(text, limit)); }
+
+std::string mark_of(Verdict verdict) {
+  return verdict == Verdict::pass ? "✅ pass" : verdict == Verdict::fail ? "❌ fail" : "❔ unknown";
+}
+
+std::string header(const Report& report) {
+  std::string out = fmt::format("## {} {}\n\n", mark_of(report.verdict).substr(0, mark_of(report.verdict).find(' ')),
+                                fmt::format("{}: {}", shout(report.verdict), advice(report)));
+  out += fmt::format("{} · traffic {} · {} · {} · seed {} · rehearse {}\n\n", cell(report.title, 200),
+                     cell(report.traffic, 200), cell(report.started, 40), duration(report.seconds), report.seed,
+                     cell(report.tool_version, 40));
+  return out;
+}
+
+std::string table(const Report& report) {
+  if (report.sections.empty()) return "";
+  std::string out =
+      "| | verdict | sent | answered | refused | lost | matched | masked | differed | p50 | p99 | findings |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+  for (std::size_t i = 0; i < report.sections.size() && i < sections_shown; ++i) {
+    const Section& s = report.sections[i];
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(s.name, 60),
+                       mark_of(s.verdict), grouped(s.sent), grouped(s.answered), grouped(s.refused), grouped(s.lost),
+                       grouped(s.matched), grouped(s.masked), grouped(s.differed), milliseconds(s.p50_ms),
+                       milliseconds(s.p99_ms), grouped(s.findings));
+  }
+  if (report.sections.size() > sections_shown) {
+    out += fmt::format("\nand {} more rows\n", report.sections.size() - sections_shown);
+  }
+  return out + "\n";
+}
+
+std::string finding_of(const Finding& finding) {
+  std::string out = "expected\n" + markdown_block(excerpt(finding.expected, fact_limit), "text") + "observed\n" +
+                    markdown_block(excerpt(finding.observed, fact_limit), "text");
+  if (!finding.request.empty()) out += markdown_block(excerpt(finding.request, request_limit), "sh");
+  if (const auto place = place_of(finding); !place.empty()) out += "in " + cell(place, 300) + "\n";
+  return out + "\n";
+}
+
+std::string failure_of(const Result& result) {
+  std::string out = fmt::format("### {} in {}: {}\n\n{}\n\n", cell(result.invariant, 20), cell(result.scope, 60),
+                                counted(result.violations, "violation"), cell(result.title, 300));
+  for (std::size_t i = 0; i < result.findings.size() && i < findings_a_result; ++i) {
+    out += finding_of(result.findings[i]);
+  }
+  const std::uint64_t shown = std::min(result.findings.size(), findings_a_result);
+  if (result.violations > shown) {
+    out += fmt::format("and {} more\n\n", grouped(result.violations - shown));
+  }
+  return out;
+}
+
+std::string reason_of(const Result& result) {
+  return fmt::format("- **{}** in {}: {}\n", cell(result.invariant, 20), cell(result.scope, 60),
+                     cell(result.reason.empty() ? "no reason was given" : result.reason, 400));
+}
+
+// Appends each part while the whole stays below the limit; says how many parts did not fit.
+template <class Render>
+void append_while_it_fits(std::string& out, const std::vector<const Result*>& results, std::string_view what,
+                          Render render) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::string part = render(*results[i]);
+    if (out.size() + part.size() + closing_room > markdown_limit) {
+      out += fmt::format("\n{} more {} did not fit here; the report files hold them.\n\n", results.size() - i, what);
+      return;
+    }
+    out += part;
+  }
+}
+
+std::string closing(const Report& report) {
+  std::string out;
+  if (!report.volatiles.empty()) {
+    out += fmt::format(
+        "\n<details><summary>Not compared, because the legacy service itself changes them: {}</summary>\n\n",
+        counted(report.volatiles.size(), "value"));
+    for (std::size_t i = 0; i < report.volatiles.size() && i < volatile_values_shown; ++i) {
+      out += fmt::format("- {} ({}×)\n", cell(report.volatiles[i].where, 60), grouped(report.volatiles[i].count));
+    }
+    if (report.volatiles.size() > volatile_values_shown) {
+      out += fmt::format("- and {} more\n", report.volatiles.size() - volatile_values_shown);
+    }
+    out += "\n</details>\n";
+  }
+  if (!report.repeat.empty()) out += "\nAgain:\n\n" + markdown_block(excerpt(report.repeat, 500), "sh");
+  return out;
+}
+
+}  // namespace
+
+std::string render_markdown(const Report& report) {
+  std::string out = header(report) + table(report);
+  if (!report.conservation.empty()) {
+    out += excerpt(conservation_line(report, markdown_escape), 2000) + "\n\n";
+  }
+  append_while_it_fits(out, results_with(report, Verdict::fail), "broken invariants", failure_of);
+  if (const auto unknown = results_with(report, Verdict::unknown); !unknown.empty()) {
+    out += "### Not proved\n\n";
+    append_while_it_fits(out, unknown, "reasons", reason_of);
+  }
+  const std::string end = closing(report);
+  if (out.size() + end.size() <= markdown_limit) out += end;
+  return out;
+}
+
+}  // namespace rehearse::reports

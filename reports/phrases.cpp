@@ -1,0 +1,93 @@
+#include "reports/phrases.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+#include "reports/escape.h"
+
+namespace rehearse::reports {
+
+using properties::Result;
+using properties::Verdict;
+
+std::string_view shout(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return "PASS";
+    case Verdict::fail:
+      return "FAIL";
+    case Verdict::unknown:
+      break;
+  }
+  return "UNKNOWN";
+}
+
+std::vector<const Result*> results_with(const Report& report, Verdict verdict) {
+  std::vector<const Result*> found;
+  for (const Result& result : report.results) {
+    if (result.verdict == verdict) found.push_back(&result);
+  }
+  return found;
+}
+
+std::string advice(const Report& report) {
+  if (report.verdict == Verdict::pass) return "safe to take every stage rehearsed";
+  if (report.verdict == Verdict::fail) {
+    std::set<std::string> broken;
+    for (const Result* result : results_with(report, Verdict::fail)) broken.insert(result->invariant);
+    if (broken.empty()) return "do not cut over";
+    return fmt::format("do not cut over: {} broken", counted(broken.size(), "invariant"));
+  }
+  if (report.results.empty()) return "nothing was checked: do not cut over on this evidence";
+  return fmt::format("nothing proves {} of {}: do not cut over on this evidence",
+                     grouped(results_with(report, Verdict::unknown).size()), counted(report.results.size(), "check"));
+}
+
+std::string place_of(const properties::Finding& finding) {
+  if (finding.history.empty()) return "";
+  return finding.step < 0 ? finding.history : fmt::format("{}, step {}", finding.history, finding.step);
+}
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
+}
+
+std::string milliseconds(double value) {
+  if (!std::isfinite(value) || value <= 0) return "–";
+  if (value >= 1000) return fmt::format("{:.2f} s", value / 1000);
+  return value >= 100  ? fmt::format("{:.0f} ms", value)
+         : value >= 10 ? fmt::format("{:.1f} ms", value)
+                       : fmt::format("{:.2f} ms", value);
+}
+
+std::string duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "–";
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = std::llround(seconds);
+  return fmt::format("{} min {} s", whole / 60, whole % 60);
+}
+
+std::string conservation_line(const Report& report, std::string (*escape)(std::string_view)) {
+  std::string line;
+  for (const auto& [name, count] : report.conservation) {
+    line += fmt::format("{}{} {}", line.empty() ? "" : " · ", escape(name), grouped(count));
+  }
+  return line;
+}
+
+std::string grouped(std::uint64_t value) {
+  std::string digits = std::to_string(value);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  return digits;
+}
+
+std::string excerpt(std::string_view text, std::size_t limit) {
+  const std::string whole = valid_utf8(text);
+  const std::string_view kept = first_columns(whole, limit);
+  if (kept.size() == whole.size()) return whole;
+  return fmt::format("{}… ({} more characters)", kept, grouped(columns_of(whole) - limit));
+}
+
+}  // namespace rehearse::reports

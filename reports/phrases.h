@@ -1,0 +1,44 @@
+// What every renderer says in the same words: the verdict in one sentence, numbers, places, excerpts.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reports/report.h"
+
+namespace rehearse::reports {
+
+// "PASS", "UNKNOWN", "FAIL".
+[[nodiscard]] std::string_view shout(properties::Verdict verdict);
+
+// The verdict as advice to whoever has to decide: "safe to take every stage rehearsed", "do not cut over: 2 invariants
+// broken", "nothing proves 3 of 61 invariants: do not cut over on this evidence".
+[[nodiscard]] std::string advice(const Report& report);
+
+// The results of that verdict, in the order of the report.
+[[nodiscard]] std::vector<const properties::Result*> results_with(const Report& report, properties::Verdict verdict);
+
+// Where to look: "history.db, step 481"; empty when the finding names no history.
+[[nodiscard]] std::string place_of(const properties::Finding& finding);
+
+// "1 violation", "3 violations".
+[[nodiscard]] std::string counted(std::uint64_t count, std::string_view noun);
+
+// 0.84 → "0.84 ms", 12.3 → "12.3 ms", 1534 → "1.53 s"; 0 → "–", for nothing was measured.
+[[nodiscard]] std::string milliseconds(double value);
+
+// 61.2 → "1 min 1 s", 9.34 → "9.3 s".
+[[nodiscard]] std::string duration(double seconds);
+
+// "captured 3,012 · sent 2,990 · filtered: health checks 22", each name as `escape` shows it.
+[[nodiscard]] std::string conservation_line(const Report& report, std::string (*escape)(std::string_view));
+
+// 1234567 → "1,234,567".
+[[nodiscard]] std::string grouped(std::uint64_t value);
+
+// At most `limit` code points of the text; what is left out is counted at its end. The result is valid UTF-8.
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t limit);
+
+}  // namespace rehearse::reports

@@ -1,0 +1,251 @@
+#include "reports/report.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cmath>
+#include <stdexcept>
+
+#include "reports/escape.h"
+
+namespace rehearse::reports {
+namespace {
+
+namespace json = boost::json;
+using properties::Finding;
+using properties::Result;
+using properties::Verdict;
+
+json::value text(const std::string& value) { return json::value(valid_utf8(value)); }
+
+// JSON has no NaN and no infinity; a measurement that is neither counts as not measured.
+json::value measured(double value) { return json::value(std::isfinite(value) ? value : 0.0); }
+
+json::value json_of(const Finding& finding) {
+  return {{"expected", text(finding.expected)},
+          {"observed", text(finding.observed)},
+          {"request", text(finding.request)},
+          {"history", text(finding.history)},
+          {"step", finding.step}};
+}
+
+json::value json_of(const Result& result) {
+  json::array findings;
+  for (const Finding& finding : result.findings) findings.push_back(json_of(finding));
+  return {{"invariant", text(result.invariant)}, {"title", text(result.title)},    {"scope", text(result.scope)},
+          {"verdict", name_of(result.verdict)},  {"reason", text(result.reason)},  {"checked", result.checked},
+          {"violations", result.violations},     {"findings", std::move(findings)}};
+}
+
+json::value json_of(const Section& section) {
+  return {{"name", text(section.name)},
+          {"kind", text(section.kind)},
+          {"verdict", name_of(section.verdict)},
+          {"sent", section.sent},
+          {"answered", section.answered},
+          {"refused", section.refused},
+          {"lost", section.lost},
+          {"matched", section.matched},
+          {"masked", section.masked},
+          {"differed", section.differed},
+          {"p50_ms", measured(section.p50_ms)},
+          {"p99_ms", measured(section.p99_ms)},
+          {"seconds", measured(section.seconds)},
+          {"findings", section.findings}};
+}
+
+// Indented by two spaces, a member a line: reports are read and compared by people too.
+void print(std::string& out, const json::value& value, std::size_t indent) {
+  const auto list = [&](char open, char close, const auto& items, auto&& item) {
+    out += open;
+    bool first = true;
+    for (const auto& each : items) {
+      out += first ? "\n" : ",\n";
+      first = false;
+      out.append(indent + 2, ' ');
+      item(each);
+    }
+    if (!first) out.append(1, '\n').append(indent, ' ');
+    out += close;
+  };
+  if (const auto* object = value.if_object()) {
+    list('{', '}', *object, [&](const json::key_value_pair& member) {
+      out += json::serialize(member.key()) + ": ";
+      print(out, member.value(), indent + 2);
+    });
+  } else if (const auto* array = value.if_array()) {
+    list('[', ']', *array, [&](const json::value& element) { print(out, element, indent + 2); });
+  } else if (const auto* number = value.if_double()) {
+    out += fmt::format("{}", *number);
+  } else {
+    out += json::serialize(value);
+  }
+}
+
+// Reads the members of one object; every complaint names the member.
+class Members {
+ public:
+  Members(const json::value& value, std::string_view what) : what_(what) {
+    if (!value.is_object()) throw std::invalid_argument(fmt::format("The report is damaged: {} is no object.", what));
+    object_ = &value.get_object();
+  }
+
+  const json::value& at(std::string_view name) const {
+    const json::value* value = object_->if_contains(name);
+    if (value == nullptr) complain(name, "is missing");
+    return *value;
+  }
+
+  std::string text(std::string_view name) const {
+    const auto* value = at(name).if_string();
+    if (value == nullptr) complain(name, "is no text");
+    return {value->begin(), value->end()};
+  }
+
+  template <class Number>
+  Number number(std::string_view name) const {
+    boost::system::error_code failed;
+    const auto value = at(name).to_number<Number>(failed);
+    if (failed) complain(name, "is no number of its kind");
+    return value;
+  }
+
+  const json::array& list(std::string_view name) const {
+    const auto* value = at(name).if_array();
+    if (value == nullptr) complain(name, "is no list");
+    return *value;
+  }
+
+  Verdict verdict(std::string_view name) const {
+    const std::string value = text(name);
+    for (const Verdict each : {Verdict::pass, Verdict::unknown, Verdict::fail}) {
+      if (properties::name_of(each) == value) return each;
+    }
+    complain(name, "is no verdict");
+  }
+
+ private:
+  [[noreturn]] void complain(std::string_view name, std::string_view complaint) const {
+    throw std::invalid_argument(fmt::format("The report is damaged: \"{}\" of {} {}.", name, what_, complaint));
+  }
+
+  std::string_view what_;
+  const json::object* object_ = nullptr;
+};
+
+Finding finding_of(const json::value& value) {
+  const Members members(value, "a finding");
+  Finding finding;
+  finding.expected = members.text("expected");
+  finding.observed = members.text("observed");
+  finding.request = members.text("request");
+  finding.history = members.text("history");
+  finding.step = members.number<std::int64_t>("step");
+  return finding;
+}
+
+Result result_of(const json::value& value) {
+  const Members members(value, "a result");
+  Result result;
+  result.invariant = members.text("invariant");
+  result.title = members.text("title");
+  result.scope = members.text("scope");
+  result.verdict = members.verdict("verdict");
+  result.reason = members.text("reason");
+  result.checked = members.number<std::uint64_t>("checked");
+  result.violations = members.number<std::uint64_t>("violations");
+  for (const json::value& finding : members.list("findings")) result.findings.push_back(finding_of(finding));
+  return result;
+}
+
+Section section_of(const json::value& value) {
+  const Members members(value, "a section");
+  const auto count = [&](std::string_view name) { return members.number<std::uint64_t>(name); };
+  Section section;
+  section.name = members.text("name");
+  section.kind = members.text("kind");
+  section.verdict = members.verdict("verdict");
+  section.sent = count("sent");
+  section.answered = count("answered");
+  section.refused = count("refused");
+  section.lost = count("lost");
+  section.matched = count("matched");
+  section.masked = count("masked");
+  section.differed = count("differed");
+  section.p50_ms = members.number<double>("p50_ms");
+  section.p99_ms = members.number<double>("p99_ms");
+  section.seconds = members.number<double>("seconds");
+  section.findings = count("findings");
+  return section;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  json::array conservation, sections, results, volatiles;
+  for (const auto& [name, count] : report.conservation) {
+    conservation.push_back({{"name", text(name)}, {"count", count}});
+  }
+  for (const Section& section : report.sections) sections.push_back(json_of(section));
+  for (const Result& result : report.results) results.push_back(json_of(result));
+  for (const VolatileValue& value : report.volatiles) {
+    volatiles.push_back({{"where", text(value.where)}, {"count", value.count}});
+  }
+  const json::value document{{"schema_version", report.schema_version},
+                             {"tool_version", text(report.tool_version)},
+                             {"title", text(report.title)},
+                             {"started", text(report.started)},
+                             {"seconds", measured(report.seconds)},
+                             {"seed", report.seed},
+                             {"repeat", text(report.repeat)},
+                             {"verdict", name_of(report.verdict)},
+                             {"traffic", text(report.traffic)},
+                             {"history", text(report.history)},
+                             {"conservation", std::move(conservation)},
+                             {"sections", std::move(sections)},
+                             {"results", std::move(results)},
+                             {"volatiles", std::move(volatiles)}};
+  std::string out;
+  print(out, document, 0);
+  return out + "\n";
+}
+
+Report from_json(const std::string& text) {
+  boost::system::error_code failed;
+  const json::value document = json::parse(text, failed);
+  if (failed) throw std::invalid_argument("This is no report: it is not JSON (" + failed.message() + ").");
+  if (!document.is_object() || !document.get_object().contains("schema_version")) {
+    throw std::invalid_argument("This is no report: it has no schema_version.");
+  }
+  const Members members(document, "the report");
+  Report report;
+  report.schema_version = members.number<int>("schema_version");
+  if (report.schema_version != report_schema_version) {
+    throw std::invalid_argument(fmt::format("This report has schema version {}; this program reads version {}.",
+                                            report.schema_version, report_schema_version));
+  }
+  report.tool_version = members.text("tool_version");
+  report.title = members.text("title");
+  report.started = members.text("started");
+  report.seconds = members.number<double>("seconds");
+  report.seed = members.number<std::uint64_t>("seed");
+  report.repeat = members.text("repeat");
+  report.verdict = members.verdict("verdict");
+  report.traffic = members.text("traffic");
+  report.history = members.text("history");
+  for (const json::value& each : members.list("conservation")) {
+    const Members count(each, "the conservation");
+    report.conservation.emplace_back(count.text("name"), count.number<std::uint64_t>("count"));
+  }
+  for (const json::value& section : members.list("sections")) report.sections.push_back(section_of(section));
+  for (const json::value& result : members.list("results")) report.results.push_back(result_of(result));
+  for (const json::value& each : members.list("volatiles")) {
+    const Members value(each, "a volatile value");
+    VolatileValue& added = report.volatiles.emplace_back();
+    added.where = value.text("where");
+    added.count = value.number<std::uint64_t>("count");
+  }
+  return report;
+}
+
+}  // namespace rehearse::reports

@@ -1,0 +1,148 @@
+#include "reports/samples.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace rehearse::reports {
+
+using properties::Finding;
+using properties::Result;
+using properties::Verdict;
+
+namespace {
+
+Section section(std::string name, std::string kind, Verdict verdict, std::uint64_t sent) {
+  Section section;
+  section.name = std::move(name);
+  section.kind = std::move(kind);
+  section.verdict = verdict;
+  section.sent = sent;
+  section.answered = sent;
+  section.matched = sent - sent / 5;
+  section.masked = sent / 5;
+  section.p50_ms = 1.84;
+  section.p99_ms = 12.41;
+  section.seconds = 4.2;
+  return section;
+}
+
+Result result(std::string invariant, std::string title, std::string scope, Verdict verdict, std::string reason) {
+  Result result;
+  result.invariant = std::move(invariant);
+  result.title = std::move(title);
+  result.scope = std::move(scope);
+  result.verdict = verdict;
+  result.reason = std::move(reason);
+  result.checked = verdict == Verdict::unknown ? 0 : 431;
+  return result;
+}
+
+}  // namespace
+
+Report passing_report() {
+  Report report;
+  report.tool_version = "0.1.0";
+  report.title = "orders";
+  report.started = "2026-03-01T08:00:00Z";
+  report.seconds = 61.2;
+  report.seed = 42;
+  report.repeat = "rehearse gate --config fixtures/orders/rehearse.yaml --seed 42";
+  report.verdict = Verdict::pass;
+  report.traffic = "fixtures/captures/orders.pcap";
+  report.history = "rehearsal/history.db";
+  report.conservation = {{"captured", 3012}, {"sent", 2990}, {"filtered: health checks", 22}};
+  report.sections = {
+      section("oracle", "oracle", Verdict::pass, 2990),        section("off", "stage", Verdict::pass, 2990),
+      section("off → read-only", "edge", Verdict::pass, 427),  section("read-only", "stage", Verdict::pass, 2990),
+      section("shadow", "stage", Verdict::pass, 2990),         section("live", "stage", Verdict::pass, 2990),
+      section("live → completed", "edge", Verdict::pass, 427), section("completed", "stage", Verdict::pass, 2990),
+      section("completed → live", "edge", Verdict::pass, 427)};
+  report.results = {
+      result("O1", "the new database is untouched", "off", Verdict::pass,
+             "431 writes, no transaction in the new database"),
+      result("G5", "both databases are equal when all is quiet", "shadow", Verdict::pass, "30,412 rows of 5 tables"),
+      result("C1", "nothing is sent to the legacy service", "completed", Verdict::pass, "431 writes")};
+  report.volatiles = {{"GET /orders: header Date", 2990}, {"orders.updated_at", 212}};
+  return report;
+}
+
+Report failing_report() {
+  Report report = passing_report();
+  report.verdict = Verdict::fail;
+  report.sections[4].verdict = Verdict::unknown;
+  report.sections[6].verdict = Verdict::fail;
+  report.sections[6].findings = 22;
+  report.sections[6].answered = 420;
+  report.sections[6].lost = 7;
+  report.sections[6].differed = 3;
+  Result lost = result("G1", "no acknowledged write is lost", "live → completed", Verdict::fail, "");
+  lost.violations = 22;
+  lost.findings.push_back({"POST /orders was answered 201 at 12:00:01.204 with id 1481",
+                           "orders/1481 is in neither database at 12:00:09.118",
+                           "curl -i -X POST 'http://127.0.0.1:8081/orders' -H 'Content-Type: application/json' "
+                           "--data-raw '{\"customer_id\":7}'",
+                           "rehearsal/history.db", 481});
+  lost.findings.push_back(
+      {"PUT /products/SKU-1 was answered 200", "products/SKU-1 still has version 3", "", "rehearsal/history.db", 502});
+  Result other = result("C2", "the legacy service answers with the declared error", "completed", Verdict::fail, "");
+  other.violations = 1;
+  other.findings.push_back({"410 for GET /orders/export", "200 with " + std::string(900, 'x'), "", "", -1});
+  report.results.push_back(lost);
+  report.results.push_back(other);
+  report.results.push_back(result("S3", "a fault of the new database is hidden from clients", "shadow",
+                                  Verdict::unknown,
+                                  "the new database could not be stopped: no stop command is configured under "
+                                  "databases.new.faults, so nothing was provoked and nothing is proved"));
+  return report;
+}
+
+Report unknown_report() {
+  Report report = passing_report();
+  report.verdict = Verdict::unknown;
+  report.results[1].verdict = Verdict::unknown;
+  report.results[1].reason = "the capture holds no write that reached shadow";
+  report.sections[4].verdict = Verdict::unknown;
+  return report;
+}
+
+Report report_that_says(const std::string& text) {
+  Report report = failing_report();
+  report.title = report.tool_version = report.started = report.repeat = report.traffic = report.history = text;
+  for (auto& [name, count] : report.conservation) name = text;
+  for (Section& section : report.sections) section.name = section.kind = text;
+  for (Result& result : report.results) {
+    result.invariant = result.title = result.scope = result.reason = text;
+    for (Finding& finding : result.findings) {
+      finding.expected = finding.observed = finding.request = finding.history = text;
+    }
+  }
+  for (VolatileValue& value : report.volatiles) value.where = text;
+  return report;
+}
+
+std::string hostile_text() {
+  return std::string(
+             "<script>alert(1)</script> \"'><img src=x onerror=alert(2)> ]]> --> </pre></details>\n"
+             "PASS  safe to take every stage rehearsed\r\n"
+             "\x1b[2J\x1b]0;title\x07 \xC2\x9B"
+             "31m \xE2\x80\xAE txt.exe \xFF\xFE\xC0\xAF\xED\xA0\x80 \xEF\xBF\xBE ``` ```` ~~~ | a | b |\n"
+             "# heading [link](javascript:alert(3)) ![i](http://evil.example/x.png) @everyone https://evil.example "
+             "&amp; &#60; ${x} {} %s ") +
+         std::string(1, '\0') + "end";
+}
+
+void expect_golden(std::string_view name, const std::string& text) {
+  const std::string path = std::string(REHEARSE_SOURCE_DIR "/reports/golden/") + std::string(name);
+  if (std::getenv("REHEARSE_UPDATE_GOLDENS") != nullptr) {
+    std::ofstream(path, std::ios::binary) << text;
+    return;
+  }
+  std::ostringstream golden;
+  golden << std::ifstream(path, std::ios::binary).rdbuf();
+  EXPECT_EQ(golden.str(), text) << path << ": REHEARSE_UPDATE_GOLDENS=1 writes it anew";
+}
+
+}  // namespace rehearse::reports
