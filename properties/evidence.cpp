@@ -1,0 +1,80 @@
+#include "properties/evidence.h"
+
+#include <array>
+#include <boost/describe.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <boost/json/value_to.hpp>
+
+#include "replay/error.h"
+
+namespace rehearse::properties {
+
+// The fields of the JSON document are the fields of the structs, by name.
+BOOST_DESCRIBE_ENUM(Stage, off, read_only, shadow, live, completed)
+BOOST_DESCRIBE_ENUM(Fault, none, new_database_stopped, new_database_read_only, new_database_hung, legacy_stopped)
+BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
+BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
+BOOST_DESCRIBE_STRUCT(Contract, (), (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
+                                     fault_latency_ns, compared_headers))
+BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
+BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
+BOOST_DESCRIBE_STRUCT(Comparison, (), (left, right, rows_left, rows_right, masked, differences, rows, problem))
+BOOST_DESCRIBE_STRUCT(Changes, (), (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
+BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))
+BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
+BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
+BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after))
+BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
+BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
+BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, oracle, oracle_again, served_from_ns, comparisons, changes,
+                                    oracle_changes, ids, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
+                                    not_done))
+
+namespace {
+
+// Evidence without its histories, which stand in tables of their own.
+struct Document {
+  int schema_version = 1;
+  Contract contract;
+  std::vector<Section> sections;
+  std::vector<std::pair<std::string, std::int64_t>> conservation;
+  std::map<std::string, std::string> waived;
+};
+BOOST_DESCRIBE_STRUCT(Document, (), (schema_version, contract, sections, conservation, waived))
+
+}  // namespace
+
+std::string_view name_of(Fault fault) {
+  static constexpr std::array<std::string_view, 5> names{"no fault", "new database stopped", "new database read-only",
+                                                         "new database hung", "legacy stopped"};
+  return names[static_cast<std::size_t>(fault)];
+}
+
+const replay::History* Evidence::history(const std::string& name) const {
+  const auto found = histories.find(name);
+  return found == histories.end() ? nullptr : &found->second;
+}
+
+std::string to_json(const Evidence& evidence) {
+  return boost::json::serialize(
+      boost::json::value_from(Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived}));
+}
+
+Evidence evidence_from_json(const std::string& text) {
+  try {
+    auto document = boost::json::value_to<Document>(boost::json::parse(text));
+    Evidence evidence;
+    evidence.contract = std::move(document.contract);
+    evidence.sections = std::move(document.sections);
+    evidence.conservation = std::move(document.conservation);
+    evidence.waived = std::move(document.waived);
+    return evidence;
+  } catch (const std::exception& problem) {
+    throw Error(std::string("the evidence in the history file cannot be read: ") + problem.what() +
+                "; it was written by another version of rehearse");
+  }
+}
+
+}  // namespace rehearse::properties

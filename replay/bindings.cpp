@@ -1,0 +1,278 @@
+#include "replay/bindings.h"
+
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <array>
+#include <charconv>
+#include <functional>
+
+namespace rehearse::replay {
+namespace {
+
+namespace json = boost::json;
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 1; at <= path.size();) {
+    const auto slash = std::min(path.find('/', at), path.size());
+    parts.push_back(path.substr(at, slash - at));
+    at = slash + 1;
+  }
+  return parts;
+}
+
+// The path of an absolute or relative URL.
+std::string_view path_of_url(std::string_view url) {
+  if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
+    const auto slash = url.find('/', scheme + 3);
+    url = slash == std::string_view::npos ? std::string_view("/") : url.substr(slash);
+  }
+  return path_of(url);
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (unsigned char c : text) {
+    if (std::isalnum(c) || std::string_view("-._~").find(static_cast<char>(c)) != std::string_view::npos) {
+      out += static_cast<char>(c);
+    } else {
+      out += fmt::format("%{:02X}", c);
+    }
+  }
+  return out;
+}
+
+std::optional<json::value> parsed(const Headers& headers, const std::string& body) {
+  if (!is_json(headers) || body.empty()) return std::nullopt;
+  const auto plain = decoded_body(headers, body);
+  if (!plain) return std::nullopt;
+  boost::system::error_code error;
+  json::value value = json::parse(*plain, error);
+  if (error) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string> text_of(const json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  if (value.is_int64()) return std::to_string(value.get_int64());
+  if (value.is_uint64()) return std::to_string(value.get_uint64());
+  return std::nullopt;
+}
+
+std::string escaped(std::string_view key) {   // RFC 6901, section 3
+  std::string out;
+  for (char c : key) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  return out;
+}
+
+using LeafVisitor = std::function<void(const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array)>;
+
+// Documents nested deeper hold nothing that a request would name.
+constexpr int max_depth = 32;
+
+void visit_leaves(const json::value& value, const std::string& pointer, std::string_view key, bool in_array,
+                  const LeafVisitor& visit, int depth = 0) {
+  if (depth > max_depth) return;
+  if (const auto* object = value.if_object()) {
+    for (const auto& [name, member] : *object) {
+      visit_leaves(member, pointer + "/" + escaped(name), name, in_array, visit, depth + 1);
+    }
+  } else if (const auto* array = value.if_array()) {
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      visit_leaves((*array)[i], pointer + "/" + std::to_string(i), key, true, visit, depth + 1);
+    }
+  } else {
+    visit(pointer, key, value, in_array);
+  }
+}
+
+bool integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return !text.empty() && error == std::errc() && rest == text.data() + text.size();
+}
+
+bool worth_binding(const std::string& value) {
+  if (integer(value)) {
+    std::int64_t number = 0;
+    std::from_chars(value.data(), value.data() + value.size(), number);
+    return number >= min_bound_integer;
+  }
+  return value.size() >= min_bound_string_bytes && value.find('/') == std::string::npos;
+}
+
+bool names_an_id(std::string_view key) { return lower(key).ends_with("id"); }
+
+struct QueryField {
+  std::string_view name;
+  std::string_view value;   // as sent
+  std::size_t at = 0;       // of the value, within the target
+};
+
+std::vector<QueryField> query_fields(std::string_view target) {
+  std::vector<QueryField> fields;
+  const auto mark = target.find('?');
+  if (mark == std::string_view::npos) return fields;
+  for (std::size_t at = mark + 1; at <= target.size();) {
+    const auto end = std::min(target.find('&', at), target.size());
+    const auto field = target.substr(at, end - at);
+    const auto equals = std::min(field.find('='), field.size());
+    const auto value_at = std::min(equals + 1, field.size());
+    fields.push_back({field.substr(0, equals), field.substr(value_at), at + value_at});
+    at = end + 1;
+  }
+  return fields;
+}
+
+// Headers whose value a server gave: validators and credentials.
+constexpr std::array<std::string_view, 5> bound_headers{"If-Match", "If-None-Match", "If-Range", "Authorization", "Cookie"};
+
+// Every value of a request that a server might have made, with its place.
+void visit_request(const Request& request, const std::function<void(const Place&, const std::string&)>& visit) {
+  const auto parts = segments(path_of(request.target));
+  for (std::size_t i = 0; i < parts.size(); ++i) visit(fmt::format("path:{}", i), percent_decoded(parts[i]));
+  for (const QueryField& field : query_fields(request.target)) {
+    const std::string value = percent_decoded(field.value);
+    if (!integer(value) || names_an_id(field.name)) visit(fmt::format("query:{}", field.name), value);
+  }
+  for (std::string_view name : bound_headers) {
+    if (const auto value = field(request.headers, name)) visit(fmt::format("header:{}", name), std::string(*value));
+  }
+  if (const auto body = parsed(request.headers, request.body)) {
+    visit_leaves(*body, "", "", false, [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool) {
+      const auto text = text_of(leaf);
+      if (text && (!integer(*text) || names_an_id(key))) visit("json:" + pointer, *text);
+    });
+  }
+}
+
+std::pair<std::string_view, std::string_view> split(const Place& place) {
+  const auto colon = std::min(place.find(':'), place.size());
+  return {std::string_view(place).substr(0, colon), std::string_view(place).substr(std::min(colon + 1, place.size()))};
+}
+
+std::optional<std::string> segment_at(std::string_view path, std::string_view index_text) {
+  std::size_t index = 0;
+  std::from_chars(index_text.data(), index_text.data() + index_text.size(), index);
+  const auto parts = segments(path);
+  if (index >= parts.size()) return std::nullopt;
+  return percent_decoded(parts[index]);
+}
+
+std::optional<std::string> json_at(const Headers& headers, const std::string& body, std::string_view pointer) {
+  const auto document = parsed(headers, body);
+  if (!document) return std::nullopt;
+  boost::system::error_code error;
+  const json::value* leaf = document->find_pointer(pointer, error);
+  if (error || leaf == nullptr) return std::nullopt;
+  return text_of(*leaf);
+}
+
+}  // namespace
+
+void BindingFinder::offer(StepId step, const Place& place, const std::string& value) {
+  if (!worth_binding(value) || chosen_by_clients_.contains(value)) return;
+  sources_.try_emplace(value, Source{step, place});
+}
+
+std::vector<Use> BindingFinder::uses_in(const Request& request) {
+  std::vector<Use> uses;
+  visit_request(request, [&](const Place& place, const std::string& value) {
+    const auto source = sources_.find(value);
+    if (source != sources_.end()) {
+      uses.push_back({place, value, source->second.step, source->second.place});
+    } else {
+      chosen_by_clients_.insert(value);
+    }
+  });
+  return uses;
+}
+
+void BindingFinder::answered(StepId step, bool wrote, const Response& response) {
+  if (response.status < 200 || response.status >= 400) return;
+  if (const auto etag = field(response.headers, "ETag")) offer(step, "header:ETag", std::string(*etag));
+  if (wrote) {
+    if (const auto location = field(response.headers, "Location")) {
+      const auto parts = segments(path_of_url(*location));
+      if (!parts.empty()) offer(step, fmt::format("location:{}", parts.size() - 1), percent_decoded(parts.back()));
+    }
+  }
+  const auto body = parsed(response.headers, response.body);
+  if (!body) return;
+  visit_leaves(*body, "", "", false, [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array) {
+    const auto text = text_of(leaf);
+    if (!text) return;
+    // A read shows what was there before; only a cursor in it was made for this client.
+    const bool cursor = !in_array && leaf.is_string() && lower(key).find("cursor") != std::string::npos;
+    const bool made = wrote && (!integer(*text) || names_an_id(key));
+    if (cursor || made) offer(step, "json:" + pointer, *text);
+  });
+}
+
+std::optional<std::string> value_at(const Response& response, const Place& place) {
+  const auto [kind, name] = split(place);
+  if (kind == "json") return json_at(response.headers, response.body, name);
+  if (kind == "header") {
+    const auto value = field(response.headers, name);
+    return value ? std::optional(std::string(*value)) : std::nullopt;
+  }
+  if (kind == "location") {
+    const auto location = field(response.headers, "Location");
+    return location ? segment_at(path_of_url(*location), name) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> value_at(const Request& request, const Place& place) {
+  const auto [kind, name] = split(place);
+  if (kind == "json") return json_at(request.headers, request.body, name);
+  if (kind == "path") return segment_at(path_of(request.target), name);
+  if (kind == "header") {
+    const auto value = field(request.headers, name);
+    return value ? std::optional(std::string(*value)) : std::nullopt;
+  }
+  if (kind == "query") {
+    for (const QueryField& field : query_fields(request.target)) {
+      if (field.name == name) return percent_decoded(field.value);
+    }
+  }
+  return std::nullopt;
+}
+
+void put(Request& request, const Place& place, const std::string& old, const std::string& value) {
+  if (old == value) return;
+  const auto [kind, name] = split(place);
+  if (kind == "header") {
+    set_field(request.headers, name, value);
+  } else if (kind == "path") {
+    std::size_t index = 0;
+    std::from_chars(name.data(), name.data() + name.size(), index);
+    const auto parts = segments(path_of(request.target));
+    if (index >= parts.size()) return;
+    const auto at = static_cast<std::size_t>(parts[index].data() - request.target.data());
+    request.target.replace(at, parts[index].size(), percent_encoded(value));
+  } else if (kind == "query") {
+    for (const QueryField& field : query_fields(request.target)) {
+      if (field.name != name || percent_decoded(field.value) != old) continue;
+      request.target.replace(field.at, field.value.size(), percent_encoded(value));
+      return;
+    }
+  } else if (kind == "json") {
+    auto body = parsed(request.headers, request.body);
+    if (!body) return;
+    boost::system::error_code error;
+    json::value* leaf = body->find_pointer(name, error);
+    if (error || leaf == nullptr) return;
+    if (leaf->is_string() || !integer(value)) {
+      *leaf = value;
+    } else {
+      *leaf = std::stoll(value);
+    }
+    request.body = json::serialize(*body);
+    erase_field(request.headers, "Content-Encoding");
+  }
+}
+
+}  // namespace rehearse::replay

@@ -1,0 +1,168 @@
+#include "replay/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <unordered_map>
+
+#include "replay/base64.h"
+#include "replay/error.h"
+
+namespace rehearse::replay {
+namespace {
+
+namespace json = boost::json;
+
+json::object json_of(const Request& request) {
+  json::array headers;
+  for (const Header& header : request.headers) headers.push_back(json::array{header.name, header.value});
+  json::object object{{"method", request.method}, {"target", request.target}, {"headers", std::move(headers)}};
+  put_bytes(object, "body", request.body);
+  return object;
+}
+
+json::object json_of(const Step& step) {
+  json::object object{{"id", step.id}};
+  if (step.request) {
+    object["lane"] = step.lane;
+    object["due_ms"] = static_cast<double>(step.due_ns) / 1e6;
+    object["request"] = json_of(*step.request);
+  } else {
+    object["cue"] = step.cue;
+  }
+  if (!step.after.empty()) object["after"] = json::array(step.after.begin(), step.after.end());
+  if (!step.uses.empty()) {
+    json::array uses;
+    for (const Use& use : step.uses) {
+      uses.push_back(json::object{{"at", use.at}, {"value", use.value}, {"from", use.from}, {"source", use.source}});
+    }
+    object["uses"] = std::move(uses);
+  }
+  if (step.exchange != 0) object["exchange"] = step.exchange;
+  if (step.read) object["read"] = true;
+  return object;
+}
+
+std::string text_or(const json::object& object, std::string_view key, std::string fallback = {}) {
+  const auto* value = object.if_contains(key);
+  return value ? std::string(value->as_string()) : std::move(fallback);
+}
+
+std::int64_t integer_or(const json::object& object, std::string_view key, std::int64_t fallback) {
+  const auto* value = object.if_contains(key);
+  return value ? value->to_number<std::int64_t>() : fallback;
+}
+
+Request request_of(const json::object& object) {
+  Request request{text_or(object, "method", "GET"), std::string(object.at("target").as_string()), {}, take_bytes(object, "body")};
+  if (const auto* headers = object.if_contains("headers")) {
+    for (const json::value& header : headers->as_array()) {
+      const auto& pair = header.as_array();
+      request.headers.push_back({std::string(pair.at(0).as_string()), std::string(pair.at(1).as_string())});
+    }
+  }
+  return request;
+}
+
+Step step_of(const json::object& object) {
+  Step step;
+  step.id = object.at("id").to_number<std::int64_t>();
+  step.lane = integer_or(object, "lane", 1);
+  step.cue = text_or(object, "cue");
+  step.exchange = integer_or(object, "exchange", 0);
+  if (const auto* due = object.if_contains("due_ms")) step.due_ns = static_cast<std::int64_t>(due->to_number<double>() * 1e6);
+  if (const auto* after = object.if_contains("after")) {
+    for (const json::value& id : after->as_array()) step.after.push_back(id.to_number<std::int64_t>());
+  }
+  if (const auto* uses = object.if_contains("uses")) {
+    for (const json::value& value : uses->as_array()) {
+      const auto& use = value.as_object();
+      step.uses.push_back({text_or(use, "at"), text_or(use, "value"), use.at("from").to_number<std::int64_t>(), text_or(use, "source")});
+    }
+  }
+  if (const auto* request = object.if_contains("request")) step.request = request_of(request->as_object());
+  if (step.request.has_value() == !step.cue.empty()) {
+    throw Error(fmt::format("step {} of the plan needs either a \"request\" or a \"cue\"", step.id));
+  }
+  const auto* read = object.if_contains("read");
+  step.read = read ? read->as_bool() : step.request && safe(step.request->method);
+  return step;
+}
+
+void check_order(const Plan& plan) {
+  std::unordered_map<StepId, bool> seen;
+  StepId last = 0;
+  for (const Step& step : plan.steps) {
+    if (step.id <= last) throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
+    for (StepId cause : step.after) {
+      if (!seen.contains(cause)) throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
+    }
+    for (const Use& use : step.uses) {
+      if (!seen.contains(use.from)) throw Error(fmt::format("step {} of the plan uses a value of step {}, which does not come before it", step.id, use.from));
+    }
+    seen[step.id] = true;
+    last = step.id;
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Plan& plan) {
+  json::array steps;
+  for (const Step& step : plan.steps) steps.push_back(json_of(step));
+  json::object left_out;
+  for (const auto& [reason, count] : plan.left_out) left_out[reason] = count;
+  return json::serialize(json::object{
+      {"schema_version", plan_schema_version}, {"left_out", std::move(left_out)}, {"steps", std::move(steps)}});
+}
+
+Plan plan_from_json(const std::string& text) {
+  Plan plan;
+  try {
+    const json::value document = json::parse(text);
+    const auto& root = document.as_object();
+    const auto version = root.at("schema_version").to_number<int>();
+    if (version != plan_schema_version) {
+      throw Error(fmt::format("the plan has schema_version {}; this rehearse reads {}", version, plan_schema_version));
+    }
+    if (const auto* left_out = root.if_contains("left_out")) {
+      for (const auto& [reason, count] : left_out->as_object()) plan.left_out[std::string(reason)] = count.to_number<std::int64_t>();
+    }
+    for (const json::value& step : root.at("steps").as_array()) plan.steps.push_back(step_of(step.as_object()));
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& problem) {
+    throw Error(fmt::format("this is no plan: {} (after {} steps); compare with the format in ARCHITECTURE.md", problem.what(), plan.steps.size()));
+  }
+  check_order(plan);
+  return plan;
+}
+
+Plan slice(const Plan& plan, std::size_t begin, std::size_t end) {
+  Plan part;
+  std::unordered_map<StepId, bool> inside;
+  for (std::size_t i = begin; i < std::min(end, plan.steps.size()); ++i) {
+    Step step = plan.steps[i];
+    std::erase_if(step.after, [&](StepId cause) { return !inside.contains(cause); });
+    inside[step.id] = true;
+    part.steps.push_back(std::move(step));
+  }
+  return part;
+}
+
+std::string route_of(const std::string& method, std::string_view target) {
+  std::string route = method + " ";
+  const auto path = path_of(target);
+  for (std::size_t at = 0; at < path.size();) {
+    const auto end = std::min(path.find('/', at + 1), path.size());
+    const auto segment = path.substr(at, end - at);   // with its leading slash
+    const bool value = segment.size() > 25 || std::any_of(segment.begin(), segment.end(), [](char c) { return c >= '0' && c <= '9'; });
+    route += value ? std::string("/{}") : std::string(segment);
+    at = end;
+  }
+  return route;
+}
+
+}  // namespace rehearse::replay

@@ -1,0 +1,70 @@
+// Everything that is sent is a Plan: captured, generated, shrunk or written by hand; one type, one file format.
+//
+// The file is JSON with a "schema_version"; ARCHITECTURE.md describes it, and this is a whole one:
+//
+//   {"schema_version": 1, "steps": [
+//     {"id": 1, "lane": 1, "request": {"method": "POST", "target": "/orders", "headers": [["Content-Type", "application/json"]],
+//                                      "body": "{\"customer_id\": 7}"}},
+//     {"id": 2, "cue": "flip shadow", "after": [1]},
+//     {"id": 3, "lane": 1, "after": [2], "request": {"method": "GET", "target": "/orders/41"},
+//      "uses": [{"at": "path:1", "value": "41", "from": 1, "source": "json:/id"}]}]}
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replay/http/message.h"
+
+namespace rehearse::replay {
+
+using StepId = std::int64_t;
+
+// A place in a message where a value stands: "path:1" (segment, from 0), "query:cursor", "header:If-Match", "json:/items/0/id"
+// (RFC 6901), "location:1" (segment of the Location header's path).
+using Place = std::string;
+
+// A value that the server made: captured at `at` in this step's request, given before by the answer of step `from` at `source`.
+struct Use {
+  Place at;
+  std::string value;
+  StepId from = 0;
+  Place source;
+  friend bool operator==(const Use&, const Use&) = default;
+};
+
+// A request, or a cue: a named signal that the player hands to whoever called it.
+struct Step {
+  StepId id = 0;                  // ascending within a plan
+  std::int64_t lane = 0;          // steps of a lane share a connection and keep their order; cues have none
+  std::int64_t due_ns = 0;        // when it was sent, from the plan's start
+  std::vector<StepId> after;      // the steps that must have ended before it starts; all smaller than `id`
+  std::optional<Request> request; // none for a cue
+  std::string cue;                // empty for a request
+  std::vector<Use> uses;
+  std::int64_t exchange = 0;      // the exchange it was captured as; 0 when nobody captured it
+  bool read = false;              // believed to change nothing
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+struct Plan {
+  std::vector<Step> steps;
+  std::map<std::string, std::int64_t> left_out;   // exchanges that are no steps, by reason
+};
+
+inline constexpr int plan_schema_version = 1;
+
+[[nodiscard]] std::string to_json(const Plan& plan);
+// Throws Error with one sentence when the text is no plan, a step is after a later one, or the version is unknown.
+[[nodiscard]] Plan plan_from_json(const std::string& text);
+
+// The steps with begin ≤ position < end as a plan of their own; causes outside are dropped, for they are over.
+[[nodiscard]] Plan slice(const Plan& plan, std::size_t begin, std::size_t end);
+
+// "/orders/41/items?x=1" → "/orders/{}/items": a name for requests of the same kind. A segment that holds a digit, or is longer
+// than 24 bytes, is taken for a value.
+[[nodiscard]] std::string route_of(const std::string& method, std::string_view target);
+
+}  // namespace rehearse::replay
