@@ -27,9 +27,10 @@ BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
 BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
 BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after))
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
+BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
-BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, oracle, oracle_again, served_from_ns, comparisons, changes,
-                                    oracle_changes, ids, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
+BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, oracle, oracle_again, planned, served_from_ns, comparisons, changes,
+                                    oracle_changes, ids, polls, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
                                     not_done))
 
 namespace {

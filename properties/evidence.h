@@ -112,6 +112,13 @@ struct Alert {
   std::string store, stage, operation, entity, key;
 };
 
+// What a service said it serves when it was asked.
+struct StagePoll {
+  std::string service;       // "legacy", "new", "new 2"
+  std::string value;         // as the service says it
+  std::int64_t at_ns = 0;    // wall clock, when it was asked
+};
+
 struct Alerts {
   bool known = false;
   std::int64_t counted = 0;        // how much the counter grew
@@ -130,12 +137,14 @@ struct Section {
   std::string played;              // names of histories; empty when there is none
   std::string oracle;              // what `played` is held against, step by step
   std::string oracle_again;        // the oracle's second run
+  std::int64_t planned = 0;        // how many requests the played plan holds
   std::int64_t served_from_ns = 0; // wall clock: when the flip and its propagation bound were over
 
   std::map<std::string, Comparison> comparisons;   // see the names below
   std::map<std::string, Changes> changes;          // "legacy", "new": during the play
   std::map<std::string, Changes> oracle_changes;   // "legacy": during the oracle's play of the same steps
   std::vector<IdSpace> ids;
+  std::vector<StagePoll> polls;    // before and behind the play
   std::vector<PairedReads> paired;
   std::vector<Traced> traced;
   std::vector<FlagTrial> flag_trials;

@@ -1,0 +1,84 @@
+#include "properties/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace rehearse::properties {
+
+void Outcome::looked_at(std::int64_t count, std::string_view what) {
+  if (count <= 0) return;
+  result_.checked += static_cast<std::uint64_t>(count);
+  if (result_.reason.find(what) == std::string::npos) {
+    result_.reason += fmt::format("{}{} {}", result_.reason.empty() ? "" : ", ", count, what);
+  }
+}
+
+void Outcome::contradict(std::string expected, std::string observed, const replay::History* history, const replay::Record* record) {
+  ++result_.violations;
+  if (result_.findings.size() >= max_findings_per_result) return;
+  Finding finding;
+  finding.expected = std::move(expected);
+  finding.observed = std::move(observed);
+  if (history != nullptr) finding.history = history->name;
+  if (record != nullptr) {
+    finding.step = record->step;
+    finding.request = replay::curl_line(*record, history ? history->target : "");
+  }
+  result_.findings.push_back(std::move(finding));
+}
+
+void Outcome::cannot_tell(std::string reason) {
+  if (unknown_.empty()) unknown_ = std::move(reason);
+}
+
+Result Outcome::finish() && {
+  if (result_.violations > 0) {
+    result_.verdict = Verdict::fail;
+  } else if (!unknown_.empty()) {
+    result_.verdict = Verdict::unknown;
+    result_.reason = unknown_;
+  } else if (result_.checked == 0) {
+    result_.verdict = Verdict::unknown;
+    result_.reason = "nothing was there to look at";
+  } else {
+    result_.verdict = Verdict::pass;
+  }
+  return std::move(result_);
+}
+
+Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
+  Judgement judgement;
+  for (const Section& section : evidence.sections) {
+    for (const Check& check : checks) {
+      if (!check.applies(section) || evidence.waived.contains(std::string(check.invariant))) continue;
+      Outcome outcome;
+      const auto not_done = section.not_done.find(std::string(check.invariant));
+      if (not_done != section.not_done.end()) {
+        outcome.cannot_tell(not_done->second);
+      }
+      try {
+        check.look(evidence, section, outcome);
+      } catch (const std::exception& problem) {
+        outcome.cannot_tell(fmt::format("the check failed: {}", problem.what()));
+      }
+      Result result = std::move(outcome).finish();
+      result.invariant = check.invariant;
+      result.title = check.title;
+      result.scope = section.name;
+      judgement.results.push_back(std::move(result));
+    }
+  }
+  return judgement;
+}
+
+std::vector<Check> all_checks() {
+  std::vector<Check> all;
+  for (auto checks : {checks_of_every_stage(), checks_of_off(), checks_of_read_only(), checks_of_shadow(), checks_of_live(),
+                      checks_of_completed(), checks_of_edges()}) {
+    all.insert(all.end(), checks.begin(), checks.end());
+  }
+  return all;
+}
+
+}  // namespace rehearse::properties

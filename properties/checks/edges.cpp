@@ -1,0 +1,91 @@
+// What must hold when the flag goes from one stage to the next: E1 to E4 and back, and E* for the whole way.
+//
+// Every edge is held to the same four things, as far as its section carries them: what was tried against its guard changed
+// nothing; the databases that must be equal are equal; what was readable before is readable after; what must be silent was.
+#include <fmt/format.h>
+
+#include "properties/checks/facts.h"
+
+namespace rehearse::properties {
+namespace {
+
+void guard_holds(const Section& section, std::string_view invariant, Outcome& outcome) {
+  for (const FlagTrial& trial : section.flag_trials) {
+    if (trial.invariant != invariant) continue;
+    outcome.looked_at(1, "attempts against the guard");
+    if (trial.served_after == trial.served_before) continue;
+    outcome.contradict(fmt::format("{}, so that the flip to {:?} must be refused", trial.why, trial.value),
+                       fmt::format("the new service went over from {} to {}", trial.served_before, trial.served_after));
+  }
+}
+
+void databases_are_equal(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  for (const auto& [name, held] : section.comparisons) {
+    const Comparison* comparison = comparison_of(section, name, outcome);
+    if (comparison == nullptr) continue;
+    outcome.looked_at(comparison->rows_left, "rows");
+    contradict_rows(evidence, section, *comparison, outcome, [](const RowDifference&) { return true; });
+  }
+}
+
+void silence_was_kept(const Section& section, Outcome& outcome) {
+  for (const auto& [store, held] : section.changes) {
+    const Changes* changes = changes_of(section, store, outcome);
+    if (changes == nullptr) continue;
+    outcome.looked_at(1, "proofs of silence");
+    if (changes->written()) outcome.contradict(fmt::format("the {} database must be silent in {}", store, section.name), in_words(*changes));
+  }
+}
+
+void numbers_go_on(const Section& section, Outcome& outcome) {
+  const bool both = section.stage == Stage::shadow || section.stage == Stage::live;
+  for (const IdSpace& ids : section.ids) {
+    const auto top = std::max(ids.legacy_max, ids.new_max);
+    const bool behind = ids.new_next <= top || (both && ids.legacy_next <= top);
+    if (behind) {
+      outcome.contradict(fmt::format("{}/{} is in use", ids.entity, top),
+                         fmt::format("legacy would give {} next, the new database {}", ids.legacy_next, ids.new_next));
+    }
+  }
+}
+
+void look_at_edge(const Evidence& evidence, const Section& section, std::string_view invariant, Outcome& outcome) {
+  guard_holds(section, invariant, outcome);
+  databases_are_equal(evidence, section, outcome);
+  expect_equal_pairs(evidence, section, outcome);
+  silence_was_kept(section, outcome);
+  numbers_go_on(section, outcome);
+  if (section.copied && !*section.copied) outcome.contradict("the copy was started", "it did not end with success");
+}
+
+void whole_way_back(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  databases_are_equal(evidence, section, outcome);
+  expect_equal_pairs(evidence, section, outcome);
+}
+
+Check check_of(Stage from, Stage to, std::string_view title) {
+  const Edge edge{from, to};
+  const std::string_view invariant = invariant_of(edge);
+  return {invariant, title, [edge](const Section& s) { return s.edge == edge && s.fault == Fault::none; },
+          [invariant](const Evidence& evidence, const Section& section, Outcome& outcome) { look_at_edge(evidence, section, invariant, outcome); }};
+}
+
+}  // namespace
+
+std::vector<Check> checks_of_edges() {
+  using enum Stage;
+  return {
+      check_of(off, read_only, "every write acknowledged in off is in the copy"),
+      check_of(read_only, off, "the new database stays silent, and a second copy catches up with deletes"),
+      check_of(read_only, shadow, "no flip before a verified copy; afterwards both databases number on and agree"),
+      check_of(shadow, read_only, "both databases are silent and equal"),
+      check_of(shadow, live, "no flip while the databases differ; what was readable stays readable"),
+      check_of(live, shadow, "every write of live is readable from legacy, and ids do not collide"),
+      check_of(live, completed, "no flip while the databases differ; the legacy database is frozen"),
+      check_of(completed, live, "no flip before legacy has caught up; afterwards both databases agree"),
+      {"E*", "every acknowledged write is readable after the whole way back", [](const Section& s) { return s.edge == Edge{read_only, off} && !s.paired.empty(); },
+       whole_way_back},
+  };
+}
+
+}  // namespace rehearse::properties

@@ -1,0 +1,192 @@
+#include "properties/checks/facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace rehearse::properties {
+
+using replay::field;
+using replay::History;
+using replay::Record;
+
+std::string what_happened(const Record& record) {
+  const std::string request = fmt::format("{} {} (step {})", record.request.method, record.request.target, record.step);
+  if (record.outcome == replay::Outcome::answered) return fmt::format("{} was answered {}", request, record.response.status);
+  return fmt::format("{} was {} ({})", request, name_of(record.outcome), record.problem);
+}
+
+bool acknowledged(const Record& record) {
+  return !record.read && record.outcome == replay::Outcome::answered && record.response.status >= 200 && record.response.status < 300;
+}
+
+bool refused(const Record& record) {
+  if (record.read || record.outcome != replay::Outcome::answered) return false;
+  const int status = record.response.status;
+  return (status >= 400 && status < 500) || (status == 503 && field(record.response.headers, "Retry-After"));
+}
+
+std::string in_words(const Comparison& comparison, const RowDifference& difference) {
+  const std::string row = fmt::format("{}/{}", difference.entity, difference.key);
+  switch (difference.kind) {
+    case RowDifference::Kind::only_left: return fmt::format("{} stands in the {} and not in the {}", row, comparison.left, comparison.right);
+    case RowDifference::Kind::only_right: return fmt::format("{} stands in the {} and not in the {}", row, comparison.right, comparison.left);
+    case RowDifference::Kind::changed: break;
+  }
+  return fmt::format("{}.{} is {} in the {} and {} in the {}", row, difference.column, difference.left, comparison.left, difference.right, comparison.right);
+}
+
+const Record* writer_of(const History* history, const std::string& key) {
+  if (history == nullptr) return nullptr;
+  const std::string first = key.substr(0, key.find(','));
+  const auto names_key = [&](const Record& record) {
+    const auto path = replay::path_of(record.request.target);
+    if (("/" + std::string(path) + "/").find("/" + first + "/") != std::string::npos) return true;
+    if (const auto location = field(record.response.headers, "Location"); location && location->ends_with("/" + first)) return true;
+    const auto body = replay::decoded_body(record.response.headers, record.response.body);
+    return body && (body->find("\"id\":" + first + ",") != std::string::npos || body->find("\"" + first + "\"") != std::string::npos);
+  };
+  const auto found = std::find_if(history->records.rbegin(), history->records.rend(),
+                                  [&](const Record& record) { return acknowledged(record) && names_key(record); });
+  return found == history->records.rend() ? nullptr : &*found;
+}
+
+void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
+                     const std::function<bool(const RowDifference&)>& which) {
+  const History* history = evidence.history(section.played);
+  std::size_t shown = 0;
+  for (const RowDifference& difference : comparison.rows) {
+    if (!which(difference)) continue;
+    // Looking for the writer reads bodies; only what is shown needs it.
+    const Record* writer = shown++ < max_findings_per_result ? writer_of(history, difference.key) : nullptr;
+    outcome.contradict(writer ? what_happened(*writer) : fmt::format("the {} and the {} hold the same rows", comparison.left, comparison.right),
+                       in_words(comparison, difference), history, writer);
+  }
+  const auto beyond = comparison.differences - static_cast<std::int64_t>(comparison.rows.size());
+  if (beyond > 0 && shown == comparison.rows.size()) outcome.count_more(beyond);
+}
+
+const Comparison* comparison_of(const Section& section, std::string_view name, Outcome& outcome) {
+  const auto found = section.comparisons.find(std::string(name));
+  if (found == section.comparisons.end()) {
+    outcome.cannot_tell(fmt::format("the databases were not compared ({})", name));
+    return nullptr;
+  }
+  const Comparison& comparison = found->second;
+  if (!comparison.problem.empty()) {
+    outcome.cannot_tell(fmt::format("the comparison {} is not whole: {}", name, comparison.problem));
+    return nullptr;
+  }
+  if (comparison.rows_left + comparison.rows_right == 0) {
+    outcome.cannot_tell(fmt::format("the comparison {} saw no rows on either side", name));
+    return nullptr;
+  }
+  return &comparison;
+}
+
+const Changes* changes_of(const Section& section, const std::string& store, Outcome& outcome) {
+  const auto found = section.changes.find(store);
+  if (found == section.changes.end()) {
+    outcome.cannot_tell(fmt::format("the {} database was not watched", store));
+    return nullptr;
+  }
+  if (!found->second.known) {
+    outcome.cannot_tell(fmt::format("the {} database could not be watched: {}", store, found->second.problem));
+    return nullptr;
+  }
+  return &found->second;
+}
+
+std::string in_words(const Changes& changes) {
+  std::string text;
+  const auto add = [&](std::string part) { text += (text.empty() ? "" : "; ") + std::move(part); };
+  for (const auto& [table, rows] : changes.by_table) add(fmt::format("{}: {} row change{}", table, rows, rows == 1 ? "" : "s"));
+  if (!changes.first.empty()) add("the first: " + changes.first.front());
+  for (const std::string& sequence : changes.sequences) add(fmt::format("sequence {} moved", sequence));
+  if (changes.content_changed && changes.rows == 0) add("the content of its tables changed");
+  return text.empty() ? "nothing was written" : text;
+}
+
+void expect_oracle_answers(const Evidence& evidence, const Section& section, Outcome& outcome, const Which& which) {
+  const History* played = evidence.history(section.played);
+  const History* oracle = evidence.history(section.oracle);
+  if (played == nullptr || oracle == nullptr) return outcome.cannot_tell("there is no oracle to hold the answers against");
+  const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played, which);
+  outcome.looked_at(compared.matched + compared.masked + compared.differed, "answers");
+  for (const StepDifference& step : compared.steps) {
+    const Record* record = replay::record_of(*played, step.step);
+    const Difference& first = step.differences.front();
+    const std::string more = step.differences.size() > 1 ? fmt::format(" (and {} more differences)", step.differences.size() - 1) : "";
+    const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
+    outcome.contradict(fmt::format("the oracle answered {} {} (step {}) with {} = {}", record->request.method, record->request.target,
+                                   step.step, first.where, value(first.expected)),
+                       fmt::format("in {} it was answered with {} = {}{}", section.name, first.where, value(first.observed), more), played, record);
+  }
+  if (compared.unanswered == 0) return;
+  for (const Record& record : played->records) {
+    const Record* expected = replay::record_of(*oracle, record.step);
+    if (!which(record) || expected == nullptr || expected->outcome != replay::Outcome::answered) continue;
+    if (record.outcome != replay::Outcome::answered) {
+      outcome.contradict(fmt::format("the oracle answered step {} with {}", record.step, expected->response.status), what_happened(record), played, &record);
+    }
+  }
+}
+
+void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  for (const PairedReads& pair : section.paired) {
+    const History* before = evidence.history(pair.before);
+    const History* after = evidence.history(pair.after);
+    if (before == nullptr || after == nullptr) {
+      outcome.cannot_tell(fmt::format("the reads around {} are missing", pair.around));
+      continue;
+    }
+    const AnswerComparer comparer(evidence.contract, *before, *after);
+    for (const Record& expected : before->records) {
+      const Record* observed = replay::record_of(*after, expected.step);
+      if (expected.outcome != replay::Outcome::answered || observed == nullptr) {
+        outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(expected)));
+        continue;
+      }
+      outcome.looked_at(1, "pairs of reads");
+      const auto differences = observed->outcome == replay::Outcome::answered
+                                   ? comparer.differences(expected, *observed)
+                                   : std::vector<Difference>{{Difference::Kind::missing, "answer", "", observed->problem}};
+      if (differences.empty()) continue;
+      const Difference& first = differences.front();
+      outcome.contradict(fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.where, first.expected),
+                         fmt::format("after it, with {} = {}", first.where, first.observed.empty() ? "nothing" : first.observed), after, observed);
+    }
+  }
+}
+
+void look_at_acknowledged_writes(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  const History* history = evidence.history(section.played);
+  if (history == nullptr) return outcome.cannot_tell("nothing was played");
+  const auto writes = std::count_if(history->records.begin(), history->records.end(), acknowledged);
+  outcome.looked_at(writes, "acknowledged writes");
+  if (writes == 0) outcome.cannot_tell("no write was acknowledged: the traffic does not exercise what this speaks of");
+}
+
+void expect_answer(const Contract::Answer& declared, const History& history, Outcome& outcome, std::string_view who, const Which& which) {
+  for (const Record& record : history.records) {
+    if (!which(record)) continue;
+    outcome.looked_at(1, "answers");
+    std::string wrong;
+    if (record.outcome != replay::Outcome::answered) {
+      wrong = "it";
+    } else if (record.response.status != declared.status) {
+      wrong = "it";
+    } else if (const auto type = field(record.response.headers, "Content-Type").value_or("");
+               !declared.content_type.empty() && !replay::lower(type).starts_with(declared.content_type)) {
+      wrong = fmt::format("its Content-Type is {:?}, and it", std::string(type));
+    }
+    for (const std::string& header : declared.headers) {
+      if (wrong.empty() && !field(record.response.headers, header)) wrong = fmt::format("it has no {} header, and it", header);
+    }
+    if (wrong.empty()) continue;
+    outcome.contradict(fmt::format("{} promises {} ({} {})", who, declared.status, declared.content_type, fmt::join(declared.headers, ", ")),
+                       fmt::format("{}: {}", wrong == "it" ? "but" : wrong, what_happened(record)), &history, &record);
+  }
+}
+
+}  // namespace rehearse::properties

@@ -1,0 +1,50 @@
+// How checks put facts into words, and the looks that several invariants share.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "properties/answers.h"
+#include "properties/check.h"
+
+namespace rehearse::properties {
+
+// "POST /orders (step 812) was answered 201"; "... was lost (no answer within 10000 ms ...)".
+[[nodiscard]] std::string what_happened(const replay::Record& record);
+
+[[nodiscard]] bool acknowledged(const replay::Record& record);   // a write answered 2xx: W_ok
+[[nodiscard]] bool refused(const replay::Record& record);        // a write answered 4xx, or 503 with Retry-After: W_refused
+
+// "the new database has no orders/30011", "orders/30011.status is paid in the legacy database and open in the new database".
+[[nodiscard]] std::string in_words(const Comparison& comparison, const RowDifference& difference);
+
+// The last acknowledged write of the history that names the key, or nothing.
+[[nodiscard]] const replay::Record* writer_of(const replay::History* history, const std::string& key);
+
+// Reports each row difference that `which` accepts as a contradiction; all are counted.
+void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
+                     const std::function<bool(const RowDifference&)>& which);
+
+// The comparison of that name, when it is whole; else says so to `outcome` and returns nothing.
+[[nodiscard]] const Comparison* comparison_of(const Section& section, std::string_view name, Outcome& outcome);
+
+// The changes of "legacy" or "new" when they are known; else says so and returns nothing.
+[[nodiscard]] const Changes* changes_of(const Section& section, const std::string& store, Outcome& outcome);
+
+// "orders: 3 rows (table public.orders: INSERT: ...)", "sequence orders_id_seq moved".
+[[nodiscard]] std::string in_words(const Changes& changes);
+
+// Holds the section's play against the oracle's answers.
+void expect_oracle_answers(const Evidence& evidence, const Section& section, Outcome& outcome, const Which& which);
+
+// Every pair of reads must have equal answers.
+void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcome& outcome);
+
+// The whole play's acknowledged writes are counted as looked at; a play that acknowledged none proves nothing.
+void look_at_acknowledged_writes(const Evidence& evidence, const Section& section, Outcome& outcome);
+
+// Every answer in the history must be the declared one.
+void expect_answer(const Contract::Answer& declared, const replay::History& history, Outcome& outcome, std::string_view who, const Which& which);
+
+}  // namespace rehearse::properties

@@ -1,0 +1,55 @@
+// What must hold while the new service only passes requests on: O1, O2, O4, O5.
+#include <fmt/format.h>
+
+#include "properties/checks/facts.h"
+
+namespace rehearse::properties {
+namespace {
+
+bool plain(const Section& section) { return section.plain_stage(Stage::off); }
+
+void new_database_untouched(const Evidence&, const Section& section, Outcome& outcome) {
+  const Changes* changes = changes_of(section, "new", outcome);
+  if (changes == nullptr) return;
+  outcome.looked_at(1, "proofs that the new database was not written");
+  if (changes->written()) outcome.contradict("the stage is off", "the new database was written: " + in_words(*changes));
+  if (changes->statement_ms > 0) {
+    outcome.contradict("the stage is off", fmt::format("clients executed statements in the new database for {} ms", changes->statement_ms));
+  }
+}
+
+void answers_are_the_legacy_services(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  expect_oracle_answers(evidence, section, outcome, [](const replay::Record&) { return true; });
+}
+
+void nothing_is_sent_twice(const Evidence&, const Section& section, Outcome& outcome) {
+  const Changes* through_new = changes_of(section, "legacy", outcome);
+  const auto direct = section.oracle_changes.find("legacy");
+  if (through_new == nullptr) return;
+  if (direct == section.oracle_changes.end() || !direct->second.known) {
+    return outcome.cannot_tell("the oracle's writes were not counted (no commit log)");
+  }
+  for (const auto& [table, rows] : direct->second.by_table) {
+    outcome.looked_at(rows, "row changes");
+    const auto found = through_new->by_table.find(table);
+    const std::int64_t now = found == through_new->by_table.end() ? 0 : found->second;
+    if (now > rows) {
+      outcome.contradict(fmt::format("the same requests, sent straight to the legacy service, made {} row changes in {}", rows, table),
+                         fmt::format("through the new service they made {}", now));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Check> checks_of_off() {
+  return {
+      {"O1", "the new database is not touched", plain, new_database_untouched},
+      {"O2", "answers equal the legacy service's", plain, answers_are_the_legacy_services},
+      {"O4", "no request is sent on twice", plain, nothing_is_sent_twice},
+      {"O5", "with the new database stopped nothing changes for clients",
+       [](const Section& s) { return s.is_stage(Stage::off) && s.fault == Fault::new_database_stopped; }, answers_are_the_legacy_services},
+  };
+}
+
+}  // namespace rehearse::properties

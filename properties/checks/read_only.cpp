@@ -1,0 +1,69 @@
+// What must hold while writes are refused and the data is copied: R1 to R5, R8.
+#include <fmt/format.h>
+
+#include "properties/checks/facts.h"
+
+namespace rehearse::properties {
+namespace {
+
+using replay::Record;
+
+bool plain(const Section& section) { return section.plain_stage(Stage::read_only); }
+
+void every_write_is_refused(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  const auto* history = evidence.history(section.played);
+  if (history == nullptr) return outcome.cannot_tell("nothing was played");
+  expect_answer(evidence.contract.refusal, *history, outcome, "read-only", [](const Record& record) { return !record.read; });
+}
+
+void reads_equal_the_oracles(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  expect_oracle_answers(evidence, section, outcome, [](const Record& record) { return record.read; });
+}
+
+void expect_silence(const Section& section, const std::string& store, const char* why, Outcome& outcome) {
+  const Changes* changes = changes_of(section, store, outcome);
+  if (changes == nullptr) return;
+  outcome.looked_at(1, "proofs by " + changes->decided_by);
+  if (changes->written()) outcome.contradict(why, fmt::format("the {} database was written: {}", store, in_words(*changes)));
+}
+
+void legacy_database_is_frozen(const Evidence&, const Section& section, Outcome& outcome) {
+  expect_silence(section, "legacy", "the stage is read-only", outcome);
+}
+
+void legacy_service_refuses_too(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  const auto* history = evidence.history(section.direct);
+  if (history == nullptr) return outcome.cannot_tell("nothing was sent to the legacy service itself");
+  expect_answer(evidence.contract.refusal, *history, outcome, "read-only, at the legacy service,", [](const Record& record) { return !record.read; });
+}
+
+void copy_is_equal(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  if (!section.copied.value_or(false)) outcome.contradict("the copy was started", "it did not end with success");
+  const Comparison* comparison = comparison_of(section, legacy_against_new, outcome);
+  if (comparison == nullptr) return;
+  outcome.looked_at(comparison->rows_left, "rows");
+  contradict_rows(evidence, section, *comparison, outcome, [](const RowDifference&) { return true; });
+  for (const IdSpace& ids : section.ids) {
+    if (ids.new_next > ids.legacy_max) continue;
+    outcome.contradict(fmt::format("{}/{} was copied", ids.entity, ids.legacy_max), fmt::format("the new database would give {} next", ids.new_next));
+  }
+}
+
+void only_the_copy_writes(const Evidence&, const Section& section, Outcome& outcome) {
+  expect_silence(section, "new", "the copy had ended", outcome);
+}
+
+}  // namespace
+
+std::vector<Check> checks_of_read_only() {
+  return {
+      {"R1", "every state-changing operation gets the declared refusal", plain, every_write_is_refused},
+      {"R2", "reads equal the oracle's", plain, reads_equal_the_oracles},
+      {"R3", "the legacy database is not written", plain, legacy_database_is_frozen},
+      {"R4", "the legacy service refuses direct writes too", plain, legacy_service_refuses_too},
+      {"R5", "the copy is equal, row by row, and numbers on above it", plain, copy_is_equal},
+      {"R8", "nothing but the copy writes to the new database", plain, only_the_copy_writes},
+  };
+}
+
+}  // namespace rehearse::properties
