@@ -9,6 +9,7 @@ namespace rehearse::reports {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr std::string_view joiner = "\xE2\x80\x8D";       // U+200D, zero width: breaks what Markdown would recognise
 
 struct CodePoint {
   char32_t value;
@@ -112,12 +113,11 @@ std::string markdown_escape(std::string_view text) {
       out += replacement;
     } else if (!reference.empty()) {
       out += reference;
-    } else if (c == '@' || c == ':') {
-      // A zero-width joiner behind it: no mention, no autolink, no emoji code.
-      out += bytes;
-      if (c == '@') out += "\u200D";
-      if (c == ':') out += out.ends_with("http:") || out.ends_with("https:") ? "\u200D" : "";
-    } else if (std::string_view("\\`*_{}[]()#!|~$").find(static_cast<char>(c)) != std::string_view::npos && c < 0x80) {
+    } else if (c == '@' || c == '#') {
+      out.append(bytes).append(joiner);  // no mention, no reference to an issue
+    } else if ((c == '/' && out.ends_with(':')) || (c == '.' && out.ends_with("www"))) {
+      out.append(joiner).append(bytes);  // no automatic link
+    } else if (std::string_view("\\`*_{}[]()!|~$").find(static_cast<char>(c)) != std::string_view::npos && c < 0x80) {
       out += '\\';
       out += bytes;
     } else {

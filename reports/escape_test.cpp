@@ -31,6 +31,7 @@ TEST(Escape, MarkdownIsOnlyText) {
   EXPECT_EQ(markdown_escape("*a* | [b](c) <d>"), "\\*a\\* \\| \\[b\\]\\(c\\) &lt;d&gt;");
   EXPECT_EQ(markdown_escape("@team"), "@\u200Dteam") << "nobody is notified by a captured name";
   EXPECT_EQ(markdown_escape("https://a"), "https:\u200D//a") << "a captured address is no link";
+  EXPECT_EQ(markdown_escape("www.a.b #12"), "www\u200D.a.b #\u200D12");
   EXPECT_EQ(markdown_escape("one\ntwo"), "one two");
 }
 

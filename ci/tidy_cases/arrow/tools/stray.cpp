@@ -1,0 +1,2 @@
+#include "fixtures/flag.h"
+#include "harness/rehearsal.h"
