@@ -1,0 +1,60 @@
+// The commands of the program. Each returns the exit status: 0 pass, 1 fail, 2 unknown; errors are thrown and become 3.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "harness/configuration.h"
+#include "harness/rehearsal.h"
+
+namespace rehearse::harness {
+
+inline constexpr int exit_pass = 0;
+inline constexpr int exit_fail = 1;
+inline constexpr int exit_unknown = 2;
+inline constexpr int exit_error = 3;
+inline constexpr int exit_interrupted = 130;
+
+// Set by SIGINT and SIGTERM: what runs stops at the next good place.
+extern std::atomic<bool> stop_requested;
+
+struct GateArguments {
+  std::string config = "rehearse.yaml";
+  std::vector<std::string> stages;
+  std::vector<std::string> edges;     // "live:completed"
+  std::string out = "rehearsal";      // directory of the report files
+  std::string traffic;                // instead of the configuration's
+  bool json = false;                  // the report on standard output instead of the table
+  std::string repeat;                 // the command line, for the report
+};
+int gate(const GateArguments& arguments);
+
+struct ReportArguments {
+  std::string history;
+  std::string out = "rehearsal";
+  bool json = false;
+};
+// Judges a history file again and renders it, without sending anything.
+int report(const ReportArguments& arguments);
+
+int import(const std::vector<std::string>& files, const std::string& output, bool json);
+int show(const std::string& file, bool json);
+
+struct PlayArguments {
+  std::string traffic, target, history = "history.sqlite";
+  double speed = 0;
+  bool writes = false;   // writes are left out unless they are allowed
+  bool dry_run = false;
+};
+int play_traffic(const PlayArguments& arguments);
+
+int compare_databases(const std::string& config, bool json);
+int doctor(const std::string& config);
+
+struct InitArguments : InitAnswers {
+  std::string output = "rehearse.yaml";
+};
+int init(const InitArguments& arguments);
+
+}  // namespace rehearse::harness

@@ -1,0 +1,201 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "harness/commands/commands.h"
+#include "properties/check.h"
+#include "replay/capture/import.h"
+#include "replay/error.h"
+#include "replay/history_file.h"
+#include "replay/planner.h"
+#include "replay/traffic_file.h"
+#include "reports/console.h"
+#include "reports/html.h"
+#include "reports/junit.h"
+#include "reports/markdown.h"
+#include "reports/summary.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+using properties::Verdict;
+
+constexpr const char* title_document = "title";
+constexpr const char* traffic_document = "traffic";
+constexpr const char* repeat_document = "repeat";
+constexpr const char* started_document = "started";
+
+int exit_status(Verdict verdict) {
+  return verdict == Verdict::pass ? exit_pass : verdict == Verdict::fail ? exit_fail : exit_unknown;
+}
+
+Selection selection_of(const GateArguments& arguments) {
+  Selection selection;
+  for (const std::string& name : arguments.stages) {
+    const auto stage = properties::stage_named(name);
+    if (!stage) throw Error(fmt::format("--stage {}: no such stage; the stages are off, read-only, shadow, live, completed", name));
+    selection.stages.push_back(*stage);
+  }
+  for (const std::string& name : arguments.edges) {
+    const auto edge = properties::edge_named(name);
+    if (!edge) throw Error(fmt::format("--edge {}: no such edge; write FROM:TO with neighbours of off, read-only, shadow, live, completed", name));
+    selection.edges.push_back(*edge);
+  }
+  return selection;
+}
+
+replay::Traffic load(const std::string& path) {
+  if (path.empty()) throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
+  return replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw Error(fmt::format("cannot write {}; check the directory and the space on the disk", path.string()));
+}
+
+void make_directory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw Error(fmt::format("cannot make the directory {}: {}", path.string(), error.message()));
+}
+
+// Progress for a person who waits; a pipe gets none.
+class Progress {
+ public:
+  Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
+  ~Progress() { clear(); }
+
+  void section(const std::string& name) {
+    name_ = name;
+    draw("");
+  }
+  void step(std::size_t done, std::size_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (done != total && now - drawn_ < std::chrono::milliseconds(100)) return;
+    draw(fmt::format("{:>6} of {} requests", done, total));
+  }
+
+ private:
+  void draw(const std::string& what) {
+    if (!terminal_) return;
+    drawn_ = std::chrono::steady_clock::now();
+    fmt::print(stderr, "\r\033[K{:<36} {}", name_, what);
+    std::fflush(stderr);
+  }
+  void clear() const {
+    if (terminal_) fmt::print(stderr, "\r\033[K");
+  }
+
+  bool terminal_;
+  std::string name_;
+  std::chrono::steady_clock::time_point drawn_;
+};
+
+// Renders the report in every form; the paths that were written.
+std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report, const fs::path& directory) {
+  std::vector<std::pair<std::string, std::string>> written;
+  const auto write = [&](const char* kind, const char* name, const std::string& text) {
+    write_file(directory / name, text);
+    written.emplace_back(kind, (directory / name).string());
+  };
+  write("HTML", "report.html", render_html(report));
+  write("JSON", "report.json", to_json(report));
+  write("JUnit", "junit.xml", render_junit(report));
+  write("Markdown", "summary.md", render_markdown(report));
+  written.emplace_back("History", report.history);
+  return written;
+}
+
+void say(const reports::Report& report, std::vector<std::pair<std::string, std::string>> files, bool json) {
+  if (json) {
+    fmt::print("{}\n", to_json(report));
+    return;
+  }
+  reports::ConsoleOptions options;
+  options.color = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  options.files = std::move(files);
+  fmt::print("{}", render_console(report, options));
+}
+
+std::string document(const replay::HistoryFile& file, std::string_view name) {
+  for (const auto& [key, body] : file.documents) {
+    if (key == name) return body;
+  }
+  return {};
+}
+
+// Judges what the history file holds and renders it.
+int judge_and_render(const std::string& history_path, const std::string& out, bool json, double seconds) {
+  const replay::HistoryFile file = replay::load_histories(history_path);
+  const std::string saved = document(file, "evidence");
+  if (saved.empty()) throw Error(fmt::format("{} holds no evidence: it was written by `rehearse play`, or the rehearsal ended before its first stage", history_path));
+  properties::Evidence evidence = properties::evidence_from_json(saved);
+  for (const auto& history : file.histories) evidence.histories[history.name] = history;
+  const auto checks = properties::all_checks();
+  const auto judgement = properties::judge(checks, evidence);
+  reports::Report report = reports::report_of(evidence, judgement);
+  report.tool_version = REHEARSE_VERSION;
+  report.title = document(file, title_document);
+  report.started = document(file, started_document);
+  report.seconds = seconds;
+  report.repeat = document(file, repeat_document);
+  report.traffic = document(file, traffic_document);
+  report.history = history_path;
+  make_directory(out);
+  say(report, write_reports(report, out), json);
+  return exit_status(report.verdict);
+}
+
+}  // namespace
+
+int gate(const GateArguments& arguments) {
+  const auto started = std::chrono::steady_clock::now();
+  const Configuration configuration = load_configuration(arguments.config);
+  const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
+  const replay::Traffic traffic = load(traffic_path);
+  const replay::Plan plan = replay::plan_of(
+      traffic, [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); });
+  make_directory(arguments.out);
+  const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
+  if (!arguments.json) {
+    fmt::print("rehearse {}, {}: {} of {} captured exchanges are played\nrepeat: {}\n", REHEARSE_VERSION, configuration.title,
+               plan.steps.size(), traffic.exchanges.size(), arguments.repeat);
+    std::fflush(stdout);
+  }
+
+  RehearsalOptions options;
+  options.selection = selection_of(arguments);
+  options.history_path = history;
+  options.stop = &stop_requested;
+  options.conservation.emplace_back("captured", static_cast<std::int64_t>(traffic.exchanges.size()));
+  options.conservation.emplace_back("played", static_cast<std::int64_t>(plan.steps.size()));
+  for (const auto& [reason, count] : plan.left_out) options.conservation.emplace_back(reason, count);
+  options.documents = {{title_document, configuration.title},
+                       {traffic_document, traffic_path},
+                       {repeat_document, arguments.repeat},
+                       {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
+  {
+    Progress progress;
+    options.on_section = [&](const std::string& name) { progress.section(name); };
+    options.on_progress = [&](std::size_t done, std::size_t total) { progress.step(done, total); };
+    static_cast<void>(rehearse(configuration, plan, options));
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const int status = judge_and_render(history, arguments.out, arguments.json, seconds);
+  if (!stop_requested) return status;
+  fmt::print(stderr, "rehearse: interrupted; the report holds what was rehearsed until then, and the flag is off again\n");
+  return exit_interrupted;
+}
+
+int report(const ReportArguments& arguments) { return judge_and_render(arguments.history, arguments.out, arguments.json, 0); }
+
+}  // namespace rehearse::harness

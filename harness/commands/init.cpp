@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "harness/commands/commands.h"
+#include "harness/databases/session.h"
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+struct Table {
+  std::string name;
+  std::string columns;   // names in order, joined by ", "
+  std::vector<std::string> key;
+};
+
+std::vector<Table> tables_of(Session& session) {
+  std::vector<Table> tables;
+  const Rows rows = session.run(
+      "SELECT c.relname, (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
+      "(SELECT string_agg(a.attname, ' ' ORDER BY array_position(i.indkey::int[], a.attnum::int)) FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) "
+      "WHERE i.indrelid = c.oid AND i.indisprimary) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
+      "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
+  for (const Row& row : rows.rows) {
+    Table table{row[0].value_or(""), row[1].value_or(""), {}};
+    std::string key = row[2].value_or("");
+    for (std::size_t at = 0; at < key.size();) {
+      const auto space = std::min(key.find(' ', at), key.size());
+      table.key.push_back(key.substr(at, space - at));
+      at = space + 1;
+    }
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+// A proposal for the mapping from both catalogues; what cannot be guessed is left as a comment to be filled in.
+std::string proposed_entities(const InitAnswers& answers) {
+  if (answers.legacy_dsn.empty() || answers.new_dsn.empty()) return "  # orders: {key: [id], legacy: \"SELECT id, ... FROM orders\", new: \"SELECT id, ... FROM orders\"}\n";
+  Session legacy(answers.legacy_dsn, "the legacy database");
+  Session new_(answers.new_dsn, "the new database");
+  const auto others = tables_of(new_);
+  std::string text;
+  for (const Table& table : tables_of(legacy)) {
+    const auto same = std::find_if(others.begin(), others.end(), [&](const Table& other) { return other.name == table.name; });
+    const std::string key = table.key.empty() ? "FILL IN" : fmt::format("{}", fmt::join(table.key, ", "));
+    const bool equal = same != others.end() && same->columns == table.columns && !table.key.empty();
+    if (equal) {
+      text += fmt::format("  {0}: {{key: [{1}], legacy: {0}, new: {0}}}\n", table.name, key);
+    } else {
+      text += fmt::format("  # {}: the columns differ; write two SELECTs that give the same columns\n  #   key: [{}]\n  #   legacy: SELECT {} FROM {}\n  #   new: SELECT {} FROM {}\n",
+                          table.name, key, table.columns, table.name, same == others.end() ? table.columns : same->columns, same == others.end() ? "..." : same->name);
+    }
+  }
+  return text.empty() ? "  # the legacy database has no tables\n" : text;
+}
+
+}  // namespace
+
+std::string configuration_template(const InitAnswers& answers, const std::string& entities) {
+  const auto or_else = [](const std::string& text, const char* fallback) { return text.empty() ? std::string(fallback) : text; };
+  return fmt::format(R"(# What rehearse needs to know. ${{NAME}} and ${{NAME:-default}} stand for environment variables, so that no password
+# need stand here. `rehearse doctor` says what of this works and what is missing.
+schema_version: 1
+title: my migration
+
+# A capture (pcap, pcapng) or a traffic file: what clients did.
+traffic: {traffic}
+
+services:
+  legacy:
+    url: {legacy_url}
+    writes: allowed            # only where nothing is lost by it
+    # start: systemctl start legacy     # both or neither: without them C3 and V3 stay unknown
+    # stop: systemctl stop legacy
+    # requests: {{path: /metrics, metric: http_requests_total}}   # makes C1 see every call
+  new:
+    url: {new_url}             # several instances: a list; all must serve the stage
+    writes: allowed
+
+databases:
+  legacy:
+    dsn: {legacy_dsn}
+    disposable: true           # may be restored and altered
+    restore: {{template: legacy_template}}   # or {{command: ./restore-legacy}}
+  new:
+    dsn: {new_dsn}
+    disposable: true
+    restore: {{template: new_template}}      # empty schema
+
+# The flag. Exactly one of: file (flagd's JSON, which the services watch), ofrep (an address on which rehearse answers
+# OFREP evaluations), command (a shell command; {{}} stands for the value).
+flag:
+  file: flags.json
+  key: migration-stage
+  propagation: 500ms           # how long after a flip an old stage may still be served
+  # values: {{off: "off", read-only: "read-only", shadow: "shadow", live: "live", completed: "completed"}}
+
+# How the services say which stage they serve: a header of every answer, or a field of one endpoint.
+stage: {{path: /healthz, header: Migration-Stage}}
+# stage: {{path: /status, json: /phase}}
+
+# Shell commands that end with status 0 when all is copied.
+copy:
+  # forward: ./copy legacy new
+  # backward: ./copy new legacy
+
+# What clients get for a write in read-only, and from the legacy service in completed.
+refusal: {{status: 503, headers: [Retry-After], content_type: application/problem+json}}
+legacy_gone: {{status: 410}}
+
+# The counter that the new service raises when it hides a failure, and the log that names keys (NDJSON), if there is one.
+alerts: {{path: /metrics, metric: migration_alerts_total}}
+
+# Requests whose effect their method does not tell. {{}} stands for any one segment.
+reads: []                      # ["POST /orders/search"]
+writes: []                     # ["GET /counter/next"]
+not_business: []               # paths that answer in every stage, besides stage.path and alerts.path
+
+# SQL that changes what reads show: proves which database they come from (S2, V1). Everything is restored afterwards.
+poison:
+  # legacy: UPDATE orders SET note = 'altered by hand'
+  # new: UPDATE orders SET comment = 'altered by hand'
+
+# Edges that the new service itself refuses while their condition does not hold.
+guards: []                     # ["read-only:shadow", "completed:live"]
+
+# What rows of both databases have in common: SELECTs with the same columns in the same order.
+entities:
+{entities}
+# Which sequences number them.
+sequences: []                  # [{{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id}}]
+
+# Tables that are not compared, each with its reason.
+ignored_tables: {{legacy: {{}}, new: {{}}}}
+)",
+                     fmt::arg("traffic", or_else(answers.traffic, "capture.pcap")), fmt::arg("legacy_url", or_else(answers.legacy_url, "http://127.0.0.1:8081")),
+                     fmt::arg("new_url", or_else(answers.new_url, "http://127.0.0.1:8082")),
+                     fmt::arg("legacy_dsn", or_else(answers.legacy_dsn, "${LEGACY_DSN}")), fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")),
+                     fmt::arg("entities", entities));
+}
+
+int init(const InitArguments& arguments) {
+  if (std::filesystem::exists(arguments.output)) throw Error(fmt::format("{} is there already; move it away or give --output", arguments.output));
+  // A password belongs into the environment, not into a file that is committed.
+  InitAnswers shown = arguments;
+  const auto hide = [](std::string& dsn, const char* variable) {
+    if (!dsn.empty()) dsn = fmt::format("${{{}}}", variable);
+  };
+  const std::string entities = proposed_entities(arguments);
+  hide(shown.legacy_dsn, "LEGACY_DSN");
+  hide(shown.new_dsn, "NEW_DSN");
+  std::ofstream file(arguments.output);
+  file << configuration_template(shown, entities);
+  file.close();
+  if (!file) throw Error(fmt::format("cannot write {}", arguments.output));
+  fmt::print("written: {}\nFill in what is commented out, export LEGACY_DSN and NEW_DSN, then: rehearse doctor --config {}\n", arguments.output, arguments.output);
+  return exit_pass;
+}
+
+}  // namespace rehearse::harness

@@ -1,0 +1,389 @@
+#include "harness/configuration.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "replay/error.h"
+#include "replay/http/message.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+using properties::Stage;
+
+std::string expanded(const std::string& text, const std::string& where) {
+  std::string out;
+  std::size_t at = 0;
+  while (true) {
+    const auto open = text.find("${", at);
+    const auto close = open == std::string::npos ? open : text.find('}', open);
+    if (close == std::string::npos) return out + text.substr(at);
+    out += text.substr(at, open - at);
+    const std::string name = text.substr(open + 2, close - open - 2);
+    const auto fallback = name.find(":-");
+    const char* value = std::getenv(name.substr(0, fallback).c_str());
+    if (value != nullptr) {
+      out += value;
+    } else if (fallback != std::string::npos) {
+      out += name.substr(fallback + 2);
+    } else {
+      throw Error(fmt::format("{}: the environment variable {} is not set; set it or write ${{{}:-default}}", where, name, name));
+    }
+    at = close + 1;
+  }
+}
+
+// A mapping of the file that remembers where it stands and which of its keys were asked for.
+class Section {
+ public:
+  Section(YAML::Node node, std::string where) : node_(std::move(node)), where_(std::move(where)) {
+    if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", where_));
+  }
+
+  [[nodiscard]] bool has(const std::string& key) { return known_.insert(key), get(key).IsDefined() && !get(key).IsNull(); }
+
+  std::string text(const std::string& key, std::string fallback) {
+    if (!has(key)) return fallback;
+    if (!get(key).IsScalar()) throw Error(fmt::format("{} must be one value", at(key)));
+    return expanded(get(key).Scalar(), at(key));
+  }
+
+  std::string required(const std::string& key, std::string_view what) {
+    const std::string value = text(key, "");
+    if (value.empty()) throw Error(fmt::format("{} is missing: give {}", at(key), what));
+    return value;
+  }
+
+  bool flag(const std::string& key, bool fallback) {
+    const std::string value = text(key, fallback ? "true" : "false");
+    if (value != "true" && value != "false") throw Error(fmt::format("{} must be true or false, not {:?}", at(key), value));
+    return value == "true";
+  }
+
+  std::int64_t integer(const std::string& key, std::int64_t fallback) {
+    const std::string value = text(key, std::to_string(fallback));
+    try {
+      std::size_t used = 0;
+      const auto number = std::stoll(value, &used);
+      if (used == value.size() && number >= 0) return number;
+    } catch (const std::exception&) {
+    }
+    throw Error(fmt::format("{} must be a whole number, not {:?}", at(key), value));
+  }
+
+  // "500ms", "2s", "1m".
+  milliseconds duration(const std::string& key, milliseconds fallback) {
+    const std::string value = text(key, fmt::format("{}ms", fallback.count()));
+    std::size_t used = 0;
+    long long number = -1;
+    try {
+      number = std::stoll(value, &used);
+    } catch (const std::exception&) {
+    }
+    const std::string unit = value.substr(used);
+    if (number >= 0 && unit == "ms") return milliseconds(number);
+    if (number >= 0 && unit == "s") return milliseconds(number * 1000);
+    if (number >= 0 && unit == "m") return milliseconds(number * 60'000);
+    throw Error(fmt::format("{} must be a duration with its unit, such as 500ms or 2s, not {:?}", at(key), value));
+  }
+
+  std::vector<std::string> texts(const std::string& key) {
+    std::vector<std::string> values;
+    if (!has(key)) return values;
+    if (get(key).IsScalar()) {
+      std::istringstream words(expanded(get(key).Scalar(), at(key)));
+      for (std::string word; words >> word;) values.push_back(word);
+      return values;
+    }
+    if (!get(key).IsSequence()) throw Error(fmt::format("{} must be a list", at(key)));
+    for (const auto& item : get(key)) values.push_back(expanded(item.as<std::string>(), at(key)));
+    return values;
+  }
+
+  std::map<std::string, std::string> pairs(const std::string& key) {
+    std::map<std::string, std::string> values;
+    if (!has(key)) return values;
+    if (!get(key).IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", at(key)));
+    for (const auto& item : get(key)) values[item.first.as<std::string>()] = expanded(item.second.as<std::string>(), at(key));
+    return values;
+  }
+
+  Section section(const std::string& key) { return known_.insert(key), Section(get(key), at(key)); }
+  YAML::Node node(const std::string& key) { return known_.insert(key), get(key); }
+  [[nodiscard]] std::string at(const std::string& key) const { return where_.empty() ? key : where_ + "." + key; }
+
+  // A key that nobody asked for is a typing error, and a setting that is silently ignored is a wrong verdict.
+  void expect_nothing_else() const {
+    if (!node_.IsDefined() || !node_.IsMap()) return;
+    for (const auto& item : node_) {
+      const auto key = item.first.as<std::string>();
+      if (!known_.contains(key)) {
+        throw Error(fmt::format("{} is no key of the configuration; known here: {}", at(key), fmt::join(known_, ", ")));
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] YAML::Node get(const std::string& key) const {
+    const YAML::Node& constant = node_;   // a const node does not grow the key that is asked for
+    return node_.IsDefined() && node_.IsMap() ? constant[key] : YAML::Node(YAML::NodeType::Undefined);
+  }
+
+  YAML::Node node_;
+  std::string where_;
+  std::set<std::string> known_;
+};
+
+std::string beside(const std::string& file, const std::string& path) {
+  if (path.empty() || fs::path(path).is_absolute()) return path;
+  return (fs::path(file).parent_path() / path).lexically_normal().string();
+}
+
+ServiceSettings service_of(Section section) {
+  ServiceSettings service;
+  service.urls = section.texts("url");
+  if (service.urls.empty()) throw Error(fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
+  service.start = section.text("start", "");
+  service.stop = section.text("stop", "");
+  if (service.start.empty() != service.stop.empty()) throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
+  const std::string writes = section.text("writes", "refused");
+  if (writes != "allowed" && writes != "refused") throw Error(fmt::format("{} must be allowed or refused", section.at("writes")));
+  service.writes_allowed = writes == "allowed";
+  Section requests = section.section("requests");
+  service.requests_path = requests.text("path", "");
+  service.requests_metric = requests.text("metric", "");
+  requests.expect_nothing_else();
+  section.expect_nothing_else();
+  return service;
+}
+
+DatabaseSettings database_of(Section section) {
+  DatabaseSettings database;
+  database.dsn = section.required("dsn", "a PostgreSQL connection string");
+  database.disposable = section.flag("disposable", false);
+  Section restore = section.section("restore");
+  database.template_name = restore.text("template", "");
+  database.restore = restore.text("command", "");
+  if (!database.template_name.empty() && !database.restore.empty()) throw Error(fmt::format("{}: give a template or a command, not both", section.at("restore")));
+  restore.expect_nothing_else();
+  section.expect_nothing_else();
+  return database;
+}
+
+FlagSettings flag_of(Section section, const std::string& file) {
+  FlagSettings flag;
+  flag.key = section.text("key", flag.key);
+  flag.propagation = section.duration("propagation", flag.propagation);
+  flag.path = beside(file, section.text("file", ""));
+  flag.listen = section.text("ofrep", "");
+  flag.set = section.text("command", "");
+  if (!flag.path.empty() + !flag.listen.empty() + !flag.set.empty() != 1) {
+    throw Error(fmt::format("{}: give exactly one of file (flagd's JSON), ofrep (an address to answer on) or command", section.at("file")));
+  }
+  flag.kind = !flag.path.empty() ? FlagSettings::Kind::flagd_file : !flag.listen.empty() ? FlagSettings::Kind::ofrep : FlagSettings::Kind::command;
+  const auto values = section.pairs("values");
+  for (const auto& [name, value] : values) {
+    if (!properties::stage_named(name)) throw Error(fmt::format("{}: {} is no stage; the stages are off, read-only, shadow, live, completed", section.at("values"), name));
+  }
+  for (Stage stage : properties::all_stages) {
+    const auto found = values.find(std::string(name_of(stage)));
+    flag.values[stage] = found == values.end() ? std::string(name_of(stage)) : found->second;
+  }
+  section.expect_nothing_else();
+  return flag;
+}
+
+StageSettings stage_of(Section section) {
+  StageSettings stage;
+  stage.path = section.text("path", stage.path);
+  stage.json = section.text("json", "");
+  stage.header = section.text("header", stage.json.empty() ? stage.header : "");
+  section.expect_nothing_else();
+  return stage;
+}
+
+AlertSettings alerts_of(Section section, const std::string& file) {
+  AlertSettings alerts;
+  alerts.path = section.text("path", alerts.path);
+  alerts.metric = section.text("metric", alerts.metric);
+  alerts.log = beside(file, section.text("log", ""));
+  alerts.event = section.text("event", alerts.event);
+  alerts.fields = section.pairs("fields");
+  for (const char* name : {"event", "store", "stage", "operation", "entity", "key"}) alerts.fields.try_emplace(name, name);
+  section.expect_nothing_else();
+  return alerts;
+}
+
+properties::Contract::Answer answer_of(Section section, properties::Contract::Answer fallback) {
+  properties::Contract::Answer answer = std::move(fallback);
+  answer.status = static_cast<int>(section.integer("status", answer.status));
+  if (section.has("headers")) answer.headers = section.texts("headers");
+  answer.content_type = section.text("content_type", answer.content_type);
+  section.expect_nothing_else();
+  return answer;
+}
+
+void take_mapping(Section& section, Configuration& configuration) {
+  const YAML::Node entities = section.node("entities");
+  if (entities.IsDefined() && !entities.IsNull()) {
+    if (!entities.IsMap()) throw Error(fmt::format("{} must map names to entities", section.at("entities")));
+    for (const auto& item : entities) {
+      const auto name = item.first.as<std::string>();
+      Section entity(item.second, section.at("entities") + "." + name);
+      Entity made{name, entity.texts("key"), entity.required("legacy", "a SELECT or a table"), entity.required("new", "a SELECT or a table")};
+      if (made.key.empty()) throw Error(fmt::format("{} is missing: name the columns that identify a row", entity.at("key")));
+      entity.expect_nothing_else();
+      configuration.entities.push_back(std::move(made));
+    }
+  }
+  const YAML::Node sequences = section.node("sequences");
+  if (sequences.IsDefined() && !sequences.IsNull()) {
+    for (const auto& item : sequences) {
+      Section sequence(item, section.at("sequences"));
+      const std::string table = sequence.text("table", "");
+      Sequence made{sequence.text("entity", table), sequence.required("legacy", "a sequence"), sequence.required("new", "a sequence"), sequence.text("column", "id")};
+      sequence.expect_nothing_else();
+      configuration.sequences.push_back(std::move(made));
+    }
+  }
+  Section tables = section.section("ignored_tables");
+  configuration.ignored_legacy_tables.merge(tables.pairs("legacy"));
+  configuration.ignored_new_tables.merge(tables.pairs("new"));
+  tables.expect_nothing_else();
+  static_cast<void>(section.node("ignored_sequences"));
+}
+
+void check(const Configuration& configuration) {
+  std::set<std::string> names;
+  for (const Entity& entity : configuration.entities) names.insert(entity.name);
+  for (const Sequence& sequence : configuration.sequences) {
+    if (!names.contains(sequence.entity)) throw Error(fmt::format("sequences: {} is no entity of the mapping", sequence.entity));
+  }
+  std::set<std::string> values;
+  for (const auto& [stage, value] : configuration.flag.values) {
+    if (!values.insert(value).second) throw Error(fmt::format("flag.values: {:?} stands for two stages", value));
+  }
+}
+
+// True when `path` fits `pattern`, in which {} stands for any one segment.
+bool fits(std::string_view pattern, std::string_view path) {
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.starts_with("{}")) {
+      pattern.remove_prefix(2);
+      path.remove_prefix(std::min(path.find('/'), path.size()));
+    } else if (pattern.front() != path.front()) {
+      return false;
+    } else {
+      pattern.remove_prefix(1);
+      path.remove_prefix(1);
+    }
+  }
+  return pattern.empty() && path.empty();
+}
+
+bool any_fits(const std::set<std::string>& patterns, std::string_view method, std::string_view path) {
+  for (const std::string& pattern : patterns) {
+    const auto space = pattern.find(' ');
+    const std::string_view wanted = space == std::string::npos ? std::string_view() : std::string_view(pattern).substr(0, space);
+    if ((wanted.empty() || wanted == method) && fits(std::string_view(pattern).substr(space == std::string::npos ? 0 : space + 1), path)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Configuration::is_read(std::string_view method, std::string_view target) const {
+  if (any_fits(writes, method, target)) return false;
+  return replay::safe(method) || any_fits(reads, method, target);
+}
+
+bool Configuration::is_business(std::string_view target) const { return !any_fits(not_business, "", target); }
+
+Configuration load_configuration(const std::string& path) {
+  Configuration configuration;
+  configuration.path = path;
+  YAML::Node root;
+  try {
+    root = YAML::LoadFile(path);
+  } catch (const YAML::BadFile&) {
+    throw Error(fmt::format("cannot read the configuration {}; `rehearse init` writes one", path));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}; indent with spaces and quote values that hold a colon", path, problem.mark.line + 1, problem.msg));
+  }
+  try {
+    Section section(root, "");
+    if (section.integer("schema_version", 1) != 1) throw Error("schema_version must be 1");
+    configuration.title = section.text("title", configuration.title);
+    configuration.traffic = beside(path, section.text("traffic", ""));
+    Section services = section.section("services");
+    configuration.legacy = service_of(services.section("legacy"));
+    configuration.new_ = service_of(services.section("new"));
+    services.expect_nothing_else();
+    Section databases = section.section("databases");
+    configuration.legacy_database = database_of(databases.section("legacy"));
+    configuration.new_database = database_of(databases.section("new"));
+    databases.expect_nothing_else();
+    configuration.flag = flag_of(section.section("flag"), path);
+    configuration.stage = stage_of(section.section("stage"));
+    configuration.alerts = alerts_of(section.section("alerts"), path);
+    Section copy = section.section("copy");
+    configuration.copy_forward = copy.text("forward", "");
+    configuration.copy_backward = copy.text("backward", "");
+    copy.expect_nothing_else();
+    auto& contract = configuration.contract;
+    contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});
+    contract.legacy_gone = answer_of(section.section("legacy_gone"), {410, {}, ""});
+    contract.compared_headers = {"Content-Type", "Content-Encoding", "Location", "ETag", "Cache-Control", "Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Link", "Vary", "Accept-Ranges"};
+    if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
+    contract.stage_header = configuration.stage.header;
+    for (const auto& [stage, value] : configuration.flag.values) contract.stage_values[value] = stage;
+    contract.propagation_ns = std::chrono::nanoseconds(configuration.flag.propagation).count();
+    Section poison = section.section("poison");
+    configuration.poison_legacy = poison.text("legacy", "");
+    configuration.poison_new = poison.text("new", "");
+    poison.expect_nothing_else();
+    Section live = section.section("live");
+    const std::string policy = live.text("legacy_failure", "fails the request");
+    if (policy != "fails the request" && policy != "hidden") throw Error("live.legacy_failure must be \"fails the request\" or \"hidden\"");
+    contract.legacy_failure_fails_request = policy == "fails the request";
+    live.expect_nothing_else();
+    Section faults = section.section("faults");
+    configuration.fault_steps = static_cast<std::size_t>(faults.integer("steps", static_cast<std::int64_t>(configuration.fault_steps)));
+    contract.fault_latency_ns = std::chrono::nanoseconds(faults.duration("latency", milliseconds(2'000))).count();
+    faults.expect_nothing_else();
+    for (const std::string& read : section.texts("reads")) configuration.reads.insert(read);
+    for (const std::string& write : section.texts("writes")) configuration.writes.insert(write);
+    configuration.not_business = {configuration.stage.path, configuration.alerts.path};
+    for (const std::string& other : section.texts("not_business")) configuration.not_business.insert(other);
+    for (const std::string& edge : section.texts("guards")) {
+      const auto parsed = properties::edge_named(edge);
+      if (!parsed) throw Error(fmt::format("guards: {:?} is no edge; write from:to with neighbouring stages, such as read-only:shadow", edge));
+      configuration.guards.push_back(*parsed);
+    }
+    configuration.waived = section.pairs("waived");
+    configuration.deadline = section.duration("deadline", configuration.deadline);
+    configuration.quiet = section.duration("quiet", configuration.quiet);
+    configuration.command_deadline = section.duration("command_deadline", configuration.command_deadline);
+    take_mapping(section, configuration);
+    if (const std::string mapping = beside(path, section.text("mapping", "")); !mapping.empty()) {
+      Section included(YAML::LoadFile(mapping), fs::path(mapping).filename().string());
+      take_mapping(included, configuration);
+      included.expect_nothing_else();
+    }
+    section.expect_nothing_else();
+    check(configuration);
+  } catch (const Error& problem) {
+    throw Error(fmt::format("{}: {}", path, problem.what()));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}", path, problem.mark.line + 1, problem.msg));
+  }
+  return configuration;
+}
+
+}  // namespace rehearse::harness

@@ -1,0 +1,120 @@
+// What a user says about the two services, their databases and the flag: one YAML file, read whole and checked before anything
+// is touched. `rehearse init` writes one with every key explained; rehearse.schema.json is for editors.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "properties/evidence.h"
+
+namespace rehearse::harness {
+
+using std::chrono::milliseconds;
+
+struct ServiceSettings {
+  std::vector<std::string> urls;   // the first is played against; every one must serve the stage
+  std::string start;               // shell commands; both or neither
+  std::string stop;
+  bool writes_allowed = false;     // `writes: allowed`
+  std::string requests_path;       // where the service counts its requests, in the Prometheus text format; empty when it does not
+  std::string requests_metric;
+};
+
+struct DatabaseSettings {
+  std::string dsn;                 // libpq connection string or URI; never printed
+  bool disposable = false;         // may be altered and restored
+  std::string template_name;       // restored from this database ...
+  std::string restore;             // ... or by this shell command
+};
+
+struct FlagSettings {
+  enum class Kind { flagd_file, ofrep, command } kind = Kind::flagd_file;
+  std::string path;                // flagd_file: the JSON file that the services watch
+  std::string listen;              // ofrep: "127.0.0.1:8016", where rehearse answers OFREP evaluations
+  std::string set;                 // command: a shell command; {} stands for the value
+  std::string key = "migration-stage";
+  std::map<properties::Stage, std::string> values;
+  milliseconds propagation{500};   // g
+};
+
+// How a service tells which stage it serves: a header of every answer, or a field of one endpoint.
+struct StageSettings {
+  std::string header = "Migration-Stage";
+  std::string path = "/healthz";   // asked to learn the stage
+  std::string json;                // RFC 6901 pointer into the answer of `path`; then `header` is empty
+};
+
+struct AlertSettings {
+  std::string path = "/metrics";
+  std::string metric = "migration_alerts_total";
+  std::string log;                 // NDJSON file with a line an alert; empty when there is none
+  std::map<std::string, std::string> fields;   // our name → the log's: event, store, stage, operation, entity, key
+  std::string event = "alert";     // the value of `event` in the lines that count
+};
+
+struct Entity {
+  std::string name;
+  std::vector<std::string> key;    // its key columns, in the SELECTs' words
+  std::string legacy;              // SELECTs with the same columns in the same order
+  std::string new_;
+};
+
+struct Sequence {
+  std::string entity;              // whose key it numbers
+  std::string legacy;              // the sequences
+  std::string new_;
+  std::string column = "id";       // of the entity's SELECT
+};
+
+struct Configuration {
+  std::string path;                // of the file itself
+  std::string title = "migration";
+  std::string traffic;             // capture or traffic file
+  ServiceSettings legacy;
+  ServiceSettings new_;
+  DatabaseSettings legacy_database;
+  DatabaseSettings new_database;
+  FlagSettings flag;
+  StageSettings stage;
+  AlertSettings alerts;
+  std::string copy_forward;        // shell commands: legacy → new, new → legacy
+  std::string copy_backward;
+  std::string poison_legacy;       // SQL that changes what reads show: proves which database they come from
+  std::string poison_new;
+  properties::Contract contract;
+  std::set<std::string> reads;     // "POST /orders/search": safe whatever the method says; {} stands for any segment
+  std::set<std::string> writes;    // the other way round: "GET /counter/next"
+  std::set<std::string> not_business;   // paths that answer in every stage: health, metrics
+  std::vector<Entity> entities;
+  std::vector<Sequence> sequences;
+  std::map<std::string, std::string> ignored_legacy_tables;   // table → reason
+  std::map<std::string, std::string> ignored_new_tables;
+  std::vector<properties::Edge> guards;   // edges that the new service itself refuses when their condition does not hold
+  std::map<std::string, std::string> waived;   // invariant → reason
+  std::size_t fault_steps = 300;   // how much of the plan is played while something is broken
+  milliseconds deadline{10'000};   // of one request
+  milliseconds quiet{5'000};       // the databases must come to rest within
+  milliseconds command_deadline{120'000};   // of one shell command
+
+  // True when the request is believed to change nothing.
+  [[nodiscard]] bool is_read(std::string_view method, std::string_view target) const;
+  // True when a stage applies to the path.
+  [[nodiscard]] bool is_business(std::string_view target) const;
+};
+
+// Reads the file; ${NAME} and ${NAME:-default} stand for environment variables. Throws Error with one sentence that names the
+// key and says what it takes. Relative paths in the file are relative to it.
+[[nodiscard]] Configuration load_configuration(const std::string& path);
+
+// The text of a commented configuration for these services; empty arguments become placeholders to fill in.
+struct InitAnswers {
+  std::string legacy_url, new_url, legacy_dsn, new_dsn, traffic;
+};
+[[nodiscard]] std::string configuration_template(const InitAnswers& answers, const std::string& entities);
+
+}  // namespace rehearse::harness

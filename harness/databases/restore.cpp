@@ -1,0 +1,65 @@
+#include "harness/databases/restore.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+
+#include "harness/databases/session.h"
+#include "harness/databases/watch.h"
+#include "harness/process.h"
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+using namespace std::chrono_literals;
+
+void expect_disposable(const DatabaseSettings& database, const std::string& what) {
+  if (!database.disposable) {
+    throw Error(fmt::format("{} is not to be altered: only a database that may be lost can be restored; if it may, write disposable: true beside its dsn", what));
+  }
+}
+
+void create_from(Session& maintenance, const std::string& name, const std::string& source) {
+  maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
+  // CREATE DATABASE refuses a template that has sessions, and a pool may reconnect in between.
+  for (int attempt = 0;; ++attempt) {
+    try {
+      end_sessions(maintenance, source);
+      maintenance.run(fmt::format("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", maintenance.quoted_name(name), maintenance.quoted_name(source)));
+      return;
+    } catch (const Error&) {
+      if (attempt == 10) throw;
+      std::this_thread::sleep_for(20ms);
+    }
+  }
+}
+
+}  // namespace
+
+void restore(const DatabaseSettings& database, const std::string& what, std::chrono::milliseconds command_deadline) {
+  expect_disposable(database, what);
+  if (!database.restore.empty()) return run_or_throw(database.restore, command_deadline, "restoring " + what);
+  if (database.template_name.empty()) throw Error(fmt::format("{} has no restore: name a template database or a command in the configuration", what));
+  restore_from(database, what, database.template_name);
+}
+
+void keep_as(const DatabaseSettings& database, const std::string& what, const std::string& name) {
+  expect_disposable(database, what);
+  Session maintenance = maintenance_session(database.dsn, what);
+  create_from(maintenance, name, database_in(database.dsn));
+}
+
+void restore_from(const DatabaseSettings& database, const std::string& what, const std::string& name) {
+  expect_disposable(database, what);
+  Session maintenance = maintenance_session(database.dsn, what);
+  create_from(maintenance, database_in(database.dsn), name);
+}
+
+void drop(const DatabaseSettings& database, const std::string& what, const std::string& name) {
+  Session maintenance = maintenance_session(database.dsn, what);
+  maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
+}
+
+}  // namespace rehearse::harness

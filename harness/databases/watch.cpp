@@ -1,0 +1,157 @@
+#include "harness/databases/watch.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+using properties::Changes;
+using namespace std::chrono_literals;
+
+// Enough of a log to see what was written; all rows are counted.
+constexpr std::size_t max_shown_changes = 20;
+
+std::string sequences_of(Session& session) {
+  std::string text;
+  for (const Row& row : session.run("SELECT schemaname || '.' || sequencename, last_value FROM pg_sequences ORDER BY 1").rows) {
+    text += fmt::format("{}={}\n", row[0].value_or(""), row[1].value_or("unused"));
+  }
+  return text;
+}
+
+// Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
+std::string content_of(Session& session) {
+  const Rows tables = session.run(
+      "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
+  std::string text;
+  for (const Row& table : tables.rows) {
+    const std::string name = table[0].value_or("");
+    text += fmt::format("{} {} {}\n", name, table[1].value_or(""),
+                        session.value(fmt::format("SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
+  }
+  return text;
+}
+
+void add_moved_sequences(const std::string& before, const std::string& after, Changes& changes) {
+  for (std::size_t at = 0; at < after.size();) {
+    const auto eol = after.find('\n', at);
+    const std::string line = after.substr(at, eol - at);
+    if (("\n" + before).find("\n" + line + "\n") == std::string::npos) changes.sequences.push_back(line.substr(0, line.find('=')));
+    at = eol + 1;
+  }
+}
+
+}  // namespace
+
+Watch::Watch(const std::string& dsn, const std::string& what, Depth depth) : what_(what), depth_(depth), session_(dsn, what) {
+  try {
+    const std::string name = fmt::format("rehearse_{}", session_.process_id());
+    session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
+    slot_ = name;
+  } catch (const Error&) {
+    slot_.clear();   // wal_level or rights: the content digest decides instead, and the changes say so
+  }
+  sequences_ = sequences_of(session_);
+  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_);
+}
+
+Watch::~Watch() = default;
+
+void Watch::read_log(Changes& changes) {
+  // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
+  session_.run("SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'rehearse', 'barrier')");
+  const Rows log = session_.run(fmt::format(
+      "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')", slot_));
+  for (const Row& row : log.rows) {
+    const std::string line = row[0].value_or("");
+    if (!line.starts_with("table ")) continue;
+    const std::string table = line.substr(6, line.find(": ", 6) - 6);
+    ++changes.rows;
+    ++changes.by_table[table];
+    if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
+  }
+}
+
+Changes Watch::lap() {
+  Changes changes;
+  try {
+    if (!slot_.empty()) read_log(changes);
+    const std::string sequences = sequences_of(session_);
+    add_moved_sequences(sequences_, sequences, changes);
+    sequences_ = sequences;
+    const bool look_at_content = depth_ == Depth::content || slot_.empty();
+    if (look_at_content) {
+      const std::string content = content_of(session_);
+      changes.content_changed = content != content_;
+      content_ = content;
+    }
+    changes.decided_by = fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
+    changes.known = true;
+  } catch (const Error& problem) {
+    changes.problem = problem.what();
+  }
+  return changes;
+}
+
+StatementWatch::StatementWatch(const std::string& dsn, const std::string& what)
+    : dsn_(dsn), what_(what), maintenance_(maintenance_session(dsn, what)) {
+  {
+    Session session(dsn_, what_);
+    sequences_ = sequences_of(session);
+    content_ = content_of(session);
+  }
+  end_sessions(maintenance_, database_in(dsn_));
+  active_ms_ = active_ms();
+}
+
+double StatementWatch::active_ms() {
+  return std::strtod(maintenance_.value(fmt::format("SELECT active_time FROM pg_stat_database WHERE datname = {}", maintenance_.quoted(database_in(dsn_)))).c_str(), nullptr);
+}
+
+Changes StatementWatch::finish() {
+  Changes changes;
+  try {
+    end_sessions(maintenance_, database_in(dsn_));
+    changes.statement_ms = std::llround(std::ceil(active_ms() - active_ms_));
+    Session session(dsn_, what_);
+    add_moved_sequences(sequences_, sequences_of(session), changes);
+    changes.content_changed = content_of(session) != content_;
+    changes.decided_by = "statement time, sequences, content digest";
+    changes.known = true;
+  } catch (const Error& problem) {
+    changes.problem = problem.what();
+  }
+  return changes;
+}
+
+void end_sessions(Session& maintenance, const std::string& database) {
+  const std::string others = fmt::format("FROM pg_stat_activity WHERE datname = {} AND backend_type = 'client backend' AND pid <> pg_backend_pid()", maintenance.quoted(database));
+  for (int i = 0; i < 200; ++i) {
+    if (maintenance.number("SELECT count(pg_terminate_backend(pid)) " + others) == 0) return;
+    std::this_thread::sleep_for(5ms);
+  }
+  throw Error(fmt::format("the sessions of the database {} do not end; is something reconnecting without pause?", database));
+}
+
+bool wait_for_rest(Session& legacy, Session& new_, std::chrono::milliseconds bound) {
+  const auto until = std::chrono::steady_clock::now() + bound;
+  const std::string busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'";
+  const std::string written = "SELECT pg_current_wal_insert_lsn()";
+  std::string last;
+  do {
+    const std::string now = legacy.value(written) + " " + new_.value(written);
+    if (now == last && legacy.number(busy) == 0 && new_.number(busy) == 0) return true;
+    last = now;
+    std::this_thread::sleep_for(30ms);
+  } while (std::chrono::steady_clock::now() < until);
+  return false;
+}
+
+}  // namespace rehearse::harness

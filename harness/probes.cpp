@@ -1,0 +1,103 @@
+#include "harness/probes.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+
+namespace rehearse::harness {
+namespace {
+
+using replay::History;
+using replay::Plan;
+using replay::Record;
+using replay::Step;
+
+constexpr std::int64_t probe_lanes = 4;
+
+bool acknowledged_write(const Record& record) {
+  return !record.read && record.outcome == replay::Outcome::answered && record.response.status / 100 == 2;
+}
+
+Step step_of(std::size_t position, replay::Request request, bool read) {
+  Step step;
+  step.id = static_cast<replay::StepId>(position) + 1;
+  step.lane = static_cast<std::int64_t>(position) % probe_lanes + 1;
+  step.request = std::move(request);
+  step.read = read;
+  return step;
+}
+
+std::string resource_of(const Record& record) {
+  if (const auto location = replay::field(record.response.headers, "Location")) {
+    const auto scheme = location->find("://");
+    const auto slash = scheme == std::string_view::npos ? 0 : location->find('/', scheme + 3);
+    return slash == std::string_view::npos ? std::string() : std::string(replay::path_of(location->substr(slash)));
+  }
+  return std::string(replay::path_of(record.request.target));
+}
+
+}  // namespace
+
+Plan read_back_of(const std::vector<const History*>& histories) {
+  std::vector<std::string> targets;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& target, std::size_t limit) {
+    if (!target.empty() && targets.size() < limit && seen.insert(target).second) targets.push_back(target);
+  };
+  for (auto history = histories.rbegin(); history != histories.rend(); ++history) {
+    for (auto record = (*history)->records.rbegin(); record != (*history)->records.rend(); ++record) {
+      if (acknowledged_write(*record)) add(resource_of(*record), max_read_backs * 3 / 4);
+    }
+  }
+  for (auto history = histories.rbegin(); history != histories.rend(); ++history) {
+    for (const Record& record : (*history)->records) {
+      const bool list = record.request.method == "GET" && record.response.status == 200 && record.request.target.find('?') != std::string::npos;
+      if (list) add(record.request.target, max_read_backs);
+    }
+  }
+  Plan plan;
+  for (const std::string& target : targets) plan.steps.push_back(step_of(plan.steps.size(), {"GET", target, {{"Accept", "*/*"}}, ""}, true));
+  return plan;
+}
+
+Plan one_of_each_route(const Configuration& configuration, const Plan& plan, bool writes_only) {
+  Plan chosen;
+  std::set<std::string> routes;
+  for (const bool read : {false, true}) {
+    for (const Step& step : plan.steps) {
+      if (!step.request || step.read != read || (read && writes_only) || chosen.steps.size() >= max_direct_requests) continue;
+      if (!configuration.is_business(replay::path_of(step.request->target))) continue;
+      const std::string route = replay::route_of(step.request->method, step.request->target);
+      if (routes.insert(route).second) chosen.steps.push_back(step_of(chosen.steps.size(), *step.request, step.read));
+    }
+  }
+  return chosen;
+}
+
+std::vector<Record> refusals_of(const History& history) {
+  std::vector<Record> refusals;
+  std::set<std::string> seen;
+  for (const Record& record : history.records) {
+    if (record.read || record.outcome != replay::Outcome::answered || refusals.size() >= max_traced_refusals) continue;
+    const int status = record.response.status;
+    if (status / 100 != 4 && !(status == 503 && replay::field(record.response.headers, "Retry-After"))) continue;
+    const std::string kind = replay::route_of(record.request.method, record.request.target) + std::to_string(status);
+    if (seen.insert(kind).second) refusals.push_back(record);
+  }
+  return refusals;
+}
+
+Plan reads_of(const Plan& plan) {
+  Plan reads;
+  std::unordered_set<replay::StepId> kept;
+  for (Step step : plan.steps) {
+    if (!step.request || !step.read) continue;
+    std::erase_if(step.after, [&](replay::StepId cause) { return !kept.contains(cause); });
+    std::erase_if(step.uses, [&](const replay::Use& use) { return !kept.contains(use.from); });
+    kept.insert(step.id);
+    reads.steps.push_back(std::move(step));
+  }
+  return reads;
+}
+
+}  // namespace rehearse::harness

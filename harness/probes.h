@@ -1,0 +1,30 @@
+// The requests that nobody captured: what a rehearsal asks besides the plan, made from the plan and the histories so far.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/configuration.h"
+#include "replay/history.h"
+#include "replay/plan.h"
+
+namespace rehearse::harness {
+
+// How many of each kind are sent: enough to see every route, few enough to cost no time.
+inline constexpr std::size_t max_read_backs = 60;
+inline constexpr std::size_t max_direct_requests = 40;
+inline constexpr std::size_t max_traced_refusals = 12;
+
+// Reads of what the histories' acknowledged writes made, changed and deleted, newest first, and some of their lists.
+[[nodiscard]] replay::Plan read_back_of(const std::vector<const replay::History*>& histories);
+
+// One request of each business route of the plan, writes first when `writes_only` is false; only writes when it is true.
+[[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan, bool writes_only);
+
+// Writes that the history shows as refused (4xx, or 503 with Retry-After), one of each route and status.
+[[nodiscard]] std::vector<replay::Record> refusals_of(const replay::History& history);
+
+// The plan's reads alone.
+[[nodiscard]] replay::Plan reads_of(const replay::Plan& plan);
+
+}  // namespace rehearse::harness

@@ -1,0 +1,678 @@
+#include "harness/rehearsal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "harness/databases/comparison.h"
+#include "harness/databases/fault.h"
+#include "harness/databases/restore.h"
+#include "harness/databases/watch.h"
+#include "harness/probes.h"
+#include "harness/process.h"
+#include "harness/services.h"
+#include "harness/stage_control.h"
+#include "replay/error.h"
+#include "replay/history_file.h"
+#include "replay/player.h"
+
+namespace rehearse::harness {
+namespace {
+
+using properties::Comparison;
+using properties::Edge;
+using properties::Evidence;
+using properties::Fault;
+using properties::Section;
+using properties::Stage;
+using replay::History;
+using replay::Plan;
+
+constexpr const char* legacy_name = "the legacy database";
+constexpr const char* new_name = "the new database";
+constexpr const char* oracle_1 = "oracle 1";
+constexpr const char* oracle_2 = "oracle 2";
+constexpr const char* reads_1 = "oracle of reads 1";
+constexpr const char* reads_2 = "oracle of reads 2";
+// Databases that a rehearsal keeps beside the rehearsed ones, and drops when it ends.
+constexpr const char* kept_oracle_1 = "rehearse_oracle_1";
+constexpr const char* kept_oracle_2 = "rehearse_oracle_2";
+constexpr const char* kept_copy = "rehearse_copied";
+
+struct Interrupted {};
+
+class Rehearsal {
+ public:
+  Rehearsal(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options)
+      : config_(configuration), plan_(plan), options_(options), stages_(configuration), writer_(options.history_path) {
+    evidence_.contract = config_.contract;
+    evidence_.waived = config_.waived;
+    evidence_.conservation = options.conservation;
+    for (const auto& [name, body] : options.documents) writer_.add_document(name, body);
+  }
+
+  Evidence run() {
+    check_permissions();
+    stages_.learn();
+    try {
+      rehearse_oracle();
+      for (Stage stage : properties::all_stages) {
+        if (selected(stage)) rehearse_stage(stage);
+      }
+      for (const auto& walk : walks()) rehearse_walk(walk);
+    } catch (const StageNotServed& stuck) {
+      current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
+      evidence_.sections.push_back(current_);
+    } catch (const Interrupted&) {
+    }
+    leave_it_as_found();
+    return std::move(evidence_);
+  }
+
+ private:
+  // -- what is selected ------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] bool selected(Stage stage) const {
+    const auto& stages = options_.selection.stages;
+    return options_.selection.everything() || std::find(stages.begin(), stages.end(), stage) != stages.end();
+  }
+
+  // The paths over the edges: all the way up and back, or just as far as a selected edge needs.
+  [[nodiscard]] std::vector<std::vector<Stage>> walks() const {
+    if (options_.selection.everything()) {
+      auto up = properties::path(Stage::off, Stage::completed);
+      const auto down = properties::path(Stage::completed, Stage::off);
+      up.insert(up.end(), down.begin() + 1, down.end());
+      return {up};
+    }
+    std::vector<std::vector<Stage>> walks;
+    for (const Edge& edge : options_.selection.edges) {
+      auto path = properties::path(Stage::off, edge.from);
+      path.push_back(edge.to);
+      walks.push_back(std::move(path));
+    }
+    return walks;
+  }
+
+  [[nodiscard]] bool guarded(Stage from, Stage to) const {
+    return std::find(config_.guards.begin(), config_.guards.end(), Edge{from, to}) != config_.guards.end();
+  }
+
+  void check_permissions() const {
+    if (!config_.legacy.writes_allowed || !config_.new_.writes_allowed) {
+      throw Error("a rehearsal writes to both services: write `writes: allowed` beside services.legacy and services.new when they are not production");
+    }
+    if (plan_.steps.empty()) throw Error("the traffic holds no exchange that can be played; see `rehearse show` for what it holds and why it was left out");
+  }
+
+  // -- the databases ---------------------------------------------------------------------------------------------------
+
+  void restore_both() {
+    sessions_.reset();
+    restore(config_.legacy_database, legacy_name, config_.command_deadline);
+    restore(config_.new_database, new_name, config_.command_deadline);
+    stages_.forget_copy();
+  }
+
+  // Both databases as they were right behind the copy, without copying again.
+  void restore_copied() {
+    sessions_.reset();
+    restore(config_.legacy_database, legacy_name, config_.command_deadline);
+    restore_from(config_.new_database, new_name, kept_copy);
+    stages_.remember_copy();
+  }
+
+  struct Sessions {
+    Session legacy;
+    Session new_;
+  };
+
+  Sessions& sessions() {
+    if (!sessions_) sessions_.emplace(Sessions{Session(config_.legacy_database.dsn, legacy_name), Session(config_.new_database.dsn, new_name)});
+    return *sessions_;
+  }
+
+  Comparison compare_stores() {
+    return compare(config_.entities, {&sessions().legacy, "legacy database", true}, {&sessions().new_, "new database", false});
+  }
+
+  Comparison compare_with_oracle(bool new_store) {
+    Session oracle(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
+    const Side store = new_store ? Side{&sessions().new_, "new database", false} : Side{&sessions().legacy, "legacy database", true};
+    return compare(config_.entities, store, {&oracle, "oracle", true}, &volatile_cells_);
+  }
+
+  void compare_all(Section& section, bool stores) {
+    if (stores) section.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    if (properties::new_store_is_authoritative(section.stage)) {
+      section.comparisons[std::string(properties::new_against_oracle)] = compare_with_oracle(true);
+    } else {
+      section.comparisons[std::string(properties::legacy_against_oracle)] = compare_with_oracle(false);
+    }
+  }
+
+  void look_at_ids(Section& section) {
+    try {
+      section.ids = id_spaces(config_, sessions().legacy, sessions().new_);
+    } catch (const Error& problem) {
+      for (const char* invariant : {"G9", "R5"}) section.not_done.try_emplace(invariant, fmt::format("the sequences could not be read: {}", problem.what()));
+    }
+  }
+
+  // -- playing ---------------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] const std::string& legacy_url() const { return config_.legacy.urls.front(); }
+  [[nodiscard]] const std::string& new_url() const { return config_.new_.urls.front(); }
+
+  const History& play(const std::string& name, const Plan& plan, const std::string& target, std::vector<replay::Binding> earlier = {}) {
+    if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
+    replay::PlayOptions options;
+    options.name = name;
+    options.target = target;
+    options.deadline = config_.deadline;
+    options.whole = &plan_;
+    options.earlier = std::move(earlier);
+    options.stop = options_.stop;
+    if (options_.on_progress) {
+      options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
+    }
+    History history = replay::play(plan, options);
+    writer_.add(history);   // on disk before anything is judged
+    return evidence_.histories[name] = std::move(history);
+  }
+
+  // Plays against the new service and gathers what every section gathers.
+  void play_section(Section& section, const std::string& name, const Plan& plan, std::vector<replay::Binding> earlier = {}) {
+    const AlertReader alerts(config_);
+    const auto before = poll_stages(config_);
+    section.played = name;
+    section.planned = static_cast<std::int64_t>(plan.steps.size());
+    play(name, plan, new_url(), std::move(earlier));
+    section.alerts = alerts.finish();
+    const auto after = poll_stages(config_);
+    section.polls.insert(section.polls.end(), before.begin(), before.end());
+    section.polls.insert(section.polls.end(), after.begin(), after.end());
+  }
+
+  void wait_until_quiet(Section& section) { section.quiet = wait_for_rest(sessions().legacy, sessions().new_, config_.quiet); }
+
+  void begin(const std::string& name, Stage stage) {
+    current_ = Section{};
+    current_.name = name;
+    current_.stage = stage;
+    started_ = std::chrono::steady_clock::now();
+    if (options_.on_section) options_.on_section(name);
+  }
+
+  void end() {
+    current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+    evidence_.sections.push_back(current_);
+    writer_.add_document("evidence", to_json(evidence_));
+  }
+
+  // -- the oracle ------------------------------------------------------------------------------------------------------
+
+  // Legacy alone on a restored database, twice: what differs between the two runs is volatile.
+  void rehearse_oracle() {
+    begin("oracle", Stage::off);
+    stages_.go_to(Stage::off);
+    restore_both();
+    {
+      Watch watch(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
+      play(oracle_1, plan_, legacy_url());
+      oracle_changes_ = watch.lap();
+      if (!watch.has_commit_log()) oracle_changes_.known = false;
+    }
+    keep_as(config_.legacy_database, legacy_name, kept_oracle_1);
+    restore_both();
+    play(oracle_2, plan_, legacy_url());
+    keep_as(config_.legacy_database, legacy_name, kept_oracle_2);
+    Session first(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
+    Session second(with_database(config_.legacy_database.dsn, kept_oracle_2), "the oracle's second database");
+    volatile_cells_ = differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true});
+    if (!selected(Stage::read_only)) return;
+    const Plan reads = reads_of(plan_);
+    restore_both();
+    play(reads_1, reads, legacy_url());
+    play(reads_2, reads, legacy_url());
+  }
+
+  // -- stages ----------------------------------------------------------------------------------------------------------
+
+  void rehearse_stage(Stage stage) {
+    switch (stage) {
+      case Stage::off: return rehearse_off();
+      case Stage::read_only: return rehearse_read_only();
+      case Stage::shadow: return rehearse_shadow();
+      case Stage::live: return rehearse_live();
+      case Stage::completed: return rehearse_completed();
+    }
+  }
+
+  // Restores to the state behind the copy, making it when this is the first time, and goes to the stage.
+  std::int64_t arrive_copied(Stage stage) {
+    if (!copy_kept_) {
+      stages_.go_to(Stage::read_only);
+      restore_both();
+      if (!stages_.copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
+      keep_as(config_.new_database, new_name, kept_copy);
+      copy_kept_ = true;
+    }
+    restore_copied();   // before the flips, whose guards look at the databases, and after them, for what the flips wrote
+    const std::int64_t settled = stages_.go_to(stage);
+    restore_copied();
+    return settled;
+  }
+
+  void rehearse_off() {
+    begin("off", Stage::off);
+    current_.served_from_ns = stages_.go_to(Stage::off);
+    restore_both();
+    try_illegal_values();
+    set_oracle(oracle_1, oracle_2);
+    {
+      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
+      StatementWatch new_(config_.new_database.dsn, new_name);
+      play_section(current_, "off", plan_);
+      current_.changes["legacy"] = legacy.lap();
+      current_.oracle_changes["legacy"] = oracle_changes_;
+      current_.changes["new"] = new_.finish();
+    }
+    wait_until_quiet(current_);
+    compare_all(current_, false);
+    trace_refusals();
+    end();
+    rehearse_fault("off, new database stopped", Stage::off, Fault::new_database_stopped);
+  }
+
+  void rehearse_read_only() {
+    begin("read-only", Stage::read_only);
+    current_.served_from_ns = stages_.go_to(Stage::read_only);
+    restore_both();
+    set_oracle(reads_1, reads_2);
+    current_.copied = stages_.copy_forward();
+    current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    look_at_ids(current_);
+    look_for_unmapped_tables();
+    sessions_.reset();
+    keep_as(config_.new_database, new_name, kept_copy);
+    copy_kept_ = *current_.copied;
+    {
+      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
+      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      play_section(current_, "read-only", plan_);
+      send_directly(true);
+      current_.changes["legacy"] = legacy.lap();
+      current_.changes["new"] = new_.lap();
+    }
+    wait_until_quiet(current_);
+    trace_refusals();
+    end();
+  }
+
+  void rehearse_shadow() {
+    begin("shadow", Stage::shadow);
+    current_.served_from_ns = arrive_copied(Stage::shadow);
+    set_oracle(oracle_1, oracle_2);
+    play_section(current_, "shadow", plan_);
+    wait_until_quiet(current_);
+    compare_all(current_, true);
+    look_at_ids(current_);
+    trace_refusals();
+    poison_and_read("S2", config_.new_database, new_name, config_.poison_new);
+    end();
+    rehearse_fault("shadow, new database stopped", Stage::shadow, Fault::new_database_stopped);
+    if (guarded(Stage::shadow, Stage::live)) try_flip_with_open_alert();
+    rehearse_fault("shadow, new database read-only", Stage::shadow, Fault::new_database_read_only);
+    rehearse_fault("shadow, new database hung", Stage::shadow, Fault::new_database_hung);
+  }
+
+  void rehearse_live() {
+    begin("live", Stage::live);
+    current_.served_from_ns = arrive_copied(Stage::live);
+    set_oracle(oracle_1, oracle_2);
+    play_section(current_, "live", plan_);
+    wait_until_quiet(current_);
+    compare_all(current_, true);
+    look_at_ids(current_);
+    trace_refusals();
+    poison_and_read("V1", config_.legacy_database, legacy_name, config_.poison_legacy);
+    end();
+    rehearse_fault("live, legacy stopped", Stage::live, Fault::legacy_stopped);
+  }
+
+  void rehearse_completed() {
+    begin("completed", Stage::completed);
+    current_.served_from_ns = arrive_copied(Stage::completed);
+    set_oracle(oracle_1, oracle_2);
+    {
+      StatementWatch legacy(config_.legacy_database.dsn, legacy_name);
+      const auto before = legacy_requests();
+      play_section(current_, "completed", plan_);
+      const auto after = legacy_requests();
+      // Counted by the legacy service itself: our own polls of its stage and counters are not business requests.
+      if (before && after) current_.legacy_requests = static_cast<std::int64_t>(*after - *before);
+      current_.changes["legacy"] = legacy.finish();
+    }
+    wait_until_quiet(current_);
+    compare_all(current_, false);
+    look_at_ids(current_);
+    trace_refusals();
+    send_directly(false);
+    end();
+    rehearse_fault("completed, legacy stopped", Stage::completed, Fault::legacy_stopped);
+  }
+
+  // Plays the beginning of the plan while something is broken.
+  void rehearse_fault(const std::string& name, Stage stage, Fault fault) {
+    begin(name, stage);
+    current_.fault = fault;
+    set_oracle(oracle_1, oracle_2);
+    if (stage == Stage::off) {
+      current_.served_from_ns = stages_.go_to(stage);
+      restore_both();
+    } else {
+      current_.served_from_ns = arrive_copied(stage);
+    }
+    const Plan part = slice(plan_, 0, config_.fault_steps);
+    fault == Fault::legacy_stopped ? play_without_legacy(part) : play_with_broken_new_database(part, fault);
+    if (stage == Stage::shadow) {
+      wait_until_quiet(current_);
+      current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    }
+    end();
+  }
+
+  void play_with_broken_new_database(const Plan& part, Fault fault) {
+    const auto how = fault == Fault::new_database_stopped     ? BrokenDatabase::How::stopped
+                     : fault == Fault::new_database_read_only ? BrokenDatabase::How::read_only
+                                                              : BrokenDatabase::How::hung;
+    sessions_.reset();
+    BrokenDatabase broken(config_.new_database, new_name, how);
+    play_section(current_, current_.name, part);
+    broken.mend();
+  }
+
+  void play_without_legacy(const Plan& part) {
+    const std::string invariant = current_.stage == Stage::completed ? "C3" : "V3";
+    if (config_.legacy.stop.empty()) {
+      current_.not_done[invariant] = "services.legacy.stop and start are not configured";
+      return;
+    }
+    run_or_throw(config_.legacy.stop, config_.command_deadline, "stopping the legacy service");
+    sessions_.reset();
+    try {
+      BrokenDatabase broken(config_.legacy_database, legacy_name, BrokenDatabase::How::stopped);
+      const AlertReader alerts(config_);
+      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      current_.played = current_.name;
+      current_.planned = static_cast<std::int64_t>(part.steps.size());
+      play(current_.name, part, new_url());
+      current_.alerts = alerts.finish();
+      current_.changes["new"] = new_.lap();
+      broken.mend();
+    } catch (...) {
+      static_cast<void>(harness::run(config_.legacy.start, config_.command_deadline));   // whatever happens: leave it running
+      throw;
+    }
+    run_or_throw(config_.legacy.start, config_.command_deadline, "starting the legacy service again");
+    wait_for_legacy();
+  }
+
+  void wait_for_legacy() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (stage_served(config_, legacy_url()) != config_.flag.values.at(stages_.now())) {
+      if (std::chrono::steady_clock::now() > until) throw StageNotServed{poll_stages(config_)};
+    }
+  }
+
+  // -- probes ----------------------------------------------------------------------------------------------------------
+
+  void set_oracle(const char* first, const char* second) {
+    current_.oracle = first;
+    current_.oracle_again = second;
+  }
+
+  void try_illegal_values() {
+    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::live), "off → live is not an edge", "G14"));
+    current_.flag_trials.push_back(stages_.attempt("rehearse-no-such-stage", "it is no stage", "G14"));
+    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::off), "it is the stage that is served", "G14"));
+  }
+
+  // With an alert left open by the fault before, the data differs, and the flip to live would lose it.
+  void try_flip_with_open_alert() {
+    begin("shadow → live with an open alert", Stage::live);
+    current_.edge = Edge{Stage::shadow, Stage::live};
+    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::live), "the new database lacks writes and an alert is open", "E3"));
+    end();
+  }
+
+  void trace_refusals() {
+    const History& played = evidence_.histories.at(current_.played);
+    const auto refusals = refusals_of(played);
+    if (refusals.empty()) return;
+    Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
+    Watch new_(config_.new_database.dsn, new_name, Watch::Depth::log);
+    History history;
+    history.name = current_.name + ": refused writes, one at a time";
+    history.target = new_url();
+    for (const replay::Record& refusal : refusals) {
+      replay::Record record = replay::send(refusal.request, new_url(), config_.deadline);
+      record.step = static_cast<replay::StepId>(history.records.size()) + 1;
+      record.read = false;
+      properties::Traced traced{history.name, record.step, legacy.lap(), new_.lap()};
+      // A number that was drawn and not used is no trace of the request: sequences do not roll back.
+      traced.legacy_changes.sequences.clear();
+      traced.new_changes.sequences.clear();
+      current_.traced.push_back(std::move(traced));
+      history.records.push_back(std::move(record));
+    }
+    writer_.add(history);
+    evidence_.histories[history.name] = std::move(history);
+  }
+
+  void send_directly(bool writes_only) {
+    current_.direct = current_.name + ": sent to the legacy service";
+    play(current_.direct, one_of_each_route(config_, plan_, writes_only), legacy_url());
+  }
+
+  std::optional<double> legacy_requests() const {
+    if (config_.legacy.requests_metric.empty()) return std::nullopt;
+    bool read = false;
+    const auto sum = metric_sum(legacy_url(), config_.legacy.requests_path, config_.legacy.requests_metric, &read);
+    return read ? std::optional(sum.value_or(0)) : std::nullopt;
+  }
+
+  void look_for_unmapped_tables() {
+    const auto legacy = unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
+    const auto new_ = unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
+    if (legacy.empty() && new_.empty()) return;
+    current_.not_done["R5"] = fmt::format("tables that no entity reads: legacy {}, new {}; map them, or name them in ignored_tables with a reason",
+                                          fmt::join(legacy, ", "), fmt::join(new_, ", "));
+  }
+
+  // Alters one database by hand and reads the same things before and after: whose answers change is whose data is read.
+  void poison_and_read(const std::string& invariant, const DatabaseSettings& database, const std::string& what, const std::string& sql) {
+    if (sql.empty()) {
+      current_.not_done[invariant] = fmt::format("poison.{} is not configured: give an UPDATE that changes what reads show", invariant == "S2" ? "new" : "legacy");
+      return;
+    }
+    const Plan reads = read_back_of({&evidence_.histories.at(current_.played)});
+    const std::string around = what.substr(4) + " altered by hand";   // without "the "
+    properties::PairedReads pair{around, current_.name + ": before, " + around, current_.name + ": after, " + around};
+    play(pair.before, reads, new_url());
+    const auto affected = Session(database.dsn, what).run(sql).affected;
+    if (affected == 0) current_.not_done[invariant] = "the poison changed no row";
+    play(pair.after, reads, new_url());
+    current_.paired.push_back(std::move(pair));
+  }
+
+  // -- the walk over the edges -----------------------------------------------------------------------------------------
+
+  // One world, never restored: the plan is cut into legs, and each stage but read-only plays the next one, so that what was
+  // written in one stage is read in all the later ones.
+  void rehearse_walk(const std::vector<Stage>& path) {
+    begin(fmt::format("walk: {}", name_of(Edge{path[0], path[1]})), Stage::off);
+    stages_.go_to(Stage::off);
+    restore_both();
+    legs_ = static_cast<std::size_t>(std::count_if(path.begin(), path.end(), [](Stage stage) { return stage != Stage::read_only; }));
+    leg_ = 0;
+    walked_.clear();
+    bindings_.clear();
+    play_leg("walk 1: off", nullptr);
+    for (std::size_t i = 1; i < path.size(); ++i) cross({path[i - 1], path[i]}, i, i + 1 == path.size());
+  }
+
+  void play_leg(const std::string& name, Section* section) {
+    const std::size_t size = plan_.steps.size();
+    const Plan leg = slice(plan_, leg_ * size / legs_, (leg_ + 1) * size / legs_);
+    ++leg_;
+    if (section != nullptr) {
+      play_section(*section, name, leg, bindings_);
+    } else {
+      play(name, leg, new_url(), bindings_);
+    }
+    bindings_ = evidence_.histories.at(name).bindings;
+    walked_.push_back(name);
+  }
+
+  void cross(const Edge& edge, std::size_t number, bool last) {
+    begin(name_of(edge), edge.to);
+    current_.edge = edge;
+    const bool both_before = edge.from == Stage::shadow || edge.from == Stage::live;
+    if (both_before) current_.comparisons["before the flip"] = compare_stores();
+    if (edge == Edge{Stage::read_only, Stage::shadow}) prepare_shadow();
+    if (edge == Edge{Stage::completed, Stage::live}) prepare_live_again();
+
+    std::vector<const History*> histories;
+    for (const std::string& name : walked_) histories.push_back(&evidence_.histories.at(name));
+    const Plan reads = read_back_of(histories);
+    properties::PairedReads pair{"the flip " + name_of(edge), fmt::format("walk {}: before {}", number, name_of(edge)), fmt::format("walk {}: after {}", number, name_of(edge))};
+    play(pair.before, reads, new_url());
+    current_.served_from_ns = stages_.flip(edge.to);
+    if (edge == Edge{Stage::completed, Stage::live}) {
+      current_.copied = *current_.copied && stages_.copy_backward();
+      current_.comparisons["after the catch-up"] = compare_stores();
+    }
+    play(pair.after, reads, new_url());
+    current_.paired.push_back(std::move(pair));
+
+    if (edge.to == Stage::read_only) {
+      arrive_in_read_only(edge);
+    } else {
+      play_walked_stage(edge, number, last);
+    }
+    end();
+    if (edge == Edge{Stage::read_only, Stage::off}) enter_again();
+  }
+
+  // read-only → shadow: the guard is tried while there is no copy, then the copy is made.
+  void prepare_shadow() {
+    if (guarded(Stage::read_only, Stage::shadow)) {
+      current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::shadow), "no copy was made since read-only was entered", "E2"));
+    }
+    current_.copied = stages_.copy_forward();
+    current_.comparisons["before the flip"] = compare_stores();
+  }
+
+  void prepare_live_again() {
+    if (guarded(Stage::completed, Stage::live)) {
+      current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::live), "legacy has not caught up", "E4'"));
+    }
+    current_.copied = stages_.copy_backward();
+  }
+
+  void arrive_in_read_only(const Edge& edge) {
+    if (edge.from == Stage::off) {
+      current_.copied = stages_.copy_forward();
+      look_at_ids(current_);
+      current_.comparisons["after the copy"] = compare_stores();
+      // A second stay begins without a copy, so that the guard of shadow has something to refuse.
+      sessions_.reset();
+      restore(config_.new_database, new_name, config_.command_deadline);
+      stages_.forget_copy();
+      return;
+    }
+    Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
+    Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+    const std::string name = "writes in " + current_.name;
+    play(name, one_of_each_route(config_, plan_, true), new_url());
+    current_.changes["legacy"] = legacy.lap();
+    current_.changes["new"] = new_.lap();
+    current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+  }
+
+  void play_walked_stage(const Edge& edge, std::size_t number, bool last) {
+    set_oracle(oracle_1, oracle_2);
+    const std::string name = fmt::format("walk {}: {}", number + 1, name_of(edge.to));
+    if (edge.to == Stage::off) {
+      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      play_leg(name, &current_);
+      current_.changes["new"] = new_.lap();
+    } else if (edge.to == Stage::completed) {
+      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
+      play_leg(name, &current_);
+      current_.changes["legacy"] = legacy.lap();
+    } else {
+      play_leg(name, &current_);
+      wait_until_quiet(current_);
+      current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    }
+    if (edge.to != Stage::off) look_at_ids(current_);
+    if (last) compare_all(current_, false);
+  }
+
+  // Off was used again, deletes included: a second copy must bring the new database to the same state.
+  void enter_again() {
+    Section& section = evidence_.sections.back();
+    stages_.flip(Stage::read_only);
+    const bool copied = stages_.copy_forward();
+    section.copied = copied;
+    section.comparisons["after a second copy"] = compare_stores();
+    stages_.flip(Stage::off);
+    writer_.add_document("evidence", to_json(evidence_));
+  }
+
+  // -- the end ---------------------------------------------------------------------------------------------------------
+
+  void leave_it_as_found() {
+    try {
+      if (stages_.now() != Stage::off) {
+        if (stages_.now() == Stage::completed) restore_copied();
+        stages_.go_to(Stage::off);
+      }
+    } catch (const StageNotServed&) {   // said already, by whatever did not follow
+    } catch (const Error&) {
+    }
+    restore_both();
+    for (const char* name : {kept_oracle_1, kept_oracle_2}) drop(config_.legacy_database, legacy_name, name);
+    drop(config_.new_database, new_name, kept_copy);
+    writer_.add_document("evidence", to_json(evidence_));
+  }
+
+  const Configuration& config_;
+  const Plan& plan_;
+  const RehearsalOptions& options_;
+  StageControl stages_;
+  replay::HistoryWriter writer_;
+  Evidence evidence_;
+  Section current_;
+  std::chrono::steady_clock::time_point started_;
+  std::optional<Sessions> sessions_;
+  VolatileCells volatile_cells_;
+  properties::Changes oracle_changes_;
+  bool copy_kept_ = false;
+  // the walk
+  std::size_t legs_ = 1, leg_ = 0;
+  std::vector<std::string> walked_;
+  std::vector<replay::Binding> bindings_;
+};
+
+}  // namespace
+
+Evidence rehearse(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options) {
+  return Rehearsal(configuration, plan, options).run();
+}
+
+}  // namespace rehearse::harness

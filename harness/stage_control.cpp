@@ -1,0 +1,111 @@
+#include "harness/stage_control.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "harness/process.h"
+#include "harness/services.h"
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+using properties::Stage;
+using properties::StagePoll;
+using namespace std::chrono_literals;
+
+std::int64_t wall_clock_ns() { return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+StageControl::StageControl(const Configuration& configuration)
+    : configuration_(configuration), flag_(make_flag(configuration.flag, configuration.command_deadline)) {
+  // Nobody but us answers OFREP: until the first value the services have no flag at all.
+  if (configuration.flag.kind == FlagSettings::Kind::ofrep) flag_->set(configuration.flag.values.at(Stage::off));
+}
+
+void StageControl::learn() {
+  // A flag that we serve ourselves needs its bound until the services have seen it.
+  if (configuration_.flag.kind == FlagSettings::Kind::ofrep) std::this_thread::sleep_for(configuration_.flag.propagation + 500ms);
+  const auto polls = poll_stages(configuration_);
+  for (const StagePoll& poll : polls) {
+    const std::string& url = poll.service == "legacy" ? configuration_.legacy.urls.front() : configuration_.new_.urls.front();
+    if (poll.value == "nothing") {
+      throw Error(fmt::format("the {} service at {} does not say which stage it serves (GET {}, {}); is it running, and is `stage` right in the configuration?",
+                              poll.service, url, configuration_.stage.path, configuration_.stage.header.empty() ? configuration_.stage.json : "header " + configuration_.stage.header));
+    }
+    if (!configuration_.contract.stage_values.contains(poll.value)) {
+      throw Error(fmt::format("the {} service says that it serves {:?}, which is none of flag.values in the configuration", poll.service, poll.value));
+    }
+    if (poll.value != polls.front().value) {
+      throw Error(fmt::format("the services serve different stages: {} {}, {} {}; let both read the same flag, set it to one stage, and start again",
+                              polls.front().service, polls.front().value, poll.service, poll.value));
+    }
+  }
+  now_ = configuration_.contract.stage_values.at(polls.front().value);
+}
+
+std::int64_t StageControl::flip(Stage to) {
+  const std::string& value = configuration_.flag.values.at(to);
+  flag_->set(value);
+  const std::int64_t settled = wall_clock_ns() + std::chrono::nanoseconds(configuration_.flag.propagation).count();
+  const auto until = std::chrono::steady_clock::now() + configuration_.flag.propagation + patience;
+  while (true) {
+    auto polls = poll_stages(configuration_);
+    if (std::all_of(polls.begin(), polls.end(), [&](const StagePoll& poll) { return poll.value == value; })) break;
+    if (std::chrono::steady_clock::now() > until) throw StageNotServed{std::move(polls)};
+    std::this_thread::sleep_for(10ms);
+  }
+  if (to == Stage::off && now_ == Stage::read_only) copied_ = false;   // legacy will be written again
+  now_ = to;
+  // The bound is a promise: nothing is judged before it is over, however soon the services followed.
+  std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<std::int64_t>(0, settled - wall_clock_ns())));
+  return settled;
+}
+
+std::int64_t StageControl::go_to(Stage to) {
+  std::int64_t settled = wall_clock_ns();
+  while (now_ != to) {
+    const Stage next = properties::path(now_, to)[1];
+    const bool entering_shadow = now_ == Stage::read_only && next == Stage::shadow;
+    const bool leaving_completed = now_ == Stage::completed;
+    if (entering_shadow && !copied_ && !copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
+    if (leaving_completed && !copy_backward()) throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
+    settled = flip(next);
+    if (leaving_completed && !copy_backward()) throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
+  }
+  return settled;
+}
+
+properties::FlagTrial StageControl::attempt(const std::string& value, const std::string& why, const std::string& invariant) {
+  properties::FlagTrial trial{value, why, invariant, "", ""};
+  const std::string& url = configuration_.new_.urls.front();
+  trial.served_before = stage_served(configuration_, url).value_or("nothing");
+  flag_->set(value);
+  std::this_thread::sleep_for(configuration_.flag.propagation);
+  trial.served_after = stage_served(configuration_, url).value_or("nothing");
+  // Whatever it went over to: back to where it was, over the same edge.
+  flag_->set(configuration_.flag.values.at(now_));
+  const auto until = std::chrono::steady_clock::now() + configuration_.flag.propagation + patience;
+  while (stage_served(configuration_, url) != configuration_.flag.values.at(now_) && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(10ms);
+  }
+  std::this_thread::sleep_for(configuration_.flag.propagation);
+  return trial;
+}
+
+bool StageControl::copy_forward() {
+  if (configuration_.copy_forward.empty()) throw Error("copy.forward is missing in the configuration: give the command that copies legacy to the new database");
+  copied_ = run(configuration_.copy_forward, configuration_.command_deadline).status == 0;
+  return copied_;
+}
+
+bool StageControl::copy_backward() {
+  if (configuration_.copy_backward.empty()) throw Error("copy.backward is missing in the configuration: give the command that brings legacy up to the new database");
+  return run(configuration_.copy_backward, configuration_.command_deadline).status == 0;
+}
+
+}  // namespace rehearse::harness
