@@ -208,13 +208,15 @@ StageSettings stage_of(Section section) {
   return stage;
 }
 
-AlertSettings alerts_of(Section section, const std::string& file) {
+AlertSettings alerts_of(Section section, const std::string& file, properties::Contract& contract) {
   AlertSettings alerts;
   alerts.path = section.text("path", alerts.path);
   alerts.metric = section.text("metric", alerts.metric);
   alerts.log = beside(file, section.text("log", ""));
   alerts.event = section.text("event", alerts.event);
   alerts.fields = section.pairs("fields");
+  contract.part_of = section.pairs("part_of");
+  contract.not_alerted = section.pairs("not_named");
   for (const char* name : {"event", "store", "stage", "operation", "entity", "key"}) alerts.fields.try_emplace(name, name);
   section.expect_nothing_else();
   return alerts;
@@ -331,7 +333,7 @@ Configuration load_configuration(const std::string& path) {
     databases.expect_nothing_else();
     configuration.flag = flag_of(section.section("flag"), path);
     configuration.stage = stage_of(section.section("stage"));
-    configuration.alerts = alerts_of(section.section("alerts"), path);
+    configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);
     Section copy = section.section("copy");
     configuration.copy_forward = copy.text("forward", "");
     configuration.copy_backward = copy.text("backward", "");

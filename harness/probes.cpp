@@ -60,13 +60,15 @@ Plan read_back_of(const std::vector<const History*>& histories) {
   return plan;
 }
 
-Plan one_of_each_route(const Configuration& configuration, const Plan& plan, bool writes_only) {
+Plan one_of_each_route(const Configuration& configuration, const Plan& plan, const History& oracle, bool writes_only) {
   Plan chosen;
   std::set<std::string> routes;
   for (const bool read : {false, true}) {
     for (const Step& step : plan.steps) {
       if (!step.request || step.read != read || (read && writes_only) || chosen.steps.size() >= max_direct_requests) continue;
       if (!configuration.is_business(replay::path_of(step.request->target))) continue;
+      const Record* answer = replay::record_of(oracle, step.id);
+      if (answer != nullptr && (answer->response.status == 405 || answer->response.status == 501)) continue;
       const std::string route = replay::route_of(step.request->method, step.request->target);
       if (routes.insert(route).second) chosen.steps.push_back(step_of(chosen.steps.size(), *step.request, step.read));
     }

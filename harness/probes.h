@@ -18,8 +18,10 @@ inline constexpr std::size_t max_traced_refusals = 12;
 // Reads of what the histories' acknowledged writes made, changed and deleted, newest first, and some of their lists.
 [[nodiscard]] replay::Plan read_back_of(const std::vector<const replay::History*>& histories);
 
-// One request of each business route of the plan, writes first when `writes_only` is false; only writes when it is true.
-[[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan, bool writes_only);
+// One request of each business route of the plan, writes first, or writes only; none that the oracle answered with 405 or 501,
+// for those are no operations.
+[[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan, const replay::History& oracle,
+                                             bool writes_only);
 
 // Writes that the history shows as refused (4xx, or 503 with Retry-After), one of each route and status.
 [[nodiscard]] std::vector<replay::Record> refusals_of(const replay::History& history);

@@ -31,8 +31,8 @@ using replay::Plan;
 
 constexpr const char* legacy_name = "the legacy database";
 constexpr const char* new_name = "the new database";
-constexpr const char* oracle_1 = "oracle 1";
-constexpr const char* oracle_2 = "oracle 2";
+constexpr const char* oracle_1 = properties::first_oracle;
+constexpr const char* oracle_2 = properties::second_oracle;
 constexpr const char* reads_1 = "oracle of reads 1";
 constexpr const char* reads_2 = "oracle of reads 2";
 // Databases that a rehearsal keeps beside the rehearsed ones, and drops when it ends.
@@ -474,7 +474,7 @@ class Rehearsal {
 
   void send_directly(bool writes_only) {
     current_.direct = current_.name + ": sent to the legacy service";
-    play(current_.direct, one_of_each_route(config_, plan_, writes_only), legacy_url());
+    play(current_.direct, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), writes_only), legacy_url());
   }
 
   std::optional<double> legacy_requests() const {
@@ -597,7 +597,7 @@ class Rehearsal {
     Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
     Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
     const std::string name = "writes in " + current_.name;
-    play(name, one_of_each_route(config_, plan_, true), new_url());
+    play(name, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), true), new_url());
     current_.changes["legacy"] = legacy.lap();
     current_.changes["new"] = new_.lap();
     current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();

@@ -17,7 +17,7 @@ BOOST_DESCRIBE_ENUM(Fault, none, new_database_stopped, new_database_read_only, n
 BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (), (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                                     fault_latency_ns, compared_headers))
+                                     fault_latency_ns, compared_headers, part_of, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (), (left, right, rows_left, rows_right, masked, differences, rows, problem))

@@ -35,6 +35,9 @@ struct Contract {
   std::int64_t propagation_ns = 0;       // g
   std::int64_t fault_latency_ns = 0;     // no answer may take longer while the new database is at fault
   std::vector<std::string> compared_headers;
+  // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
+  std::map<std::string, std::string> part_of;
+  std::map<std::string, std::string> not_alerted;   // ... and entities that alerts do not name, with the reason
 };
 
 // Two databases, or one at two times, compared row by row under the declared mapping.
@@ -175,6 +178,10 @@ struct Evidence {
   // The history of that name; nothing when the name is empty or unknown.
   [[nodiscard]] const replay::History* history(const std::string& name) const;
 };
+
+// The history that every answer is held against, and the one that shows which of its values are volatile.
+inline constexpr const char* first_oracle = "oracle 1";
+inline constexpr const char* second_oracle = "oracle 2";
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

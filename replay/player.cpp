@@ -183,6 +183,7 @@ class Player {
     history_.target = options_.target;
     history_.began_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     index_plan();
+    index_bindings();
     start_ = Clock::now();
     for (auto& [lane, steps] : lanes_) asio::co_spawn(io_, play_lane(steps), [this](std::exception_ptr problem) { keep(problem); });
     io_.run();
@@ -198,6 +199,14 @@ class Player {
     std::unique_ptr<asio::steady_timer> gate;  // never expires; cancelled when the last cause is over
   };
 
+  void index_bindings() {
+    for (const Step& step : (options_.whole ? options_.whole : &plan_)->steps) {
+      for (const Use& use : step.uses) wanted_[use.from][use.source] = use.value;
+    }
+    history_.bindings = options_.earlier;
+    for (const Binding& binding : options_.earlier) made_[{binding.step, binding.source}] = binding.value;
+  }
+
   void index_plan() {
     std::unordered_map<StepId, std::size_t> position;
     waiting_.resize(plan_.steps.size());
@@ -212,7 +221,6 @@ class Player {
         waiting_[found->second].dependents.push_back(i);
         waiting_[i].causes += 1;
       }
-      for (const Use& use : step.uses) wanted_[use.from][use.source] = use.value;
       // A cue is a lane of its own: it waits for its causes only.
       lanes_[step.request ? step.lane : -static_cast<std::int64_t>(i) - 1].push_back(i);
       if (!step.request && !options_.on_cue) throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));

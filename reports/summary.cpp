@@ -63,7 +63,7 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
   report.verdict = judgement.verdict();
   report.results = judgement.results;
   std::map<std::string, std::uint64_t> volatiles;
-  for (const char* name : {"oracle 1", "oracle 2"}) {
+  for (const char* name : {properties::first_oracle, properties::second_oracle}) {
     if (const History* oracle = evidence.history(name)) report.sections.push_back(oracle_section(*oracle));
   }
   for (const properties::Section& seen : evidence.sections) {

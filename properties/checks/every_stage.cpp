@@ -22,12 +22,6 @@ std::string_view authoritative(const Section& section) {
 
 bool has_final_state(const Section& section) { return section.comparisons.contains(std::string(authoritative(section))); }
 
-bool named_by_alert(const Section& section, const RowDifference& difference) {
-  return std::any_of(section.alerts.logged.begin(), section.alerts.logged.end(), [&](const Alert& alert) {
-    return alert.entity == difference.entity && (alert.key == difference.key || difference.key.starts_with(alert.key + ","));
-  });
-}
-
 void no_acknowledged_write_is_lost(const Evidence& evidence, const Section& section, Outcome& outcome) {
   const Comparison* comparison = comparison_of(section, authoritative(section), outcome);
   if (comparison == nullptr) return;
@@ -69,7 +63,7 @@ void databases_agree(const Evidence& evidence, const Section& section, Outcome& 
   const Comparison* comparison = comparison_of(section, legacy_against_new, outcome);
   if (comparison == nullptr) return;
   outcome.looked_at(comparison->rows_left, "rows");
-  contradict_rows(evidence, section, *comparison, outcome, [&](const RowDifference& row) { return !named_by_alert(section, row); });
+  contradict_rows(evidence, section, *comparison, outcome, [&](const RowDifference& row) { return !named_by_alert(evidence, section, row); });
 }
 
 void answers_equal_the_oracles(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -110,7 +104,7 @@ void databases_come_to_rest(const Evidence&, const Section& section, Outcome& ou
   if (!*section.quiet) outcome.contradict("every request had ended", "the databases were still written when the bound for coming to rest was over");
 }
 
-void alerts_tell_the_truth(const Evidence&, const Section& section, Outcome& outcome) {
+void alerts_tell_the_truth(const Evidence& evidence, const Section& section, Outcome& outcome) {
   if (!section.alerts.known) return outcome.cannot_tell("the alert metric could not be read; see alerts in the configuration");
   outcome.looked_at(1, "alert counters");
   if (section.fault == Fault::none) {
@@ -131,7 +125,7 @@ void alerts_tell_the_truth(const Evidence&, const Section& section, Outcome& out
   if (!section.alerts.logged_known) return;
   for (const RowDifference& row : comparison.rows) {
     outcome.looked_at(1, "rows that differ");
-    if (!named_by_alert(section, row)) outcome.contradict(in_words(comparison, row), "no alert names that key");
+    if (!named_by_alert(evidence, section, row)) outcome.contradict(in_words(comparison, row), "no alert names that key");
   }
 }
 

@@ -51,6 +51,24 @@ const Record* writer_of(const History* history, const std::string& key) {
   return found == history->records.rend() ? nullptr : &*found;
 }
 
+bool named_by_alert(const Evidence& evidence, const Section& section, const RowDifference& row) {
+  if (evidence.contract.not_alerted.contains(row.entity)) return true;
+  const auto owner = evidence.contract.part_of.find(row.entity);
+  const bool part = owner != evidence.contract.part_of.end();
+  const std::string& entity = part ? owner->second : row.entity;
+  const std::string key = part ? row.key.substr(0, row.key.find(',')) : row.key;
+  return std::any_of(section.alerts.logged.begin(), section.alerts.logged.end(), [&](const Alert& alert) {
+    return alert.entity == entity && ("," + alert.key + ",").find("," + key + ",") != std::string::npos;
+  });
+}
+
+bool no_operation(const Evidence& evidence, const Record& record) {
+  const History* oracle = evidence.history(first_oracle);
+  const Record* expected = oracle ? replay::record_of(*oracle, record.step) : nullptr;
+  const auto unknown = [](int status) { return status == 405 || status == 501; };
+  return expected != nullptr && unknown(expected->response.status) && unknown(record.response.status);
+}
+
 void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
                      const std::function<bool(const RowDifference&)>& which) {
   const History* history = evidence.history(section.played);

@@ -22,6 +22,12 @@ namespace rehearse::properties {
 // The last acknowledged write of the history that names the key, or nothing.
 [[nodiscard]] const replay::Record* writer_of(const replay::History* history, const std::string& key);
 
+// True when an alert of the section names the row or the row that it is part of, or alerts do not name such rows.
+[[nodiscard]] bool named_by_alert(const Evidence& evidence, const Section& section, const RowDifference& row);
+
+// True for a write that is no operation of the service: unknown to the legacy service too (405, 501).
+[[nodiscard]] bool no_operation(const Evidence& evidence, const replay::Record& record);
+
 // Reports each row difference that `which` accepts as a contradiction; all are counted.
 void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
                      const std::function<bool(const RowDifference&)>& which);

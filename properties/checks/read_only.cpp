@@ -13,7 +13,8 @@ bool plain(const Section& section) { return section.plain_stage(Stage::read_only
 void every_write_is_refused(const Evidence& evidence, const Section& section, Outcome& outcome) {
   const auto* history = evidence.history(section.played);
   if (history == nullptr) return outcome.cannot_tell("nothing was played");
-  expect_answer(evidence.contract.refusal, *history, outcome, "read-only", [](const Record& record) { return !record.read; });
+  expect_answer(evidence.contract.refusal, *history, outcome, "read-only",
+                [&](const Record& record) { return !record.read && !no_operation(evidence, record); });
 }
 
 void reads_equal_the_oracles(const Evidence& evidence, const Section& section, Outcome& outcome) {

@@ -17,14 +17,10 @@ void writes_reach_both(const Evidence& evidence, const Section& section, Outcome
   look_at_acknowledged_writes(evidence, section, outcome);
   const Comparison* comparison = comparison_of(section, legacy_against_new, outcome);
   if (comparison == nullptr) return;
-  const auto alerted = [&](const RowDifference& row) {
-    return std::any_of(section.alerts.logged.begin(), section.alerts.logged.end(),
-                       [&](const Alert& alert) { return alert.entity == row.entity && (alert.key == row.key || row.key.starts_with(alert.key + ",")); });
-  };
   // Without a log that names keys, alerts can only be counted: a fault with no alert at all is still a silent loss.
   const bool excused = section.fault != Fault::none && !section.alerts.logged_known && section.alerts.counted > 0;
   if (excused) return;
-  contradict_rows(evidence, section, *comparison, outcome, [&](const RowDifference& row) { return row.kind != Kind::only_right && !alerted(row); });
+  contradict_rows(evidence, section, *comparison, outcome, [&](const RowDifference& row) { return row.kind != Kind::only_right && !named_by_alert(evidence, section, row); });
 }
 
 void reads_come_from_legacy(const Evidence& evidence, const Section& section, Outcome& outcome) { expect_equal_pairs(evidence, section, outcome); }
