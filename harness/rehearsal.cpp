@@ -123,6 +123,15 @@ class Rehearsal {
     stages_.remember_copy();
   }
 
+  static TableNames names_of(const std::map<std::string, std::string>& tables) {
+    TableNames names;
+    for (const auto& [name, reason] : tables) names.insert(name);
+    return names;
+  }
+
+  [[nodiscard]] Watch watch_legacy(Watch::Depth depth) const { return {config_.legacy_database.dsn, legacy_name, depth, names_of(config_.ignored_legacy_tables)}; }
+  [[nodiscard]] Watch watch_new(Watch::Depth depth) const { return {config_.new_database.dsn, new_name, depth, names_of(config_.ignored_new_tables)}; }
+
   struct Sessions {
     Session legacy;
     Session new_;
@@ -219,7 +228,7 @@ class Rehearsal {
     stages_.go_to(Stage::off);
     restore_both();
     {
-      Watch watch(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
+      Watch watch = watch_legacy(Watch::Depth::log);
       play(oracle_1, plan_, legacy_url());
       oracle_changes_ = watch.lap();
       if (!watch.has_commit_log()) oracle_changes_.known = false;
@@ -272,8 +281,8 @@ class Rehearsal {
     try_illegal_values();
     set_oracle(oracle_1, oracle_2);
     {
-      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
-      StatementWatch new_(config_.new_database.dsn, new_name);
+      Watch legacy = watch_legacy(Watch::Depth::log);
+      StatementWatch new_(config_.new_database.dsn, new_name, names_of(config_.ignored_new_tables));
       play_section(current_, "off", plan_);
       current_.changes["legacy"] = legacy.lap();
       current_.oracle_changes["legacy"] = oracle_changes_;
@@ -299,8 +308,8 @@ class Rehearsal {
     keep_as(config_.new_database, new_name, kept_copy);
     copy_kept_ = *current_.copied;
     {
-      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
-      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      Watch legacy = watch_legacy(Watch::Depth::content);
+      Watch new_ = watch_new(Watch::Depth::content);
       play_section(current_, "read-only", plan_);
       send_directly(true);
       current_.changes["legacy"] = legacy.lap();
@@ -326,6 +335,7 @@ class Rehearsal {
     if (guarded(Stage::shadow, Stage::live)) try_flip_with_open_alert();
     rehearse_fault("shadow, new database read-only", Stage::shadow, Fault::new_database_read_only);
     rehearse_fault("shadow, new database hung", Stage::shadow, Fault::new_database_hung);
+    rehearse_fault("shadow, legacy stopped", Stage::shadow, Fault::legacy_stopped);
   }
 
   void rehearse_live() {
@@ -347,7 +357,7 @@ class Rehearsal {
     current_.served_from_ns = arrive_copied(Stage::completed);
     set_oracle(oracle_1, oracle_2);
     {
-      StatementWatch legacy(config_.legacy_database.dsn, legacy_name);
+      StatementWatch legacy(config_.legacy_database.dsn, legacy_name, names_of(config_.ignored_legacy_tables));
       const auto before = legacy_requests();
       play_section(current_, "completed", plan_);
       const auto after = legacy_requests();
@@ -377,7 +387,7 @@ class Rehearsal {
     }
     const Plan part = slice(plan_, 0, config_.fault_steps);
     fault == Fault::legacy_stopped ? play_without_legacy(part) : play_with_broken_new_database(part, fault);
-    if (stage == Stage::shadow) {
+    if (stage == Stage::shadow && fault != Fault::legacy_stopped) {
       wait_until_quiet(current_);
       current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
     }
@@ -395,7 +405,7 @@ class Rehearsal {
   }
 
   void play_without_legacy(const Plan& part) {
-    const std::string invariant = current_.stage == Stage::completed ? "C3" : "V3";
+    const std::string invariant = current_.stage == Stage::completed ? "C3" : current_.stage == Stage::live ? "V3" : "S4";
     if (config_.legacy.stop.empty()) {
       current_.not_done[invariant] = "services.legacy.stop and start are not configured";
       return;
@@ -405,7 +415,7 @@ class Rehearsal {
     try {
       BrokenDatabase broken(config_.legacy_database, legacy_name, BrokenDatabase::How::stopped);
       const AlertReader alerts(config_);
-      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      Watch new_ = watch_new(Watch::Depth::content);
       current_.played = current_.name;
       current_.planned = static_cast<std::int64_t>(part.steps.size());
       play(current_.name, part, new_url());
@@ -452,8 +462,8 @@ class Rehearsal {
     const History& played = evidence_.histories.at(current_.played);
     const auto refusals = refusals_of(played);
     if (refusals.empty()) return;
-    Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::log);
-    Watch new_(config_.new_database.dsn, new_name, Watch::Depth::log);
+    Watch legacy = watch_legacy(Watch::Depth::log);
+    Watch new_ = watch_new(Watch::Depth::log);
     History history;
     history.name = current_.name + ": refused writes, one at a time";
     history.target = new_url();
@@ -567,9 +577,12 @@ class Rehearsal {
     if (edge == Edge{Stage::read_only, Stage::off}) enter_again();
   }
 
-  // read-only → shadow: the guard is tried while there is no copy, then the copy is made.
+  // read-only → shadow: the guard is tried while the new database is empty, then the copy is made again.
   void prepare_shadow() {
     if (guarded(Stage::read_only, Stage::shadow)) {
+      sessions_.reset();
+      restore(config_.new_database, new_name, config_.command_deadline);
+      stages_.forget_copy();
       current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::shadow), "no copy was made since read-only was entered", "E2"));
     }
     current_.copied = stages_.copy_forward();
@@ -588,14 +601,10 @@ class Rehearsal {
       current_.copied = stages_.copy_forward();
       look_at_ids(current_);
       current_.comparisons["after the copy"] = compare_stores();
-      // A second stay begins without a copy, so that the guard of shadow has something to refuse.
-      sessions_.reset();
-      restore(config_.new_database, new_name, config_.command_deadline);
-      stages_.forget_copy();
       return;
     }
-    Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
-    Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+    Watch legacy = watch_legacy(Watch::Depth::content);
+    Watch new_ = watch_new(Watch::Depth::content);
     const std::string name = "writes in " + current_.name;
     play(name, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), true), new_url());
     current_.changes["legacy"] = legacy.lap();
@@ -607,11 +616,11 @@ class Rehearsal {
     set_oracle(oracle_1, oracle_2);
     const std::string name = fmt::format("walk {}: {}", number + 1, name_of(edge.to));
     if (edge.to == Stage::off) {
-      Watch new_(config_.new_database.dsn, new_name, Watch::Depth::content);
+      Watch new_ = watch_new(Watch::Depth::content);
       play_leg(name, &current_);
       current_.changes["new"] = new_.lap();
     } else if (edge.to == Stage::completed) {
-      Watch legacy(config_.legacy_database.dsn, legacy_name, Watch::Depth::content);
+      Watch legacy = watch_legacy(Watch::Depth::content);
       play_leg(name, &current_);
       current_.changes["legacy"] = legacy.lap();
     } else {

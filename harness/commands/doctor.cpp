@@ -61,9 +61,9 @@ void examine_services(const Configuration& config, Examination& examination) {
   writes(config.legacy, "legacy");
   writes(config.new_, "new");
   if (config.legacy.stop.empty()) {
-    examination.missing("the legacy service cannot be stopped: C3 and V3 stay unknown", "give services.legacy.stop and services.legacy.start");
+    examination.missing("the legacy service cannot be stopped: C3, S4 and V3 stay unknown", "give services.legacy.stop and services.legacy.start");
   } else {
-    examination.good("the legacy service can be stopped and started (C3, V3)");
+    examination.good("the legacy service can be stopped and started (C3, S4, V3)");
   }
   if (metric_sum(config.new_.urls.front(), config.alerts.path, config.alerts.metric, nullptr)) {
     examination.good(fmt::format("alerts are counted by {}", config.alerts.metric));

@@ -73,7 +73,7 @@ services:
   legacy:
     url: {legacy_url}
     writes: allowed            # only where nothing is lost by it
-    # start: systemctl start legacy     # both or neither: without them C3 and V3 stay unknown
+    # start: systemctl start legacy     # both or neither: without them C3, S4 and V3 stay unknown
     # stop: systemctl stop legacy
     # requests: {{path: /metrics, metric: http_requests_total}}   # makes C1 see every call
   new:

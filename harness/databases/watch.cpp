@@ -17,21 +17,28 @@ using namespace std::chrono_literals;
 // Enough of a log to see what was written; all rows are counted.
 constexpr std::size_t max_shown_changes = 20;
 
-std::string sequences_of(Session& session) {
+// Sequences that a column of an ignored table owns are ignored with it.
+std::string sequences_of(Session& session, const TableNames& ignored) {
+  const Rows sequences = session.run(
+      "SELECT s.schemaname || '.' || s.sequencename, s.last_value, t.relname FROM pg_sequences s "
+      "LEFT JOIN pg_depend d ON d.objid = format('%I.%I', s.schemaname, s.sequencename)::regclass AND d.classid = 'pg_class'::regclass "
+      "AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass LEFT JOIN pg_class t ON t.oid = d.refobjid ORDER BY 1");
   std::string text;
-  for (const Row& row : session.run("SELECT schemaname || '.' || sequencename, last_value FROM pg_sequences ORDER BY 1").rows) {
+  for (const Row& row : sequences.rows) {
+    if (ignored.contains(row[2].value_or(""))) continue;
     text += fmt::format("{}={}\n", row[0].value_or(""), row[1].value_or("unused"));
   }
   return text;
 }
 
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
-std::string content_of(Session& session) {
+std::string content_of(Session& session, const TableNames& ignored) {
   const Rows tables = session.run(
-      "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
       "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
   std::string text;
   for (const Row& table : tables.rows) {
+    if (ignored.contains(table[2].value_or(""))) continue;
     const std::string name = table[0].value_or("");
     text += fmt::format("{} {} {}\n", name, table[1].value_or(""),
                         session.value(fmt::format("SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
@@ -50,7 +57,8 @@ void add_moved_sequences(const std::string& before, const std::string& after, Ch
 
 }  // namespace
 
-Watch::Watch(const std::string& dsn, const std::string& what, Depth depth) : what_(what), depth_(depth), session_(dsn, what) {
+Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
+    : what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
   try {
     const std::string name = fmt::format("rehearse_{}", session_.process_id());
     session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
@@ -58,8 +66,8 @@ Watch::Watch(const std::string& dsn, const std::string& what, Depth depth) : wha
   } catch (const Error&) {
     slot_.clear();   // wal_level or rights: the content digest decides instead, and the changes say so
   }
-  sequences_ = sequences_of(session_);
-  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_);
+  sequences_ = sequences_of(session_, ignored_);
+  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
 }
 
 Watch::~Watch() = default;
@@ -73,6 +81,7 @@ void Watch::read_log(Changes& changes) {
     const std::string line = row[0].value_or("");
     if (!line.starts_with("table ")) continue;
     const std::string table = line.substr(6, line.find(": ", 6) - 6);
+    if (ignored_.contains(table.substr(table.find('.') + 1))) continue;
     ++changes.rows;
     ++changes.by_table[table];
     if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
@@ -83,12 +92,12 @@ Changes Watch::lap() {
   Changes changes;
   try {
     if (!slot_.empty()) read_log(changes);
-    const std::string sequences = sequences_of(session_);
+    const std::string sequences = sequences_of(session_, ignored_);
     add_moved_sequences(sequences_, sequences, changes);
     sequences_ = sequences;
     const bool look_at_content = depth_ == Depth::content || slot_.empty();
     if (look_at_content) {
-      const std::string content = content_of(session_);
+      const std::string content = content_of(session_, ignored_);
       changes.content_changed = content != content_;
       content_ = content;
     }
@@ -100,12 +109,12 @@ Changes Watch::lap() {
   return changes;
 }
 
-StatementWatch::StatementWatch(const std::string& dsn, const std::string& what)
-    : dsn_(dsn), what_(what), maintenance_(maintenance_session(dsn, what)) {
+StatementWatch::StatementWatch(const std::string& dsn, const std::string& what, TableNames ignored)
+    : dsn_(dsn), what_(what), ignored_(std::move(ignored)), maintenance_(maintenance_session(dsn, what)) {
   {
     Session session(dsn_, what_);
-    sequences_ = sequences_of(session);
-    content_ = content_of(session);
+    sequences_ = sequences_of(session, ignored_);
+    content_ = content_of(session, ignored_);
   }
   end_sessions(maintenance_, database_in(dsn_));
   active_ms_ = active_ms();
@@ -121,8 +130,8 @@ Changes StatementWatch::finish() {
     end_sessions(maintenance_, database_in(dsn_));
     changes.statement_ms = std::llround(std::ceil(active_ms() - active_ms_));
     Session session(dsn_, what_);
-    add_moved_sequences(sequences_, sequences_of(session), changes);
-    changes.content_changed = content_of(session) != content_;
+    add_moved_sequences(sequences_, sequences_of(session, ignored_), changes);
+    changes.content_changed = content_of(session, ignored_) != content_;
     changes.decided_by = "statement time, sequences, content digest";
     changes.known = true;
   } catch (const Error& problem) {

@@ -9,12 +9,15 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "harness/databases/session.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
+
+using TableNames = std::set<std::string>;
 
 class Watch {
  public:
@@ -23,8 +26,8 @@ class Watch {
     content,   // and the content digest
   };
 
-  // Begins to watch. `what` names the database in errors.
-  Watch(const std::string& dsn, const std::string& what, Depth depth);
+  // Begins to watch. `what` names the database in errors; `ignored` are tables that do not count, such as the migration's own.
+  Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored);
   ~Watch();
 
   // What was written since the beginning or the last lap. A failure to look is `known = false`.
@@ -38,6 +41,7 @@ class Watch {
 
   std::string what_;
   Depth depth_;
+  TableNames ignored_;
   Session session_;
   std::string slot_;        // a temporary slot: the server drops it when the session ends, however it ends
   std::string sequences_;
@@ -48,13 +52,14 @@ class Watch {
 // at both ends, because a server publishes what a session did when it ends; so only for disposable databases.
 class StatementWatch {
  public:
-  StatementWatch(const std::string& dsn, const std::string& what);
+  StatementWatch(const std::string& dsn, const std::string& what, TableNames ignored);
   [[nodiscard]] properties::Changes finish();
 
  private:
   [[nodiscard]] double active_ms();
 
   std::string dsn_, what_;
+  TableNames ignored_;
   Session maintenance_;
   std::string sequences_, content_;
   double active_ms_ = 0;

@@ -142,20 +142,24 @@ void no_answer_from_an_earlier_stage(const Evidence& evidence, const Section& se
                          fmt::format("the {} service says that it serves {}", poll.service, stage_of(poll.value)));
     }
   }
-  const History* history = evidence.history(section.played);
-  if (history == nullptr || evidence.contract.stage_header.empty()) return;
-  for (const Record& record : history->records) {
-    if (record.outcome != replay::Outcome::answered || history->began_ns + record.sent_ns < section.served_from_ns) continue;
-    outcome.looked_at(1, "answers");
-    const auto value = replay::field(record.response.headers, evidence.contract.stage_header);
-    if (value && stage_of(*value) == intended) continue;
-    outcome.contradict(fmt::format("the flag said {} for {} ms, the propagation bound being {} ms", intended,
-                                   (history->began_ns + record.sent_ns - section.served_from_ns + evidence.contract.propagation_ns) / 1'000'000,
-                                   evidence.contract.propagation_ns / 1'000'000),
-                       value ? fmt::format("{}, served under {}", what_happened(record), stage_of(*value))
-                             : fmt::format("{}, without the header {}", what_happened(record), evidence.contract.stage_header),
-                       history, &record);
-  }
+  if (evidence.contract.stage_header.empty()) return;
+  const auto expect_stage = [&](const History* history) {
+    if (history == nullptr) return;
+    for (const Record& record : history->records) {
+      const std::int64_t late_by = history->began_ns + record.sent_ns - section.served_from_ns;
+      if (record.outcome != replay::Outcome::answered || late_by < 0) continue;
+      outcome.looked_at(1, "answers");
+      const auto value = replay::field(record.response.headers, evidence.contract.stage_header);
+      if (value && stage_of(*value) == intended) continue;
+      outcome.contradict(fmt::format("the flag has said {} for {} ms, the propagation bound being {} ms", intended,
+                                     (late_by + evidence.contract.propagation_ns) / 1'000'000, evidence.contract.propagation_ns / 1'000'000),
+                         value ? fmt::format("{}, served under {}", what_happened(record), stage_of(*value))
+                               : fmt::format("{}, without the header {}", what_happened(record), evidence.contract.stage_header),
+                         history, &record);
+    }
+  };
+  expect_stage(evidence.history(section.played));
+  for (const PairedReads& pair : section.paired) expect_stage(evidence.history(pair.after));
 }
 
 void only_legal_edges(const Evidence&, const Section& section, Outcome& outcome) {
@@ -205,7 +209,7 @@ std::vector<Check> checks_of_every_stage() {
        },
        alerts_tell_the_truth},
       {"G13", "no request is served under an earlier stage once the flip has spread",
-       [](const Section& s) { return !s.polls.empty() || !s.played.empty(); }, no_answer_from_an_earlier_stage},
+       [](const Section& s) { return !s.polls.empty() || !s.played.empty() || !s.paired.empty(); }, no_answer_from_an_earlier_stage},
       {"G14", "only legal values and edges of the flag change anything",
        [](const Section& s) { return std::any_of(s.flag_trials.begin(), s.flag_trials.end(), [](const FlagTrial& t) { return t.invariant == "G14"; }); },
        only_legal_edges},

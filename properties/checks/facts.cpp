@@ -177,6 +177,22 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
   }
 }
 
+void expect_writes_to_fail_without_trace(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  const History* history = evidence.history(section.played);
+  if (history == nullptr) return outcome.cannot_tell("nothing was played");
+  for (const Record& record : history->records) {
+    if (record.read) continue;
+    outcome.looked_at(1, "writes");
+    if (acknowledged(record)) {
+      outcome.contradict("legacy is stopped, and a write that legacy did not take fails", what_happened(record), history, &record);
+    }
+  }
+  const Changes* changes = changes_of(section, "new", outcome);
+  if (changes != nullptr && changes->written()) {
+    outcome.contradict("no write was acknowledged, because legacy was stopped", "the new database was written: " + in_words(*changes));
+  }
+}
+
 void look_at_acknowledged_writes(const Evidence& evidence, const Section& section, Outcome& outcome) {
   const History* history = evidence.history(section.played);
   if (history == nullptr) return outcome.cannot_tell("nothing was played");

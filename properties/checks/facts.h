@@ -47,6 +47,9 @@ void expect_oracle_answers(const Evidence& evidence, const Section& section, Out
 // Every pair of reads must have equal answers.
 void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcome& outcome);
 
+// With legacy stopped no write is acknowledged and the new database is not written.
+void expect_writes_to_fail_without_trace(const Evidence& evidence, const Section& section, Outcome& outcome);
+
 // The whole play's acknowledged writes are counted as looked at; a play that acknowledged none proves nothing.
 void look_at_acknowledged_writes(const Evidence& evidence, const Section& section, Outcome& outcome);
 

@@ -1,4 +1,4 @@
-// What must hold while writes go to both and reads come from legacy: S1, S2, S3, S6, S7.
+// What must hold while writes go to both and reads come from legacy: S1 to S4, S6, S7.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +11,9 @@ namespace {
 using Kind = RowDifference::Kind;
 
 bool plain(const Section& section) { return section.plain_stage(Stage::shadow); }
-bool faulty(const Section& section) { return section.is_stage(Stage::shadow) && section.fault != Fault::none; }
+bool faulty(const Section& section) {
+  return section.is_stage(Stage::shadow) && section.fault != Fault::none && section.fault != Fault::legacy_stopped;
+}
 
 void writes_reach_both(const Evidence& evidence, const Section& section, Outcome& outcome) {
   look_at_acknowledged_writes(evidence, section, outcome);
@@ -80,6 +82,8 @@ std::vector<Check> checks_of_shadow() {
        [](const Section& s) { return s.is_stage(Stage::shadow) && s.fault != Fault::legacy_stopped; }, writes_reach_both},
       {"S2", "reads come from legacy", plain, reads_come_from_legacy},
       {"S3", "a fault of the new database never reaches a client and always raises an alert", faulty, faults_of_the_new_database_stay_hidden},
+      {"S4", "a fault of legacy fails the request and leaves nothing in the new database",
+       [](const Section& s) { return s.is_stage(Stage::shadow) && s.fault == Fault::legacy_stopped; }, expect_writes_to_fail_without_trace},
       {"S6", "the legacy database ends as it would have in off",
        [](const Section& s) { return s.is_stage(Stage::shadow) && s.comparisons.contains(std::string(legacy_against_oracle)); }, legacy_ends_as_in_off},
       {"S7", "values that the server makes are equal in both databases", plain, server_made_values_are_equal},
