@@ -148,7 +148,10 @@ class Rehearsal {
 
   Comparison compare_with_oracle(bool new_store) {
     Session oracle(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
-    const Side store = new_store ? Side{&sessions().new_, "new database", false} : Side{&sessions().legacy, "legacy database", true};
+    auto plays = evidence_.earlier_plays(current_);
+    plays.push_back(&evidence_.histories.at(current_.played));
+    const auto pairs = properties::correspondence(evidence_.histories.at(oracle_1), plays);
+    const Side store = new_store ? Side{&sessions().new_, "new database", false, &pairs} : Side{&sessions().legacy, "legacy database", true, &pairs};
     return compare(config_.entities, store, {&oracle, "oracle", true}, &volatile_cells_);
   }
 
@@ -239,7 +242,8 @@ class Rehearsal {
     keep_as(config_.legacy_database, legacy_name, kept_oracle_2);
     Session first(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
     Session second(with_database(config_.legacy_database.dsn, kept_oracle_2), "the oracle's second database");
-    volatile_cells_ = differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true});
+    const auto pairs = properties::correspondence(evidence_.histories.at(oracle_1), {&evidence_.histories.at(oracle_2)});
+    volatile_cells_ = differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true, &pairs});
     if (!selected(Stage::read_only)) return;
     const Plan reads = reads_of(plan_);
     restore_both();
@@ -419,6 +423,7 @@ class Rehearsal {
       current_.played = current_.name;
       current_.planned = static_cast<std::int64_t>(part.steps.size());
       play(current_.name, part, new_url());
+      current_.polls = poll_new_service(config_);
       current_.alerts = alerts.finish();
       current_.changes["new"] = new_.lap();
       broken.mend();
@@ -539,6 +544,7 @@ class Rehearsal {
     const Plan leg = slice(plan_, leg_ * size / legs_, (leg_ + 1) * size / legs_);
     ++leg_;
     if (section != nullptr) {
+      section->earlier = walked_;
       play_section(*section, name, leg, bindings_);
     } else {
       play(name, leg, new_url(), bindings_);
@@ -561,6 +567,7 @@ class Rehearsal {
     properties::PairedReads pair{"the flip " + name_of(edge), fmt::format("walk {}: before {}", number, name_of(edge)), fmt::format("walk {}: after {}", number, name_of(edge))};
     play(pair.before, reads, new_url());
     current_.served_from_ns = stages_.flip(edge.to);
+    current_.polls = poll_stages(config_);
     if (edge == Edge{Stage::completed, Stage::live}) {
       current_.copied = *current_.copied && stages_.copy_backward();
       current_.comparisons["after the catch-up"] = compare_stores();

@@ -23,6 +23,11 @@ replay::Record get(const std::string& url, const std::string& path) {
 
 std::string text_of(const json::value& value) { return value.is_string() ? std::string(value.get_string()) : json::serialize(value); }
 
+properties::StagePoll poll(const Configuration& configuration, const std::string& url, const std::string& name) {
+  const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {name, stage_served(configuration, url).value_or("nothing"), now};
+}
+
 }  // namespace
 
 std::optional<std::string> stage_served(const Configuration& configuration, const std::string& url) {
@@ -39,16 +44,18 @@ std::optional<std::string> stage_served(const Configuration& configuration, cons
   return value ? std::optional(text_of(*value)) : std::nullopt;
 }
 
-std::vector<properties::StagePoll> poll_stages(const Configuration& configuration) {
+std::vector<properties::StagePoll> poll_new_service(const Configuration& configuration) {
   std::vector<properties::StagePoll> polls;
-  const auto ask = [&](const std::string& url, const std::string& name) {
-    const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-    polls.push_back({name, stage_served(configuration, url).value_or("nothing"), now});
-  };
-  ask(configuration.legacy.urls.front(), "legacy");
   for (std::size_t i = 0; i < configuration.new_.urls.size(); ++i) {
-    ask(configuration.new_.urls[i], i == 0 ? "new" : fmt::format("new ({})", i + 1));
+    polls.push_back(poll(configuration, configuration.new_.urls[i], i == 0 ? "new" : fmt::format("new ({})", i + 1)));
   }
+  return polls;
+}
+
+std::vector<properties::StagePoll> poll_stages(const Configuration& configuration) {
+  std::vector<properties::StagePoll> polls{poll(configuration, configuration.legacy.urls.front(), "legacy")};
+  const auto others = poll_new_service(configuration);
+  polls.insert(polls.end(), others.begin(), others.end());
   return polls;
 }
 

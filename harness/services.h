@@ -14,8 +14,9 @@ namespace rehearse::harness {
 // The value of the flag that the service at `url` says it serves; nothing when it does not answer or does not say.
 [[nodiscard]] std::optional<std::string> stage_served(const Configuration& configuration, const std::string& url);
 
-// Asks every instance of both services.
+// Asks every instance of both services, or of the new one.
 [[nodiscard]] std::vector<properties::StagePoll> poll_stages(const Configuration& configuration);
+[[nodiscard]] std::vector<properties::StagePoll> poll_new_service(const Configuration& configuration);
 
 // The sum of a metric over all its labels, in the Prometheus text exposition format; nothing when the page has no such metric
 // or cannot be read. A counter that was never raised may be absent: `page_read` tells the two apart.

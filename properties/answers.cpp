@@ -168,11 +168,13 @@ std::string without_indices(const std::string& where) {
 
 }  // namespace
 
-AnswerComparer::AnswerComparer(const Contract& contract, const History& expected, const History& observed)
-    : contract_(contract), expected_made_(made_in(expected)), observed_made_(made_in(observed)) {}
+AnswerComparer::AnswerComparer(const Contract& contract, const History& expected, const History& observed, Correspondence pairs)
+    : contract_(contract), pairs_(std::move(pairs)), expected_made_(made_in(expected)), observed_made_(made_in(observed)) {}
 
 bool AnswerComparer::same_value(const std::string& expected, const std::string& observed) const {
   if (expected == observed) return true;
+  const auto pair = pairs_.find(observed);
+  if (pair != pairs_.end()) return pair->second == expected;
   const auto left = expected_made_.find(expected);
   const auto right = observed_made_.find(observed);
   return left != expected_made_.end() && right != observed_made_.end() && left->second == right->second;
@@ -207,10 +209,12 @@ std::vector<Difference> AnswerComparer::differences(const Record& expected, cons
 }
 
 AnswersCompared compare_answers(const Contract& contract, const History& oracle, const History* oracle_again, const History& observed,
-                                const Which& which) {
-  const AnswerComparer against_oracle(contract, oracle, observed);
+                                const Which& which, const std::vector<const History*>& earlier) {
+  auto plays = earlier;
+  plays.push_back(&observed);
+  const AnswerComparer against_oracle(contract, oracle, observed, correspondence(oracle, plays));
   std::optional<AnswerComparer> among_oracles;
-  if (oracle_again != nullptr) among_oracles.emplace(contract, oracle, *oracle_again);
+  if (oracle_again != nullptr) among_oracles.emplace(contract, oracle, *oracle_again, correspondence(oracle, {oracle_again}));
   AnswersCompared compared;
   for (const Record& record : observed.records) {
     if (!which(record)) continue;

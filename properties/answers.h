@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "properties/correspondence.h"
 #include "properties/evidence.h"
 
 namespace rehearse::properties {
@@ -28,7 +29,8 @@ struct Difference {
 // Holds one history's answers against another's.
 class AnswerComparer {
  public:
-  AnswerComparer(const Contract& contract, const replay::History& expected, const replay::History& observed);
+  // `pairs` says which values of the two plays stand for each other, besides those that both have bound.
+  AnswerComparer(const Contract& contract, const replay::History& expected, const replay::History& observed, Correspondence pairs = {});
 
   // Both must be answered. Empty when they are equal.
   [[nodiscard]] std::vector<Difference> differences(const replay::Record& expected, const replay::Record& observed) const;
@@ -40,6 +42,7 @@ class AnswerComparer {
   [[nodiscard]] bool same_path(const std::string& expected, const std::string& observed) const;
 
   const Contract& contract_;
+  Correspondence pairs_;
   std::unordered_map<std::string, std::string> expected_made_;   // value → the captured value it stands for
   std::unordered_map<std::string, std::string> observed_made_;
 };
@@ -61,8 +64,10 @@ struct AnswersCompared {
 
 using Which = std::function<bool(const replay::Record&)>;
 
-// Compares the records of `observed` that `which` accepts with the oracle's of the same step.
+// Compares the records of `observed` that `which` accepts with the oracle's of the same step. `earlier` are the plays of the
+// same world before it.
 [[nodiscard]] AnswersCompared compare_answers(const Contract& contract, const replay::History& oracle, const replay::History* oracle_again,
-                                              const replay::History& observed, const Which& which);
+                                              const replay::History& observed, const Which& which,
+                                              const std::vector<const replay::History*>& earlier = {});
 
 }  // namespace rehearse::properties

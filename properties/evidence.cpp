@@ -29,7 +29,7 @@ BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, serv
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
 BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
-BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, oracle, oracle_again, planned, served_from_ns, comparisons, changes,
+BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned, served_from_ns, comparisons, changes,
                                     oracle_changes, ids, polls, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
                                     not_done))
 
@@ -51,6 +51,14 @@ std::string_view name_of(Fault fault) {
   static constexpr std::array<std::string_view, 5> names{"no fault", "new database stopped", "new database read-only",
                                                          "new database hung", "legacy stopped"};
   return names[static_cast<std::size_t>(fault)];
+}
+
+std::vector<const replay::History*> Evidence::earlier_plays(const Section& section) const {
+  std::vector<const replay::History*> plays;
+  for (const std::string& name : section.earlier) {
+    if (const auto* play = history(name)) plays.push_back(play);
+  }
+  return plays;
 }
 
 const replay::History* Evidence::history(const std::string& name) const {

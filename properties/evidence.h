@@ -138,6 +138,7 @@ struct Section {
   double seconds = 0;
 
   std::string played;              // names of histories; empty when there is none
+  std::vector<std::string> earlier;   // plays of the same world before `played`: the walk's earlier legs
   std::string oracle;              // what `played` is held against, step by step
   std::string oracle_again;        // the oracle's second run
   std::int64_t planned = 0;        // how many requests the played plan holds
@@ -175,6 +176,8 @@ struct Evidence {
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;   // invariant → reason, from the configuration
 
+  // The histories of `section.earlier` that there are.
+  [[nodiscard]] std::vector<const replay::History*> earlier_plays(const Section& section) const;
   // The history of that name; nothing when the name is empty or unknown.
   [[nodiscard]] const replay::History* history(const std::string& name) const;
 };

@@ -40,7 +40,8 @@ void count_answers(const Evidence& evidence, const properties::Section& seen, co
   if (oracle == nullptr) return;
   const bool reads_only = seen.stage == properties::Stage::read_only;
   const auto compared = properties::compare_answers(evidence.contract, *oracle, evidence.history(seen.oracle_again), played,
-                                                    [&](const replay::Record& record) { return record.read || !reads_only; });
+                                                    [&](const replay::Record& record) { return record.read || !reads_only; },
+                                                    evidence.earlier_plays(seen));
   section.matched = static_cast<std::uint64_t>(compared.matched);
   section.masked = static_cast<std::uint64_t>(compared.masked);
   section.differed = static_cast<std::uint64_t>(compared.differed);

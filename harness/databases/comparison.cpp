@@ -50,10 +50,27 @@ Table by_key(const Entity& entity, const Rows& rows, const std::string& label) {
 
 using Visit = std::function<void(RowDifference)>;
 
+// The side's rows, its identifiers in the other side's words.
+Rows rows_of(const Entity& entity, const Side& side) {
+  Rows rows = side.session->run(select_of(entity, side.legacy_schema));
+  if (side.pairs == nullptr || side.pairs->empty()) return rows;
+  const auto keys = key_columns(entity, rows, side.label);
+  for (std::size_t c = 0; c < rows.columns.size(); ++c) {
+    const bool identifies = properties::names_an_identifier(rows.columns[c]) || std::find(keys.begin(), keys.end(), c) != keys.end();
+    if (!identifies) continue;
+    for (Row& row : rows.rows) {
+      if (!row[c]) continue;
+      const auto pair = side.pairs->find(*row[c]);
+      if (pair != side.pairs->end()) row[c] = pair->second;
+    }
+  }
+  return rows;
+}
+
 // Calls `visit` for each difference of one entity; returns the row counts of both sides.
 std::pair<std::int64_t, std::int64_t> compare_entity(const Entity& entity, const Side& left, const Side& right, const Visit& visit) {
-  const Rows left_rows = left.session->run(select_of(entity, left.legacy_schema));
-  const Rows right_rows = right.session->run(select_of(entity, right.legacy_schema));
+  const Rows left_rows = rows_of(entity, left);
+  const Rows right_rows = rows_of(entity, right);
   if (left_rows.columns != right_rows.columns) {
     throw Error(fmt::format("entity {}: its SELECTs give different columns ({} in the {}, {} in the {})", entity.name,
                             fmt::join(left_rows.columns, ", "), left.label, fmt::join(right_rows.columns, ", "), right.label));

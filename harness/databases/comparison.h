@@ -10,6 +10,7 @@
 
 #include "harness/configuration.h"
 #include "harness/databases/session.h"
+#include "properties/correspondence.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
@@ -18,6 +19,9 @@ struct Side {
   Session* session;
   std::string label;     // "legacy database"
   bool legacy_schema;    // which SELECT of an entity speaks its words
+  // Identifiers that the server made in this database → those that stand for them on the other side; applied to keys and to
+  // columns that are named as identifiers.
+  const properties::Correspondence* pairs = nullptr;
 };
 
 // Cells that the oracle's two runs filled differently: not compared against the oracle.

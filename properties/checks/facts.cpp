@@ -129,7 +129,7 @@ void expect_oracle_answers(const Evidence& evidence, const Section& section, Out
   const History* played = evidence.history(section.played);
   const History* oracle = evidence.history(section.oracle);
   if (played == nullptr || oracle == nullptr) return outcome.cannot_tell("there is no oracle to hold the answers against");
-  const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played, which);
+  const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played, which, evidence.earlier_plays(section));
   outcome.looked_at(compared.matched + compared.masked + compared.differed, "answers");
   for (const StepDifference& step : compared.steps) {
     const Record* record = replay::record_of(*played, step.step);
