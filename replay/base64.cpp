@@ -68,7 +68,8 @@ void put_bytes(boost::json::object& object, std::string_view key, std::string_vi
 
 std::string take_bytes(const boost::json::object& object, std::string_view key) {
   if (const auto* text = object.if_contains(key)) return std::string(text->as_string());
-  if (const auto* coded = object.if_contains(std::string(key) + "_base64")) return from_base64(std::string_view(coded->as_string()));
+  if (const auto* coded = object.if_contains(std::string(key) + "_base64"))
+    return from_base64(std::string_view(coded->as_string()));
   return {};
 }
 

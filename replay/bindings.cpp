@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <array>
+#include <cctype>
 #include <charconv>
 #include <functional>
 
@@ -61,13 +63,14 @@ std::optional<std::string> text_of(const json::value& value) {
   return std::nullopt;
 }
 
-std::string escaped(std::string_view key) {   // RFC 6901, section 3
+std::string escaped(std::string_view key) {  // RFC 6901, section 3
   std::string out;
   for (char c : key) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
   return out;
 }
 
-using LeafVisitor = std::function<void(const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array)>;
+using LeafVisitor =
+    std::function<void(const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array)>;
 
 // Documents nested deeper hold nothing that a request would name.
 constexpr int max_depth = 32;
@@ -103,12 +106,99 @@ bool worth_binding(const std::string& value) {
   return value.size() >= min_bound_string_bytes && value.find('/') == std::string::npos;
 }
 
-bool names_an_id(std::string_view key) { return lower(key).ends_with("id"); }
+// "id", "order_id", "orderId", "uuid" and their plurals; not "paid", "valid" or "grid".
+bool names_an_id(std::string_view key) {
+  if (key.ends_with('s')) key.remove_suffix(1);
+  const std::string small = lower(key);
+  if (small == "id" || small.ends_with("uuid") || small.ends_with("guid")) return true;
+  if (!small.ends_with("id") || small.size() < 3) return false;
+  return !std::isalnum(static_cast<unsigned char>(key[key.size() - 3])) || key[key.size() - 2] == 'I';
+}
+
+// Identifiers hold a digit; what holds none is a word that anybody could have chosen: "awaiting_payment".
+bool is_word(std::string_view text) { return text.find_first_of("0123456789") == std::string_view::npos; }
+
+// A number as JSON writes it.
+bool json_integer(const std::string& text) {
+  std::int64_t small = 0;
+  std::uint64_t large = 0;
+  const char* end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, small).ptr == end && std::to_string(small) == text) return true;
+  return std::from_chars(text.data(), end, large).ptr == end && std::to_string(large) == text;
+}
+
+// Where a value begins and ends in a text that was parsed before, so that it can be replaced and everything else stays as it was
+// sent: a parsed and printed document has other spaces, and other digits in its numbers.
+class JsonText {
+ public:
+  explicit JsonText(std::string_view text) : text_(text) {}
+
+  [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> range_of(std::string_view pointer) const {
+    std::size_t at = behind_space(0);
+    while (!pointer.empty()) {
+      const auto end = std::min(pointer.find('/', 1), pointer.size());
+      const auto found = member(at, pointer.substr(1, end - 1));
+      if (!found) return std::nullopt;
+      at = *found;
+      pointer.remove_prefix(end);
+    }
+    return std::pair(at, behind_value(at));
+  }
+
+ private:
+  [[nodiscard]] std::size_t behind_space(std::size_t at) const {
+    while (at < text_.size() && std::string_view(" \t\r\n").find(text_[at]) != std::string_view::npos) ++at;
+    return at;
+  }
+
+  [[nodiscard]] std::size_t behind_value(std::size_t at) const {
+    int depth = 0;
+    do {
+      if (text_[at] == '"') {
+        for (++at; text_[at] != '"'; ++at) at += text_[at] == '\\';
+        ++at;
+      } else if (text_[at] == '{' || text_[at] == '[') {
+        ++depth;
+        ++at;
+      } else if (text_[at] == '}' || text_[at] == ']') {
+        --depth;
+        ++at;
+      } else if (depth > 0) {
+        ++at;
+      } else {
+        at = std::min(text_.find_first_of(",]} \t\r\n", at), text_.size());
+      }
+    } while (depth > 0);
+    return at;
+  }
+
+  // The place of a member's value; of a name that stands twice the last, which is the one that the parser kept.
+  [[nodiscard]] std::optional<std::size_t> member(std::size_t at, std::string_view token) const {
+    const bool object = text_[at] == '{';
+    if (!object && text_[at] != '[') return std::nullopt;
+    std::optional<std::size_t> found;
+    std::size_t index = 0;
+    for (at = behind_space(at + 1); text_[at] != '}' && text_[at] != ']'; ++index) {
+      bool wanted = token == std::to_string(index);
+      if (object) {
+        const auto end = behind_value(at);
+        wanted = token == escaped(std::string_view(json::parse(text_.substr(at, end - at)).as_string()));
+        at = behind_space(behind_space(end) + 1);  // behind the colon
+      }
+      if (wanted) found = at;
+      at = behind_space(behind_value(at));
+      if (text_[at] == ',') at = behind_space(at + 1);
+    }
+    return found;
+  }
+
+  std::string_view text_;
+};
 
 struct QueryField {
   std::string_view name;
-  std::string_view value;   // as sent
-  std::size_t at = 0;       // of the value, within the target
+  std::string_view value;  // as sent
+  std::size_t at = 0;      // of the value, within the target
 };
 
 std::vector<QueryField> query_fields(std::string_view target) {
@@ -127,7 +217,8 @@ std::vector<QueryField> query_fields(std::string_view target) {
 }
 
 // Headers whose value a server gave: validators and credentials.
-constexpr std::array<std::string_view, 5> bound_headers{"If-Match", "If-None-Match", "If-Range", "Authorization", "Cookie"};
+constexpr std::array<std::string_view, 5> bound_headers{"If-Match", "If-None-Match", "If-Range", "Authorization",
+                                                        "Cookie"};
 
 // Every value of a request that a server might have made, with its place.
 void visit_request(const Request& request, const std::function<void(const Place&, const std::string&)>& visit) {
@@ -141,10 +232,11 @@ void visit_request(const Request& request, const std::function<void(const Place&
     if (const auto value = field(request.headers, name)) visit(fmt::format("header:{}", name), std::string(*value));
   }
   if (const auto body = parsed(request.headers, request.body)) {
-    visit_leaves(*body, "", "", false, [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool) {
-      const auto text = text_of(leaf);
-      if (text && (!integer(*text) || names_an_id(key))) visit("json:" + pointer, *text);
-    });
+    visit_leaves(*body, "", "", false,
+                 [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool) {
+                   const auto text = text_of(leaf);
+                   if (text && (!integer(*text) || names_an_id(key))) visit("json:" + pointer, *text);
+                 });
   }
 }
 
@@ -201,14 +293,15 @@ void BindingFinder::answered(StepId step, bool wrote, const Response& response) 
   }
   const auto body = parsed(response.headers, response.body);
   if (!body) return;
-  visit_leaves(*body, "", "", false, [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array) {
-    const auto text = text_of(leaf);
-    if (!text) return;
-    // A read shows what was there before; only a cursor in it was made for this client.
-    const bool cursor = !in_array && leaf.is_string() && lower(key).find("cursor") != std::string::npos;
-    const bool made = wrote && (!integer(*text) || names_an_id(key));
-    if (cursor || made) offer(step, "json:" + pointer, *text);
-  });
+  visit_leaves(*body, "", "", false,
+               [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array) {
+                 const auto text = text_of(leaf);
+                 if (!text) return;
+                 // A read shows what was there before; only a cursor in it was made for this client.
+                 const bool cursor = !in_array && leaf.is_string() && lower(key).find("cursor") != std::string::npos;
+                 const bool made = wrote && (integer(*text) ? names_an_id(key) : !is_word(*text));
+                 if (cursor || made) offer(step, "json:" + pointer, *text);
+               });
 }
 
 std::optional<std::string> value_at(const Response& response, const Place& place) {
@@ -260,17 +353,17 @@ void put(Request& request, const Place& place, const std::string& old, const std
       return;
     }
   } else if (kind == "json") {
-    auto body = parsed(request.headers, request.body);
-    if (!body) return;
+    const auto document = parsed(request.headers, request.body);
+    if (!document) return;
     boost::system::error_code error;
-    json::value* leaf = body->find_pointer(name, error);
+    const json::value* leaf = document->find_pointer(name, error);
     if (error || leaf == nullptr) return;
-    if (leaf->is_string() || !integer(value)) {
-      *leaf = value;
-    } else {
-      *leaf = std::stoll(value);
-    }
-    request.body = json::serialize(*body);
+    std::string body = decoded_body(request.headers, request.body).value_or("");
+    const auto range = JsonText(body).range_of(name);
+    if (!range) return;
+    const bool number = leaf->is_number() && json_integer(value);
+    body.replace(range->first, range->second - range->first, number ? value : json::serialize(json::string(value)));
+    request.body = std::move(body);
     erase_field(request.headers, "Content-Encoding");
   }
 }

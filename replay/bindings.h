@@ -2,7 +2,7 @@
 //
 // A use is believed only when the value was first seen in an answer, never before in a request, and is not a small number or
 // a word that anybody could have chosen; integers are believed only from answers to writes. What it leaves out: values inside
-// other values (a token within a cookie's value, a JWT's claims).
+// other values (a token within a cookie's value, a JWT's claims), and integers under names that do not say that they are ids.
 #pragma once
 
 #include <map>
@@ -38,7 +38,7 @@ class BindingFinder {
   void offer(StepId step, const Place& place, const std::string& value);
 
   std::unordered_map<std::string, Source> sources_;
-  std::unordered_set<std::string> chosen_by_clients_;   // values seen in a request before any answer had them
+  std::unordered_set<std::string> chosen_by_clients_;  // values seen in a request before any answer had them
 };
 
 // The value at `place` in a message; nothing when it is not there.

@@ -18,7 +18,7 @@ class Error : public std::runtime_error {
 }  // namespace rehearse
 
 // We are wrong: an invariant of this program does not hold. Always on; ends the program with the place.
-#define ENSURE(condition) \
-  do {                    \
+#define ENSURE(condition)                                                        \
+  do {                                                                           \
     if (!(condition)) ::rehearse::ensure_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -15,7 +15,8 @@ Headers headers_of(std::string_view text) {
     const auto line = text.substr(0, eol);
     text.remove_prefix(eol == std::string_view::npos ? text.size() : eol + 1);
     const auto colon = line.find(": ");
-    if (colon != std::string_view::npos) headers.push_back({std::string(line.substr(0, colon)), std::string(line.substr(colon + 2))});
+    if (colon != std::string_view::npos)
+      headers.push_back({std::string(line.substr(0, colon)), std::string(line.substr(colon + 2))});
   }
   return headers;
 }

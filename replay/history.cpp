@@ -15,8 +15,9 @@ std::string quoted(std::string_view text) {
 }
 
 // Credentials do not belong in a report, and the rest curl sets by itself.
-constexpr std::array<std::string_view, 9> left_out{"Authorization", "Cookie",     "Proxy-Authorization", "X-Api-Key",      "Host",
-                                                   "Connection",    "User-Agent", "Accept",              "Content-Length"};
+constexpr std::array<std::string_view, 9> left_out{"Authorization", "Cookie", "Proxy-Authorization",
+                                                   "X-Api-Key",     "Host",   "Connection",
+                                                   "User-Agent",    "Accept", "Content-Length"};
 
 // A longer body makes the line useless; the history has it whole.
 constexpr std::size_t max_body_in_line = 2000;
@@ -42,15 +43,16 @@ std::string curl_line(const Record& record, std::string_view target) {
     line += " -X " + record.request.method;
   }
   for (const Header& header : record.request.headers) {
-    const bool skip = hop_by_hop(header.name) || std::any_of(left_out.begin(), left_out.end(), [&](std::string_view name) {
-                        return equal_without_case(name, header.name);
-                      });
+    const bool skip = hop_by_hop(header.name) ||
+                      std::any_of(left_out.begin(), left_out.end(),
+                                  [&](std::string_view name) { return equal_without_case(name, header.name); });
     if (!skip) line += " -H " + quoted(header.name + ": " + header.value);
   }
   if (record.request.body.size() > max_body_in_line) {
     line += " --data-binary @body";
   } else if (!record.request.body.empty()) {
-    line += valid_utf8(record.request.body) ? " --data-binary " + quoted(record.request.body) : std::string(" --data-binary @body");
+    line += valid_utf8(record.request.body) ? " --data-binary " + quoted(record.request.body)
+                                            : std::string(" --data-binary @body");
   }
   return line + " " + quoted(std::string(target) + record.request.target);
 }

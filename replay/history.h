@@ -13,9 +13,9 @@
 namespace rehearse::replay {
 
 enum class Outcome {
-  answered,   // a whole answer came
-  refused,    // surely without effect: no byte of the request left
-  lost,       // perhaps effective: bytes had left when it was cut off, timed out or answered with garbage
+  answered,  // a whole answer came
+  refused,   // surely without effect: no byte of the request left
+  lost,      // perhaps effective: bytes had left when it was cut off, timed out or answered with garbage
 };
 
 [[nodiscard]] std::string_view name_of(Outcome outcome);
@@ -24,19 +24,19 @@ enum class Outcome {
 struct Record {
   StepId step = 0;
   std::int64_t lane = 0;
-  std::int64_t due_ns = 0;      // when it could leave: its causes over, its time come
+  std::int64_t due_ns = 0;  // when it could leave: its causes over, its time come
   std::int64_t sent_ns = 0;
   std::int64_t done_ns = 0;
   Outcome outcome = Outcome::lost;
-  std::string problem;          // why it was refused or lost
-  bool read = false;            // as the plan believed
-  Request request;              // as it was sent, values rebound
-  Response response;            // when answered
+  std::string problem;  // why it was refused or lost
+  bool read = false;    // as the plan believed
+  Request request;      // as it was sent, values rebound
+  Response response;    // when answered
 };
 
 // A value of the capture and what the server made in its place during this play.
 struct Binding {
-  StepId step = 0;              // whose answer gave it
+  StepId step = 0;  // whose answer gave it
   Place source;
   std::string old;
   std::string value;
@@ -49,8 +49,8 @@ struct History {
   std::int64_t began_ns = 0;    // wall clock at the beginning of the play, since the epoch
   std::vector<Record> records;  // in the order of the plan's steps
   std::vector<Binding> bindings;
-  std::int64_t unbound = 0;     // uses whose producer gave no value: the captured value was sent
-  bool interrupted = false;     // steps are missing: the play was stopped
+  std::int64_t unbound = 0;  // uses whose producer gave no value: the captured value was sent
+  bool interrupted = false;  // steps are missing: the play was stopped
 };
 
 // The record of a step, or nothing.

@@ -43,7 +43,8 @@ void load_records(Database& database, History& history) {
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(const std::string& path) : database_(path, Database::Mode::create, history_file_version, "history") {
+HistoryWriter::HistoryWriter(const std::string& path)
+    : database_(path, Database::Mode::create, history_file_version, "history") {
   database_.run(schema);
 }
 
@@ -97,6 +98,7 @@ void HistoryWriter::add_document(std::string_view name, std::string_view body) {
 
 HistoryFile load_histories(const std::string& path) {
   Database database(path, Database::Mode::read, history_file_version, "history");
+  database.expect_table("history", "history");
   HistoryFile file;
   Statement heads(database, "SELECT name, target, began_ns, unbound, interrupted FROM history ORDER BY rowid");
   while (heads.step()) {

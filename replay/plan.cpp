@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <unordered_map>
 
 #include "replay/base64.h"
@@ -17,8 +18,13 @@ namespace json = boost::json;
 
 json::object json_of(const Request& request) {
   json::array headers;
-  for (const Header& header : request.headers) headers.push_back(json::array{header.name, header.value});
-  json::object object{{"method", request.method}, {"target", request.target}, {"headers", std::move(headers)}};
+  for (const Header& header : request.headers) {
+    json::value value = json::string(header.value);
+    if (!valid_utf8(header.value)) value = json::object{{"base64", base64(header.value)}};
+    headers.push_back(json::array{header.name, std::move(value)});
+  }
+  json::object object{{"method", request.method}, {"headers", std::move(headers)}};
+  put_bytes(object, "target", request.target);
   put_bytes(object, "body", request.body);
   return object;
 }
@@ -36,7 +42,11 @@ json::object json_of(const Step& step) {
   if (!step.uses.empty()) {
     json::array uses;
     for (const Use& use : step.uses) {
-      uses.push_back(json::object{{"at", use.at}, {"value", use.value}, {"from", use.from}, {"source", use.source}});
+      json::object used{{"from", use.from}};
+      put_bytes(used, "at", use.at);
+      put_bytes(used, "value", use.value);
+      put_bytes(used, "source", use.source);
+      uses.push_back(std::move(used));
     }
     object["uses"] = std::move(uses);
   }
@@ -56,11 +66,14 @@ std::int64_t integer_or(const json::object& object, std::string_view key, std::i
 }
 
 Request request_of(const json::object& object) {
-  Request request{text_or(object, "method", "GET"), std::string(object.at("target").as_string()), {}, take_bytes(object, "body")};
+  Request request{text_or(object, "method", "GET"), take_bytes(object, "target"), {}, take_bytes(object, "body")};
   if (const auto* headers = object.if_contains("headers")) {
     for (const json::value& header : headers->as_array()) {
       const auto& pair = header.as_array();
-      request.headers.push_back({std::string(pair.at(0).as_string()), std::string(pair.at(1).as_string())});
+      const auto* coded = pair.at(1).if_object();
+      const std::string value =
+          coded ? from_base64(std::string_view(coded->at("base64").as_string())) : std::string(pair.at(1).as_string());
+      request.headers.push_back({std::string(pair.at(0).as_string()), value});
     }
   }
   return request;
@@ -72,14 +85,15 @@ Step step_of(const json::object& object) {
   step.lane = integer_or(object, "lane", 1);
   step.cue = text_or(object, "cue");
   step.exchange = integer_or(object, "exchange", 0);
-  if (const auto* due = object.if_contains("due_ms")) step.due_ns = static_cast<std::int64_t>(due->to_number<double>() * 1e6);
+  if (const auto* due = object.if_contains("due_ms")) step.due_ns = std::llround(due->to_number<double>() * 1e6);
   if (const auto* after = object.if_contains("after")) {
     for (const json::value& id : after->as_array()) step.after.push_back(id.to_number<std::int64_t>());
   }
   if (const auto* uses = object.if_contains("uses")) {
     for (const json::value& value : uses->as_array()) {
       const auto& use = value.as_object();
-      step.uses.push_back({text_or(use, "at"), text_or(use, "value"), use.at("from").to_number<std::int64_t>(), text_or(use, "source")});
+      step.uses.push_back({take_bytes(use, "at"), take_bytes(use, "value"), use.at("from").to_number<std::int64_t>(),
+                           take_bytes(use, "source")});
     }
   }
   if (const auto* request = object.if_contains("request")) step.request = request_of(request->as_object());
@@ -91,16 +105,37 @@ Step step_of(const json::object& object) {
   return step;
 }
 
+// What would go out as more or other than one request.
+void check_sendable(const Step& step) {
+  if (step.lane < 0)
+    throw Error(fmt::format("step {} of the plan is in lane {}: lanes count from 0", step.id, step.lane));
+  if (!step.request) return;
+  if (step.request->target.empty()) throw Error(fmt::format("step {} of the plan has no \"target\"", step.id));
+  const auto whole = [](std::string_view text) {
+    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  };
+  bool good = whole(step.request->method) && whole(step.request->target);
+  for (const Header& header : step.request->headers) good = good && whole(header.name) && whole(header.value);
+  if (!good)
+    throw Error(fmt::format(
+        "step {} of the plan holds a line end in its method, target or headers: it would send another request",
+        step.id));
+}
+
 void check_order(const Plan& plan) {
   std::unordered_map<StepId, bool> seen;
   StepId last = 0;
   for (const Step& step : plan.steps) {
-    if (step.id <= last) throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
+    if (step.id <= last)
+      throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
     for (StepId cause : step.after) {
-      if (!seen.contains(cause)) throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
+      if (!seen.contains(cause))
+        throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
     }
     for (const Use& use : step.uses) {
-      if (!seen.contains(use.from)) throw Error(fmt::format("step {} of the plan uses a value of step {}, which does not come before it", step.id, use.from));
+      if (!seen.contains(use.from))
+        throw Error(fmt::format("step {} of the plan uses a value of step {}, which does not come before it", step.id,
+                                use.from));
     }
     seen[step.id] = true;
     last = step.id;
@@ -128,15 +163,18 @@ Plan plan_from_json(const std::string& text) {
       throw Error(fmt::format("the plan has schema_version {}; this rehearse reads {}", version, plan_schema_version));
     }
     if (const auto* left_out = root.if_contains("left_out")) {
-      for (const auto& [reason, count] : left_out->as_object()) plan.left_out[std::string(reason)] = count.to_number<std::int64_t>();
+      for (const auto& [reason, count] : left_out->as_object())
+        plan.left_out[std::string(reason)] = count.to_number<std::int64_t>();
     }
     for (const json::value& step : root.at("steps").as_array()) plan.steps.push_back(step_of(step.as_object()));
   } catch (const Error&) {
     throw;
   } catch (const std::exception& problem) {
-    throw Error(fmt::format("this is no plan: {} (after {} steps); compare with the format in ARCHITECTURE.md", problem.what(), plan.steps.size()));
+    throw Error(fmt::format("this is no plan: {} (after {} steps); compare with the format in ARCHITECTURE.md",
+                            problem.what(), plan.steps.size()));
   }
   check_order(plan);
+  for (const Step& step : plan.steps) check_sendable(step);
   return plan;
 }
 
@@ -157,8 +195,9 @@ std::string route_of(const std::string& method, std::string_view target) {
   const auto path = path_of(target);
   for (std::size_t at = 0; at < path.size();) {
     const auto end = std::min(path.find('/', at + 1), path.size());
-    const auto segment = path.substr(at, end - at);   // with its leading slash
-    const bool value = segment.size() > 25 || std::any_of(segment.begin(), segment.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const auto segment = path.substr(at, end - at);  // with its leading slash
+    const bool value =
+        segment.size() > 25 || std::any_of(segment.begin(), segment.end(), [](char c) { return c >= '0' && c <= '9'; });
     route += value ? std::string("/{}") : std::string(segment);
     at = end;
   }

@@ -8,12 +8,15 @@
 //     {"id": 2, "cue": "flip shadow", "after": [1]},
 //     {"id": 3, "lane": 1, "after": [2], "request": {"method": "GET", "target": "/orders/41"},
 //      "uses": [{"at": "path:1", "value": "41", "from": 1, "source": "json:/id"}]}]}
+//
+// What is no UTF-8 stands as base64 under "target_base64", "body_base64", ..., and of a header as ["X-Name", {"base64": "..."}].
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replay/http/message.h"
@@ -37,21 +40,21 @@ struct Use {
 
 // A request, or a cue: a named signal that the player hands to whoever called it.
 struct Step {
-  StepId id = 0;                  // ascending within a plan
-  std::int64_t lane = 0;          // steps of a lane share a connection and keep their order; cues have none
-  std::int64_t due_ns = 0;        // when it was sent, from the plan's start
-  std::vector<StepId> after;      // the steps that must have ended before it starts; all smaller than `id`
-  std::optional<Request> request; // none for a cue
-  std::string cue;                // empty for a request
+  StepId id = 0;                   // ascending within a plan
+  std::int64_t lane = 0;           // steps of a lane share a connection and keep their order; cues have none
+  std::int64_t due_ns = 0;         // when it was sent, from the plan's start
+  std::vector<StepId> after;       // the steps that must have ended before it starts; all smaller than `id`
+  std::optional<Request> request;  // none for a cue
+  std::string cue;                 // empty for a request
   std::vector<Use> uses;
-  std::int64_t exchange = 0;      // the exchange it was captured as; 0 when nobody captured it
-  bool read = false;              // believed to change nothing
+  std::int64_t exchange = 0;  // the exchange it was captured as; 0 when nobody captured it
+  bool read = false;          // believed to change nothing
   friend bool operator==(const Step&, const Step&) = default;
 };
 
 struct Plan {
   std::vector<Step> steps;
-  std::map<std::string, std::int64_t> left_out;   // exchanges that are no steps, by reason
+  std::map<std::string, std::int64_t> left_out;  // exchanges that are no steps, by reason
 };
 
 inline constexpr int plan_schema_version = 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <queue>
+#include <tuple>
 
 #include "replay/bindings.h"
 
@@ -39,7 +40,9 @@ struct Answer {
   const Exchange* exchange;
   StepId step;
   bool wrote;
-  friend bool operator>(const Answer& a, const Answer& b) { return a.end_ns > b.end_ns; }
+  friend bool operator>(const Answer& a, const Answer& b) {
+    return std::tie(a.end_ns, a.step) > std::tie(b.end_ns, b.step);
+  }
 };
 
 }  // namespace
@@ -55,7 +58,8 @@ Plan plan_of(const Traffic& traffic, const IsRead& is_read) {
 
   for (const Exchange& exchange : traffic.exchanges) {
     if (!exchange.complete()) {
-      plan.left_out["not replayable: " + (exchange.flags.empty() ? std::string("no response") : exchange.flags.front())] += 1;
+      plan.left_out["not replayable: " +
+                    (exchange.flags.empty() ? std::string("no response") : exchange.flags.front())] += 1;
       continue;
     }
     if (exchange.request.method == "CONNECT" || exchange.response->status == 101) {

@@ -35,15 +35,22 @@ using Socket = beast::tcp_stream;
 using Clock = std::chrono::steady_clock;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
+// A stop is noticed within this time by a step that waits for its own time.
+constexpr std::chrono::milliseconds stop_poll{100};
+
 struct Endpoint {
-  std::string host;        // for the Host field, with the port unless it is 80
-  asio::ip::tcp::endpoint address;
+  std::string host;                                // for the Host field, with the port unless it is 80
+  std::vector<asio::ip::tcp::endpoint> addresses;  // in the resolver's order; never empty
 };
 
 Endpoint endpoint_of(const std::string& target, asio::io_context& io) {
   const auto url = boost::urls::parse_uri(target);
   if (!url || url->scheme() != "http" || url->host().empty()) {
     throw Error(fmt::format("the target {:?} is no URL of the form http://host:port", target));
+  }
+  if (!url->encoded_path().empty() && url->encoded_path() != "/") {
+    throw Error(
+        fmt::format("the target {:?} holds a path; give http://host:port, for paths stand in the requests", target));
   }
   const std::string port = url->has_port() && !url->port().empty() ? std::string(url->port()) : "80";
   asio::ip::tcp::resolver resolver(io);
@@ -52,7 +59,7 @@ Endpoint endpoint_of(const std::string& target, asio::io_context& io) {
   if (error || found.empty()) {
     throw Error(fmt::format("the host of {} is not known ({}); check the URL", target, error.message()));
   }
-  return {std::string(url->encoded_host_and_port()), found.begin()->endpoint()};
+  return {std::string(url->encoded_host_and_port()), {found.begin(), found.end()}};
 }
 
 // The request's bytes. Fields of the connection are ours to say; everything else goes out as it was captured.
@@ -97,15 +104,11 @@ class Connection {
     drop_if_closed_by_peer();
     record.sent_ns = since(start);
     if (!socket_) {
-      socket_ = std::make_unique<Socket>(io_);
-      socket_->expires_after(deadline_);
-      auto [error] = co_await socket_->async_connect(endpoint_.address, as_result);
+      const auto error = co_await connect();
       if (error) {
         fail(record, start, Outcome::refused, "connecting", error);
         co_return;
       }
-      boost::system::error_code ignored;
-      socket_->socket().set_option(asio::ip::tcp::no_delay(true), ignored);
       record.sent_ns = since(start);
     }
     socket_->expires_after(deadline_);
@@ -119,6 +122,22 @@ class Connection {
   }
 
  private:
+  // A name may have several addresses ("localhost": ::1 and 127.0.0.1), and a service listen on one of them.
+  asio::awaitable<boost::system::error_code> connect() {
+    boost::system::error_code last;
+    for (const auto& address : endpoint_.addresses) {
+      socket_ = std::make_unique<Socket>(io_);
+      socket_->expires_after(deadline_);
+      auto [error] = co_await socket_->async_connect(address, as_result);
+      last = error;
+      if (error) continue;
+      boost::system::error_code ignored;
+      socket_->socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+      break;
+    }
+    co_return last;
+  }
+
   asio::awaitable<void> read_answer(Record& record, Clock::time_point start) {
     while (true) {
       http::response_parser<http::string_body> parser;
@@ -141,7 +160,8 @@ class Connection {
     }
   }
 
-  void fail(Record& record, Clock::time_point start, Outcome outcome, const char* phase, const boost::system::error_code& error) {
+  void fail(Record& record, Clock::time_point start, Outcome outcome, const char* phase,
+            const boost::system::error_code& error) {
     record.outcome = outcome;
     const bool timeout = error == beast::error::timeout;
     record.problem = timeout ? fmt::format("no answer within {} ms while {}", deadline_.count(), phase)
@@ -176,7 +196,8 @@ class Connection {
 
 class Player {
  public:
-  Player(const Plan& plan, const PlayOptions& options) : plan_(plan), options_(options), endpoint_(endpoint_of(options.target, io_)) {}
+  Player(const Plan& plan, const PlayOptions& options)
+      : plan_(plan), options_(options), endpoint_(endpoint_of(options.target, io_)) {}
 
   History run() {
     history_.name = options_.name;
@@ -185,7 +206,8 @@ class Player {
     index_plan();
     index_bindings();
     start_ = Clock::now();
-    for (auto& [lane, steps] : lanes_) asio::co_spawn(io_, play_lane(steps), [this](std::exception_ptr problem) { keep(problem); });
+    for (auto& [lane, steps] : lanes_)
+      asio::co_spawn(io_, play_lane(steps), [this](std::exception_ptr problem) { keep(problem); });
     io_.run();
     if (problem_) std::rethrow_exception(problem_);
     finish();
@@ -223,7 +245,8 @@ class Player {
       }
       // A cue is a lane of its own: it waits for its causes only.
       lanes_[step.request ? step.lane : -static_cast<std::int64_t>(i) - 1].push_back(i);
-      if (!step.request && !options_.on_cue) throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
+      if (!step.request && !options_.on_cue)
+        throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
     }
   }
 
@@ -254,6 +277,10 @@ class Player {
         continue;
       }
       if (options_.speed > 0) co_await wait_until_due(step, record);
+      if (stopped()) {
+        end(i, false);
+        continue;
+      }
       record.request = bound(step);
       co_await connection.exchange(record, start_);
       learn(step, record);
@@ -271,11 +298,15 @@ class Player {
   }
 
   asio::awaitable<void> wait_until_due(const Step& step, Record& record) {
-    const auto due = start_ + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(step.due_ns - plan_.steps.front().due_ns) / options_.speed));
+    const Clock::time_point due =
+        start_ + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                     static_cast<double>(step.due_ns - plan_.steps.front().due_ns) / options_.speed));
     record.due_ns = std::max(record.due_ns, std::chrono::nanoseconds(due - start_).count());
-    asio::steady_timer timer(io_, due);
-    auto [error] = co_await timer.async_wait(as_result);
-    static_cast<void>(error);
+    while (!stopped() && Clock::now() < due) {
+      asio::steady_timer timer(io_, std::min(due, Clock::now() + stop_poll));
+      auto [error] = co_await timer.async_wait(as_result);
+      static_cast<void>(error);
+    }
   }
 
   Request bound(const Step& step) {
@@ -331,7 +362,7 @@ class Player {
   std::vector<Waiting> waiting_;
   std::vector<bool> ended_;
   std::map<std::int64_t, std::vector<std::size_t>> lanes_;
-  std::map<StepId, std::map<Place, std::string>> wanted_;               // producer → source → captured value
+  std::map<StepId, std::map<Place, std::string>> wanted_;  // producer → source → captured value
   std::map<std::pair<StepId, Place>, std::string> made_;
   std::size_t done_ = 0;
   std::exception_ptr problem_;

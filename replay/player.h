@@ -20,15 +20,15 @@ namespace rehearse::replay {
 inline constexpr std::size_t max_response_bytes = 64u << 20;
 
 struct PlayOptions {
-  std::string name;                                  // the history's
-  std::string target;                                // "http://host:port"
-  double speed = 0;                                  // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
-  std::chrono::milliseconds deadline{10'000};        // for connecting, and again for each request to be answered whole
-  std::function<void(const Step&)> on_cue;           // runs a cue; what it throws ends the play
-  std::function<void(std::size_t done)> on_progress; // after each step
-  const Plan* whole = nullptr;                       // the plan that the played one was cut from: values that its later steps use are learnt
-  std::vector<Binding> earlier;                      // what earlier plays of the same plan have bound
-  const std::atomic<bool>* stop = nullptr;           // when it becomes true: nothing more is sent, what is in flight ends
+  std::string name;                            // the history's
+  std::string target;                          // "http://host:port"
+  double speed = 0;                            // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
+  std::chrono::milliseconds deadline{10'000};  // for connecting, and again for each request to be answered whole
+  std::function<void(const Step&)> on_cue;     // runs a cue; what it throws ends the play
+  std::function<void(std::size_t done)> on_progress;  // after each step
+  const Plan* whole = nullptr;  // the plan that the played one was cut from: values that its later steps use are learnt
+  std::vector<Binding> earlier;             // what earlier plays of the same plan have bound
+  const std::atomic<bool>* stop = nullptr;  // when it becomes true: nothing more is sent, what is in flight ends
 };
 
 // Throws Error when the target is no http URL, or a cue stands in the plan and `on_cue` is not set.

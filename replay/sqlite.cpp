@@ -11,12 +11,13 @@ namespace rehearse::replay {
 namespace {
 
 [[noreturn]] void fail(Database& database) {
-  throw Error(fmt::format("{}: {}; check the file, its rights and the space on the disk", database.path(), sqlite3_errmsg(database.handle())));
+  throw Error(fmt::format("{}: {}; check the file, its rights and the space on the disk", database.path(),
+                          sqlite3_errmsg(database.handle())));
 }
 
 sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view what) {
   if (mode == Database::Mode::create) {
-    std::error_code ignored;   // a file that cannot be removed cannot be opened either, and then says why
+    std::error_code ignored;  // a file that cannot be removed cannot be opened either, and then says why
     for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, ignored);
   }
   const int flags = mode == Database::Mode::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
@@ -43,7 +44,8 @@ Database::Database(const std::string& path, Mode mode, int version, std::string_
   const bool fresh = mode != Mode::read && found == 0;
   if (fresh) run(fmt::format("PRAGMA user_version = {}", version));
   if (!fresh && found != version) {
-    throw Error(fmt::format("{} is no {} file of version {} (it says {}); write it again with this rehearse", path, what, version, found));
+    throw Error(fmt::format("{} is no {} file of version {} (it says {}); write it again with this rehearse", path,
+                            what, version, found));
   }
   if (mode != Mode::read) run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
 }
@@ -52,9 +54,18 @@ void Database::run(std::string_view sql) {
   if (sqlite3_exec(handle_.get(), std::string(sql).c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail(*this);
 }
 
-Statement::Statement(Database& database, std::string_view sql) : database_(database), statement_(nullptr, sqlite3_finalize) {
+void Database::expect_table(std::string_view table, std::string_view what) {
+  Statement found(*this, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
+  found.bind_text(1, table);
+  if (!found.step())
+    throw Error(fmt::format("{} is no {} file; see `rehearse --help` for the commands that write one", path_, what));
+}
+
+Statement::Statement(Database& database, std::string_view sql)
+    : database_(database), statement_(nullptr, sqlite3_finalize) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database.handle(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK) fail(database);
+  if (sqlite3_prepare_v2(database.handle(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK)
+    fail(database);
   statement_.reset(statement);
 }
 
@@ -65,7 +76,8 @@ void Statement::bind(int index, std::string_view value) {
 }
 
 void Statement::bind_text(int index, std::string_view value) {
-  sqlite3_bind_text64(statement_.get(), index, value.data() ? value.data() : "", value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_.get(), index, value.data() ? value.data() : "", value.size(), SQLITE_TRANSIENT,
+                      SQLITE_UTF8);
 }
 
 bool Statement::step() {
@@ -83,7 +95,8 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 
 std::string Statement::bytes(int column) const {
   const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-  return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))) : std::string();
+  return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)))
+              : std::string();
 }
 
 }  // namespace rehearse::replay

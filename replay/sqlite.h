@@ -19,7 +19,7 @@ class Statement {
  public:
   Statement(Database& database, std::string_view sql);
   void bind(int index, std::int64_t value);
-  void bind(int index, std::string_view value);   // stored as a blob, so that any bytes survive
+  void bind(int index, std::string_view value);  // stored as a blob, so that any bytes survive
   void bind_text(int index, std::string_view value);
   // Runs to the next row; false at the end. Throws Error.
   bool step();
@@ -40,6 +40,8 @@ class Database {
   // Throws Error when the file cannot be opened, is no such file, or has another version.
   Database(const std::string& path, Mode mode, int version, std::string_view what);
   void run(std::string_view sql);
+  // Throws Error unless the file holds that table, which tells the kinds of files apart.
+  void expect_table(std::string_view table, std::string_view what);
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] sqlite3* handle() { return handle_.get(); }
 

@@ -1,5 +1,6 @@
 #include "replay/traffic_file.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "replay/header_text.h"
@@ -94,6 +95,7 @@ void save(const Traffic& traffic, const std::string& path) {
 
 Traffic load_traffic(const std::string& path) {
   Database database(path, Database::Mode::read, traffic_file_version, "traffic");
+  database.expect_table("exchange", "traffic");
   Traffic traffic;
   Statement rows(database, "SELECT * FROM exchange ORDER BY id");
   while (rows.step()) {

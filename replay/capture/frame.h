@@ -14,13 +14,13 @@ namespace rehearse::replay {
 
 struct Segment {
   std::int64_t time_ns = 0;
-  std::string source;         // "10.0.0.1:8080", "[::1]:8080"
+  std::string source;  // "10.0.0.1:8080", "[::1]:8080"
   std::string destination;
   std::uint32_t sequence = 0;
   std::uint32_t acknowledgement = 0;
   bool syn = false, ack = false, fin = false, rst = false;
   std::span<const unsigned char> payload;
-  bool cut = false;           // the snap length cut the payload
+  bool cut = false;  // the snap length cut the payload
 };
 
 // The segment, or the class that the packet is counted in instead: "not ip", "not tcp", "ip fragment", "truncated",

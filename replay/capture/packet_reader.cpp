@@ -52,8 +52,10 @@ std::vector<std::string> read_pcap(Bytes file, Order order, bool nanoseconds,
     ++record;
     if (file.size() - at < 16) return {fmt::format("record {} is truncated; what came before it was kept", record)};
     const std::uint32_t captured = order.u32(file, at + 8);
-    if (captured > max_packet_bytes) return {fmt::format("record {} claims {} bytes: the file is damaged from here on", record, captured)};
-    if (file.size() - at - 16 < captured) return {fmt::format("record {} is truncated; what came before it was kept", record)};
+    if (captured > max_packet_bytes)
+      return {fmt::format("record {} claims {} bytes: the file is damaged from here on", record, captured)};
+    if (file.size() - at - 16 < captured)
+      return {fmt::format("record {} is truncated; what came before it was kept", record)};
     const std::int64_t seconds = order.u32(file, at);
     const std::int64_t fraction = order.u32(file, at + 4);
     take({seconds * 1'000'000'000 + fraction * (nanoseconds ? 1 : 1000), link_type, file.subspan(at + 16, captured),
@@ -88,7 +90,9 @@ std::int64_t nanoseconds_of(std::uint64_t units, const Interface& interface) {
 }
 
 Interface interface_of(Bytes body, const Order& order) {
-  Interface interface{order.u16(body, 0), order.u32(body, 4), false, 6};
+  Interface interface {
+    order.u16(body, 0), order.u32(body, 4), false, 6
+  };
   std::size_t at = 8;
   while (at + 4 <= body.size()) {
     const auto code = order.u16(body, at);
@@ -111,32 +115,36 @@ std::vector<std::string> read_pcapng(Bytes file, const std::function<void(const 
   for (std::size_t block = 1; at < file.size(); ++block) {
     const std::string truncated = fmt::format("block {} is truncated; what came before it was kept", block);
     if (file.size() - at < 12) return notes.push_back(truncated), notes;
-    if (order.u32(file, at) == pcapng_section) {   // reads the same in both byte orders
+    if (order.u32(file, at) == pcapng_section) {  // reads the same in both byte orders
       std::uint32_t magic;
       std::memcpy(&magic, file.data() + at + 8, 4);
       order.swapped = magic != pcapng_order;
-      if (order.u32(file, at + 8) != pcapng_order) return notes.push_back(fmt::format("block {} is no section header", block)), notes;
+      if (order.u32(file, at + 8) != pcapng_order)
+        return notes.push_back(fmt::format("block {} is no section header", block)), notes;
       interfaces.clear();
     }
     const std::uint32_t type = order.u32(file, at);
     const std::uint32_t length = order.u32(file, at + 4);
     if (length < 12 || length % 4 != 0 || length > max_packet_bytes + 4096) {
-      return notes.push_back(fmt::format("block {} claims {} bytes: the file is damaged from here on", block, length)), notes;
+      return notes.push_back(fmt::format("block {} claims {} bytes: the file is damaged from here on", block, length)),
+             notes;
     }
     if (file.size() - at < length) return notes.push_back(truncated), notes;
     const Bytes body = file.subspan(at + 8, length - 12);
     if (type == 1 && body.size() >= 8) {
       interfaces.push_back(interface_of(body, order));
-    } else if (type == 6 && body.size() >= 20) {   // enhanced packet
-      const std::uint32_t id = order.u32(body, 0);
+    } else if ((type == 6 || type == 2) && body.size() >= 20) {  // enhanced packet, and its obsolete forerunner
+      const std::uint32_t id = type == 6 ? order.u32(body, 0) : order.u16(body, 0);
       const std::uint32_t captured = order.u32(body, 12);
       if (id < interfaces.size() && captured <= body.size() - 20) {
         const std::uint64_t units = (static_cast<std::uint64_t>(order.u32(body, 4)) << 32) | order.u32(body, 8);
-        take({nanoseconds_of(units, interfaces[id]), interfaces[id].link_type, body.subspan(20, captured), order.u32(body, 16)});
+        take({nanoseconds_of(units, interfaces[id]), interfaces[id].link_type, body.subspan(20, captured),
+              order.u32(body, 16)});
       } else {
-        notes.push_back(fmt::format("block {} names an interface or a length that does not exist; it was skipped", block));
+        notes.push_back(
+            fmt::format("block {} names an interface or a length that does not exist; it was skipped", block));
       }
-    } else if (type == 3 && body.size() >= 4 && !interfaces.empty()) {   // simple packet: no time
+    } else if (type == 3 && body.size() >= 4 && !interfaces.empty()) {  // simple packet: no time
       const std::uint32_t wire = order.u32(body, 0);
       const std::uint32_t snap = interfaces[0].snap_length ? interfaces[0].snap_length : wire;
       const auto captured = std::min<std::size_t>({wire, snap, body.size() - 4});

@@ -11,10 +11,10 @@
 namespace rehearse::replay {
 
 struct Packet {
-  std::int64_t time_ns = 0;             // since the epoch
-  std::uint16_t link_type = 0;          // LINKTYPE_ value
-  std::span<const unsigned char> bytes; // as captured; valid during the call only
-  std::uint32_t wire_length = 0;        // on the wire; larger than bytes.size() when the snap length cut it
+  std::int64_t time_ns = 0;              // since the epoch
+  std::uint16_t link_type = 0;           // LINKTYPE_ value
+  std::span<const unsigned char> bytes;  // as captured; valid during the call only
+  std::uint32_t wire_length = 0;         // on the wire; larger than bytes.size() when the snap length cut it
 };
 
 // No packet of a sane capture is longer (tcpdump's own MAXIMUM_SNAPLEN is 262,144); a larger length is a broken file.

@@ -21,24 +21,33 @@ std::int64_t Run::last_time(std::size_t begin, std::size_t end) const {
   return last;
 }
 
+// The true offset is the one nearest to what was seen last (RFC 9293, section 3.4: windows are below 2^31).
+std::int64_t Reassembler::offset_of(const Direction& direction, std::uint32_t sequence) {
+  const auto expected = direction.base + static_cast<std::uint32_t>(direction.newest);
+  return direction.newest + static_cast<std::int32_t>(sequence - expected);
+}
+
+bool Reassembler::opens_another(const Flow& flow, const Segment& segment) {
+  if (!segment.syn) return false;
+  const auto& known = segment.ack ? flow.syn_ack : flow.syn;
+  if (known) return *known != segment.sequence;
+  const Direction& direction = segment.source == flow.client ? flow.to_server : flow.to_client;
+  const std::uint32_t first = segment.sequence + 1;
+  if (direction.known) {
+    const std::int64_t seen = direction.pieces.empty() ? 0 : std::min<std::int64_t>(0, direction.pieces.begin()->first);
+    return offset_of(direction, first) > seen;
+  }
+  return direction.acknowledged && static_cast<std::int32_t>(*direction.acknowledged - first) < 0;
+}
+
 Reassembler::Flow& Reassembler::flow_of(const Segment& segment) {
   const auto key = std::minmax(segment.source, segment.destination);
   const auto found = open_.find({key.first, key.second});
-  const bool opening = segment.syn && !segment.ack;
-  if (found != open_.end()) {
-    Flow& flow = flows_[found->second];
-    const bool port_reused = opening && flow.syn_seen && flow.syn != segment.sequence;
-    const bool late_join = opening && !flow.syn_seen;   // the capture began in an earlier connection of the same ports
-    if (!port_reused && !late_join) return flow;
-  }
+  if (found != open_.end() && !opens_another(flows_[found->second], segment)) return flows_[found->second];
   Flow flow;
-  // A SYN-ACK comes from the server; so does nothing else that a capture without the SYN could tell us.
-  const bool from_client = !(segment.syn && segment.ack);
-  flow.client = from_client ? segment.source : segment.destination;
-  flow.server = from_client ? segment.destination : segment.source;
+  flow.client = segment.source;
+  flow.server = segment.destination;
   flow.started_ns = segment.time_ns;
-  flow.syn_seen = opening;
-  flow.syn = segment.sequence;
   flows_.push_back(std::move(flow));
   open_[{key.first, key.second}] = flows_.size() - 1;
   return flows_.back();
@@ -46,24 +55,35 @@ Reassembler::Flow& Reassembler::flow_of(const Segment& segment) {
 
 void Reassembler::take(const Segment& segment) {
   Flow& flow = flow_of(segment);
-  Direction& direction = segment.source == flow.client ? flow.to_server : flow.to_client;
   if (segment.syn) {
-    if (!direction.known) direction.base = segment.sequence + 1;
-    direction.known = direction.begins = true;
-  } else if (!direction.known && !segment.payload.empty()) {
-    direction.known = true;
-    direction.base = segment.sequence;
+    // The handshake says who the client is; without it, who spoke first has to do.
+    if ((segment.ack ? segment.destination : segment.source) != flow.client) {
+      std::swap(flow.client, flow.server);
+      std::swap(flow.to_server, flow.to_client);
+    }
+    (segment.ack ? flow.syn_ack : flow.syn) = segment.sequence;
   }
-  if (!direction.known) return;
+  const bool from_client = segment.source == flow.client;
+  Direction& direction = from_client ? flow.to_server : flow.to_client;
+  if (segment.ack) (from_client ? flow.to_client : flow.to_server).acknowledged = segment.acknowledgement;
+  // Where a cut segment ended is not known, and so neither is the place of its FIN.
+  const bool ends = segment.fin && !segment.cut;
+  if (!segment.syn && !ends && segment.payload.empty()) return;
   const std::uint32_t first = segment.sequence + (segment.syn ? 1 : 0);
-  // Widening: the true offset is the one nearest to what was seen last (RFC 9293, section 3.4: windows are below 2^31).
-  const auto expected = direction.base + static_cast<std::uint32_t>(direction.newest);
-  const std::int64_t offset = direction.newest + static_cast<std::int32_t>(first - expected);
+  if (!direction.known) {
+    direction.known = true;
+    direction.base = first;
+  }
+  const std::int64_t offset = offset_of(direction, first);
+  if (segment.syn) {
+    direction.begins = true;
+    direction.begin = offset;
+  }
   const std::string_view bytes(reinterpret_cast<const char*>(segment.payload.data()), segment.payload.size());
   if (!bytes.empty()) insert(direction, offset, bytes, segment.time_ns);
   const std::int64_t end = offset + static_cast<std::int64_t>(bytes.size());
   direction.newest = std::max(direction.newest, end);
-  if (segment.fin && direction.fin < 0) direction.fin = end;
+  if (ends && !direction.fin) direction.fin = end;
 }
 
 void Reassembler::insert(Direction& direction, std::int64_t offset, std::string_view bytes, std::int64_t time_ns) {
@@ -76,7 +96,7 @@ void Reassembler::insert(Direction& direction, std::int64_t offset, std::string_
       pieces.emplace_hint(next, offset, Piece{std::string(bytes), time_ns});
       return;
     }
-    if (next->first > offset) {   // the part before the piece that is already there
+    if (next->first > offset) {  // the part before the piece that is already there
       const auto fresh = static_cast<std::size_t>(next->first - offset);
       pieces.emplace_hint(next, offset, Piece{std::string(bytes.substr(0, fresh)), time_ns});
       bytes.remove_prefix(fresh);
@@ -84,7 +104,10 @@ void Reassembler::insert(Direction& direction, std::int64_t offset, std::string_
     }
     const auto within = static_cast<std::size_t>(offset - next->first);
     const auto shared = std::min(bytes.size(), next->second.bytes.size() - within);
-    direction.conflicting |= std::string_view(next->second.bytes).substr(within, shared) != bytes.substr(0, shared);
+    // A keep-alive probe may carry one byte of garbage in front of the next number (RFC 9293, section 3.8.4).
+    const bool probe = bytes.size() == 1 && offset + 1 == direction.newest;
+    direction.conflicting |=
+        !probe && std::string_view(next->second.bytes).substr(within, shared) != bytes.substr(0, shared);
     duplicate_bytes_ += static_cast<std::int64_t>(shared);
     bytes.remove_prefix(shared);
     offset += static_cast<std::int64_t>(shared);
@@ -95,7 +118,9 @@ Stream Reassembler::stream_of(const Direction& direction) {
   Stream stream;
   stream.begins = direction.begins;
   stream.conflicting = direction.conflicting;
-  std::int64_t end = direction.begins ? 0 : (direction.pieces.empty() ? 0 : direction.pieces.begin()->first);
+  std::int64_t end = direction.begins           ? direction.begin
+                     : direction.pieces.empty() ? direction.fin.value_or(0)
+                                                : direction.pieces.begin()->first;
   for (const auto& [offset, piece] : direction.pieces) {
     // A first byte that is missing makes an empty first run, so that "runs.size() > 1" always means a hole.
     if (stream.runs.empty()) stream.runs.push_back({end, {}, {}});
@@ -105,7 +130,7 @@ Stream Reassembler::stream_of(const Direction& direction) {
     run.bytes += piece.bytes;
     end = offset + static_cast<std::int64_t>(piece.bytes.size());
   }
-  stream.ends = direction.fin >= 0 && direction.fin == end && stream.runs.size() <= 1;
+  stream.ends = direction.fin && *direction.fin == end && stream.runs.size() <= 1;
   return stream;
 }
 
@@ -113,7 +138,8 @@ std::vector<Connection> Reassembler::finish() {
   std::vector<Connection> connections;
   connections.reserve(flows_.size());
   for (const Flow& flow : flows_) {
-    connections.push_back({flow.client, flow.server, flow.started_ns, stream_of(flow.to_server), stream_of(flow.to_client)});
+    connections.push_back(
+        {flow.client, flow.server, flow.started_ns, stream_of(flow.to_server), stream_of(flow.to_client)});
   }
   flows_.clear();
   open_.clear();

@@ -9,7 +9,7 @@
 namespace rehearse::replay {
 
 struct Header {
-  std::string name;    // as it was on the wire; compared without case (RFC 9110, section 5.1)
+  std::string name;  // as it was on the wire; compared without case (RFC 9110, section 5.1)
   std::string value;
   friend bool operator==(const Header&, const Header&) = default;
 };
@@ -18,16 +18,16 @@ using Headers = std::vector<Header>;
 
 struct Request {
   std::string method;
-  std::string target;    // as sent in the request line: path and query
+  std::string target;  // as sent in the request line: path and query
   Headers headers;
-  std::string body;      // after chunked decoding; the content coding is left as it is
+  std::string body;  // after chunked decoding; the content coding is left as it is
   friend bool operator==(const Request&, const Request&) = default;
 };
 
 struct Response {
   int status = 0;
   Headers headers;
-  std::string body;      // after chunked decoding; the content coding is left as it is
+  std::string body;  // after chunked decoding; the content coding is left as it is
   friend bool operator==(const Response&, const Response&) = default;
 };
 

@@ -8,7 +8,7 @@
 namespace rehearse::replay {
 namespace {
 
-constexpr std::array<std::string_view, 9> methods{"GET",    "HEAD",  "POST",    "PUT",   "PATCH",
+constexpr std::array<std::string_view, 9> methods{"GET",    "HEAD",    "POST",  "PUT",    "PATCH",
                                                   "DELETE", "OPTIONS", "TRACE", "CONNECT"};
 
 struct Head {
@@ -21,6 +21,15 @@ struct Head {
 bool token_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// A lone CR, LF or NUL: some recipients end a line there and others do not (RFC 9112, section 2.2).
+bool holds_stray_control(std::string_view head) {
+  for (std::size_t at = head.find_first_of(std::string_view("\r\n\0", 3)); at != std::string_view::npos;
+       at = head.find_first_of(std::string_view("\r\n\0", 3), at + 2)) {
+    if (head.substr(at, 2) != "\r\n") return true;
+  }
+  return false;
 }
 
 Head parse_head(std::string_view bytes) {
@@ -36,6 +45,10 @@ Head parse_head(std::string_view bytes) {
   }
   head.end = end + 4;
   std::string_view rest = bytes.substr(0, end + 2);
+  if (holds_stray_control(rest)) {
+    head.status = ParseStatus::ambiguous;
+    return head;
+  }
   const auto take_line = [&rest] {
     const auto eol = rest.find("\r\n");
     const auto line = rest.substr(0, eol);
@@ -45,7 +58,7 @@ Head parse_head(std::string_view bytes) {
   head.start_line = take_line();
   while (!rest.empty()) {
     const auto line = take_line();
-    if (line.starts_with(' ') || line.starts_with('\t')) {   // obsolete line folding, RFC 9112 section 5.2
+    if (line.starts_with(' ') || line.starts_with('\t')) {  // obsolete line folding, RFC 9112 section 5.2
       if (head.headers.empty()) return {.status = ParseStatus::malformed, .start_line = {}, .headers = {}, .end = 0};
       head.headers.back().value += ' ';
       head.headers.back().value += trim(line);
@@ -100,8 +113,10 @@ ParseStatus dechunk(std::string_view bytes, std::string& body, std::size_t& end)
   std::size_t at = 0;
   while (true) {
     const auto eol = bytes.find("\r\n", at);
-    if (eol == std::string_view::npos) return bytes.size() - at > 1024 ? ParseStatus::malformed : ParseStatus::truncated;
-    const auto size_text = trim(bytes.substr(at, std::min(eol, bytes.find(';', at)) - at));
+    if (eol == std::string_view::npos)
+      return bytes.size() - at > 1024 ? ParseStatus::malformed : ParseStatus::truncated;
+    const auto line = bytes.substr(at, eol - at);
+    const auto size_text = trim(line.substr(0, line.find(';')));
     std::size_t size = 0;
     const auto [rest, error] = std::from_chars(size_text.data(), size_text.data() + size_text.size(), size, 16);
     if (error != std::errc() || rest != size_text.data() + size_text.size()) return ParseStatus::malformed;
@@ -112,7 +127,7 @@ ParseStatus dechunk(std::string_view bytes, std::string& body, std::size_t& end)
     if (bytes.substr(at + size, 2) != "\r\n") return ParseStatus::malformed;
     at += size + 2;
   }
-  while (true) {   // trailer fields, then an empty line
+  while (true) {  // trailer fields, then an empty line
     const auto eol = bytes.find("\r\n", at);
     if (eol == std::string_view::npos) return ParseStatus::truncated;
     const bool empty = eol == at;
@@ -154,13 +169,29 @@ void take_body(Parsed<Message>& parsed, const Framing& framing, std::string_view
   }
 }
 
+// Servers skip empty lines in front of a request (RFC 9112, section 2.2): old clients sent one behind a body.
+std::size_t empty_lines(std::string_view bytes) {
+  std::size_t at = 0;
+  while (bytes.substr(at, 2) == "\r\n") at += 2;
+  return at;
+}
+
 }  // namespace
 
 bool looks_like_request(std::string_view bytes) {
-  return std::any_of(methods.begin(), methods.end(), [&](std::string_view method) {
+  bytes.remove_prefix(empty_lines(bytes));
+  const bool known = std::any_of(methods.begin(), methods.end(), [&](std::string_view method) {
     const auto n = std::min(bytes.size(), method.size());
-    return n > 0 && bytes.substr(0, n) == method.substr(0, n) && (bytes.size() <= method.size() || bytes[method.size()] == ' ');
+    return n > 0 && bytes.substr(0, n) == method.substr(0, n) &&
+           (bytes.size() <= method.size() || bytes[method.size()] == ' ');
   });
+  if (known) return true;
+  // Any other method shows itself by a whole request line.
+  const auto line = bytes.substr(0, bytes.substr(0, max_head_bytes).find("\r\n"));
+  const auto space = line.find(' ');
+  return line.size() < bytes.size() && space != 0 && space != std::string_view::npos &&
+         std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(space), token_char) &&
+         line.substr(line.rfind(' ') + 1).starts_with("HTTP/1.");
 }
 
 bool looks_like_response(std::string_view bytes) {
@@ -171,6 +202,8 @@ bool looks_like_response(std::string_view bytes) {
 
 Parsed<Request> parse_request(std::string_view bytes) {
   Parsed<Request> parsed;
+  const auto skipped = empty_lines(bytes);
+  bytes.remove_prefix(skipped);
   const Head head = parse_head(bytes);
   parsed.status = head.status;
   if (head.status != ParseStatus::complete) return parsed;
@@ -181,8 +214,10 @@ Parsed<Request> parse_request(std::string_view bytes) {
     return parsed;
   }
   parsed.message = {std::string(head.start_line.substr(0, first)),
-                    std::string(head.start_line.substr(first + 1, last - first - 1)), head.headers, {}};
-  parsed.end = head.end;
+                    std::string(head.start_line.substr(first + 1, last - first - 1)),
+                    head.headers,
+                    {}};
+  parsed.end = skipped + head.end;
   parsed.status = ParseStatus::truncated;
   take_body(parsed, framing_of(head.headers, false), bytes.substr(head.end), false);
   return parsed;
@@ -207,7 +242,8 @@ Parsed<Response> parse_response(std::string_view bytes, std::string_view method,
   parsed.end = head.end;
   parsed.status = ParseStatus::truncated;
   const int status = parsed.message.status;
-  const bool bodiless = method == "HEAD" || status < 200 || status == 204 || status == 304;
+  const bool tunnel = method == "CONNECT" && status / 100 == 2;
+  const bool bodiless = method == "HEAD" || tunnel || status < 200 || status == 204 || status == 304;
   take_body(parsed, bodiless ? Framing{} : framing_of(head.headers, true), bytes.substr(head.end), ended);
   return parsed;
 }

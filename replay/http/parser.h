@@ -11,10 +11,10 @@
 namespace rehearse::replay {
 
 enum class ParseStatus {
-  complete,    // the message is whole; `end` is the offset behind it
-  truncated,   // the bytes end before the message does
-  malformed,   // not HTTP/1.x, or a limit was passed
-  ambiguous,   // Content-Length against Transfer-Encoding, several lengths, a coding that does not end in chunked
+  complete,   // the message is whole; `end` is the offset behind it
+  truncated,  // the bytes end before the message does
+  malformed,  // not HTTP/1.x, or a limit was passed
+  ambiguous,  // Content-Length against Transfer-Encoding, several lengths, a coding that is not just chunked, lone line ends
 };
 
 // A head longer than this is not one that a server would accept (RFC 9110 leaves the limit open; servers use 8 to 64 KiB).
@@ -25,7 +25,7 @@ struct Parsed {
   ParseStatus status = ParseStatus::truncated;
   Message message;
   std::size_t end = 0;
-  bool close = false;   // the connection ends behind this message
+  bool close = false;  // the connection ends behind this message
 };
 
 // Parses the request that begins at `bytes[0]`.

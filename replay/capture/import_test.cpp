@@ -1,0 +1,468 @@
+#include "replay/capture/import.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "replay/capture/test_packets.h"
+#include "replay/error.h"
+
+namespace rehearse::replay {
+namespace {
+
+using testing::capture_of;
+using ::testing::Contains;
+using testing::Conversation;
+using ::testing::ElementsAre;
+using testing::Folder;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Key;
+using ::testing::Not;
+using testing::Wire;
+
+Traffic imported(const std::vector<Wire>& wires) {
+  const Folder folder;
+  return import_captures({folder.write("capture.pcap", capture_of(wires))});
+}
+
+std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
+
+std::string post(const std::string& target, const std::string& body) {
+  return fmt::format("POST {} HTTP/1.1\r\nHost: shop\r\nContent-Length: {}\r\n\r\n{}", target, body.size(), body);
+}
+
+std::string ok(const std::string& body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+// "GET /a -> 200 body" of each exchange, with its flags: what a reader of the capture sees.
+std::string in_a_line(const Exchange& exchange) {
+  std::string line = exchange.request.method + " " + exchange.request.target;
+  if (!exchange.request.body.empty()) line += " " + exchange.request.body;
+  if (exchange.response) line += fmt::format(" -> {} {}", exchange.response->status, exchange.response->body);
+  for (const std::string& flag : exchange.flags) line += " [" + flag + "]";
+  return line;
+}
+
+std::vector<std::string> lines_of(const Traffic& traffic) {
+  std::vector<std::string> lines;
+  for (const Exchange& exchange : traffic.exchanges) lines.push_back(in_a_line(exchange));
+  return lines;
+}
+
+// Captured bytes are in exactly one class; what is missing was not captured.
+void expect_conservation(const Traffic& traffic) {
+  const auto& bytes = traffic.certificate.bytes;
+  std::int64_t accounted = 0;
+  for (const auto& [name, count] : bytes) {
+    EXPECT_GE(count, 0) << name;
+    if (name != "captured" && name != "missing (gap)") accounted += count;
+  }
+  EXPECT_EQ(bytes.contains("captured") ? bytes.at("captured") : 0, accounted);
+  std::int64_t packets = 0;
+  for (const auto& [name, count] : traffic.certificate.packets) {
+    if (name != "read" && name != "tcp cut by the snap length") packets += count;
+  }
+  EXPECT_EQ(traffic.certificate.packets.at("read"), packets);
+}
+
+std::vector<std::string> exchanges_in(const std::vector<Wire>& wires) {
+  const Traffic traffic = imported(wires);
+  expect_conservation(traffic);
+  return lines_of(traffic);
+}
+
+// Two clients with everything that makes cutting hard: pipelining, chunks, HEAD, 204, an interim answer, a close-delimited end.
+std::vector<Wire> two_clients() {
+  Conversation first(40'000);
+  first.open()
+      .client(get("/a"))
+      .server(ok("A"))
+      .client(post("/b", "body of b"))
+      .server("HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nB");
+  first.client(get("/c") + get("/d")).server(ok("C")).server(ok("D")).client("HEAD /e HTTP/1.1\r\n\r\n");
+  first.server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+      .client("DELETE /f HTTP/1.1\r\n\r\n")
+      .server("HTTP/1.1 204 No Content\r\n\r\n");
+  first.client(get("/g"))
+      .server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nch\r\n4\r\nunks\r\n0\r\nX-Sum: 1\r\n\r\n")
+      .close();
+  Conversation second(40'001, 4'294'967'200u, 4'294'967'290u);
+  second.now_ns += 500'000;
+  second.open()
+      .client("POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+      .server("HTTP/1.1 100 Continue\r\n\r\n");
+  second.client("xyz")
+      .server(ok("X"))
+      .client(get("/until-close"))
+      .server("HTTP/1.0 200 OK\r\n\r\nuntil the ")
+      .server("end")
+      .close();
+  auto wires = first.wires;
+  wires.insert(wires.end(), second.wires.begin(), second.wires.end());
+  std::stable_sort(wires.begin(), wires.end(), [](const Wire& a, const Wire& b) { return a.time_ns < b.time_ns; });
+  return wires;
+}
+
+std::vector<std::string> two_clients_lines() { return exchanges_in(two_clients()); }
+
+// The exchanges without what depends on when and in which order packets were captured.
+std::map<std::pair<std::string, std::int64_t>, std::string> timeless(const Traffic& traffic) {
+  std::map<std::pair<std::string, std::int64_t>, std::string> exchanges;
+  for (const Exchange& exchange : traffic.exchanges) exchanges[{exchange.client, exchange.index}] = in_a_line(exchange);
+  return exchanges;
+}
+
+TEST(Import, CutsExchangesOfEveryFraming) {
+  auto lines = two_clients_lines();
+  std::sort(lines.begin(), lines.end());
+  EXPECT_THAT(lines, ElementsAre("DELETE /f -> 204 ", "GET /a -> 200 A", "GET /c -> 200 C", "GET /d -> 200 D",
+                                 "GET /g -> 200 chunks", "GET /until-close -> 200 until the end", "HEAD /e -> 200 ",
+                                 "POST /b body of b -> 201 B", "POST /x xyz -> 200 X"));
+}
+
+TEST(Import, NumbersExchangesByTheTimeOfTheirRequest) {
+  const Traffic traffic = imported(two_clients());
+  EXPECT_EQ(traffic.certificate.connections, 2);
+  EXPECT_EQ(traffic.certificate.exchanges.at("complete"), 9);
+  EXPECT_EQ(traffic.certificate.exchanges.at("interim answers"), 1);
+  std::int64_t id = 0;
+  std::int64_t time = 0;
+  for (const Exchange& exchange : traffic.exchanges) {
+    EXPECT_EQ(exchange.id, ++id);
+    EXPECT_LE(time, exchange.request_ns);
+    EXPECT_LE(exchange.request_ns, exchange.request_end_ns);
+    EXPECT_LE(exchange.request_ns, exchange.response_ns);
+    EXPECT_LE(exchange.response_ns, exchange.response_end_ns);
+    time = exchange.request_ns;
+  }
+}
+
+TEST(Import, AMessageIsWholeWhenTheLastOfItsSegmentsCame) {
+  Conversation c;
+  c.open()
+      .client("GET /a HTT")
+      .client("P/1.1\r\n\r\n")
+      .server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+      .server("b");
+  const Traffic traffic = imported(c.wires);
+  ASSERT_EQ(traffic.exchanges.size(), 1u);
+  EXPECT_EQ(traffic.exchanges[0].request_ns, c.wires[3].time_ns);
+  EXPECT_EQ(traffic.exchanges[0].request_end_ns, c.wires[4].time_ns);
+  EXPECT_EQ(traffic.exchanges[0].response_ns, c.wires[5].time_ns);
+  EXPECT_EQ(traffic.exchanges[0].response_end_ns, c.wires[6].time_ns);
+  EXPECT_EQ(traffic.exchanges[0].client, "10.0.0.1:40000");
+  EXPECT_EQ(traffic.exchanges[0].server, "10.0.0.2:80");
+}
+
+// -- order, duplicates, retransmissions --------------------------------------------------------------------------------
+
+// Cuts the payloads anew at random, sends some of them again and mixes everything up.
+std::vector<Wire> disturbed(const std::vector<Wire>& wires) {
+  std::vector<Wire> pieces;
+  for (const Wire& wire : wires) {
+    std::size_t at = 0;
+    do {
+      Wire piece = wire;
+      const auto left = wire.payload.size() - at;
+      const auto size = left == 0 ? 0 : *rc::gen::inRange<std::size_t>(1, left + 1);
+      piece.payload = wire.payload.substr(at, size);
+      piece.sequence += static_cast<std::uint32_t>(at);
+      at += size;
+      if (at < wire.payload.size()) piece.fin = false;
+      pieces.push_back(piece);
+      if (*rc::gen::inRange(0, 4) == 0) {  // again, and a little of what came before with it
+        const auto back = *rc::gen::inRange<std::size_t>(0, at - size + 1);
+        piece.sequence -= static_cast<std::uint32_t>(back);
+        piece.payload = wire.payload.substr(at - size - back, size + back);
+        pieces.push_back(piece);
+      }
+    } while (at < wire.payload.size());
+  }
+  for (std::size_t i = pieces.size(); i > 1; --i)
+    std::swap(pieces[i - 1], pieces[*rc::gen::inRange<std::size_t>(0, i)]);
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    pieces[i].time_ns = 1'700'000'000'000'000'000 + static_cast<std::int64_t>(i) * 1000;
+  return pieces;
+}
+
+RC_GTEST_PROP(Import, AnySegmentationOrderAndDuplicationGivesTheSameExchanges, ()) {
+  const auto expected = timeless(imported(two_clients()));
+  const Traffic traffic = imported(disturbed(two_clients()));
+  RC_ASSERT(timeless(traffic) == expected);
+}
+
+TEST(Import, AHandshakeThatWasCapturedLateDividesNothing) {
+  const auto wires = Conversation().open().client(get("/a")).server(ok("A")).close().wires;
+  for (std::size_t from : {0u, 1u}) {
+    for (std::size_t to = from + 1; to < wires.size(); ++to) {
+      auto moved = wires;
+      std::rotate(moved.begin() + static_cast<std::ptrdiff_t>(from),
+                  moved.begin() + static_cast<std::ptrdiff_t>(from) + 1,
+                  moved.begin() + static_cast<std::ptrdiff_t>(to) + 1);
+      EXPECT_THAT(exchanges_in(moved), ElementsAre("GET /a -> 200 A")) << from << " captured behind " << to;
+    }
+  }
+}
+
+TEST(Import, ARetransmittedHandshakeChangesNothing) {
+  auto wires = Conversation().open().client(get("/a")).server(ok("A")).wires;
+  wires.insert(wires.begin() + 1, wires[0]);
+  wires.insert(wires.begin() + 3, wires[2]);
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 A"));
+}
+
+TEST(Import, ARetransmissionWithOtherBytesIsFlagged) {
+  auto wires = Conversation().open().client(get("/a")).server(ok("honest")).wires;
+  Wire other = wires.back();
+  other.payload.replace(other.payload.size() - 6, 6, "forged");
+  wires.push_back(other);
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 honest [conflicting retransmission]"));
+}
+
+TEST(Import, AKeepAliveProbeIsNoRetransmission) {
+  // RFC 9293, section 3.8.4: a probe may carry one garbage byte in front of the next sequence number.
+  auto wires = Conversation().open().client(get("/a")).server(ok("A")).wires;
+  Wire probe = wires.back();
+  probe.sequence += static_cast<std::uint32_t>(probe.payload.size()) - 1;
+  probe.payload = std::string(1, '\0');
+  wires.push_back(probe);
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 A"));
+}
+
+TEST(Import, SequenceNumbersMayWrapAround) {
+  const std::string body(100'000, 'b');
+  auto wires =
+      Conversation(40'000, 4'294'967'000u, 4'294'960'000u).open().client(post("/a", body)).server(ok("A")).wires;
+  std::vector<Wire> cut;
+  for (const Wire& wire : wires) {
+    for (std::size_t at = 0; at == 0 || at < wire.payload.size(); at += 1400) {
+      Wire piece = wire;
+      piece.sequence += static_cast<std::uint32_t>(at);
+      piece.payload = wire.payload.substr(at, 1400);
+      cut.push_back(piece);
+    }
+  }
+  EXPECT_THAT(exchanges_in(cut), ElementsAre("POST /a " + body + " -> 200 A"));
+}
+
+// -- connections -------------------------------------------------------------------------------------------------------
+
+TEST(Import, AReusedPortIsANewConnection) {
+  Conversation first(40'000, 1000, 5000);
+  first.open().client(get("/a")).server(ok("A")).close();
+  Conversation second(40'000, 901'000, 905'000);
+  second.now_ns = first.now_ns;
+  second.open().client(get("/b")).server(ok("B")).close();
+  auto wires = first.wires;
+  wires.insert(wires.end(), second.wires.begin(), second.wires.end());
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 A", "GET /b -> 200 B"));
+  EXPECT_EQ(imported(wires).certificate.connections, 2);
+  wires.erase(wires.begin() +
+              static_cast<std::ptrdiff_t>(first.wires.size()));  // the second SYN, so that its SYN-ACK has to tell
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 A", "GET /b -> 200 B"));
+}
+
+TEST(Import, ACaptureThatBeganBetweenTwoRequestsIsRead) {
+  EXPECT_THAT(exchanges_in(Conversation().client(get("/a")).server(ok("A")).wires), ElementsAre("GET /a -> 200 A"));
+}
+
+TEST(Import, ACaptureThatBeganWithAWordOfTheServerKnowsWhoIsTheClient) {
+  auto lines = exchanges_in(Conversation().server("").client(get("/a")).server(ok("A")).wires);
+  EXPECT_THAT(lines, ElementsAre("GET /a -> 200 A"));
+  EXPECT_THAT(exchanges_in(Conversation().server("").client(get("/a")).wires), ElementsAre("GET /a [no response]"));
+}
+
+TEST(Import, AnAnswerToARequestBeforeTheCaptureBelongsToNobody) {
+  const Traffic traffic =
+      imported(Conversation().server(ok("of an earlier request")).client(get("/a")).server(ok("A")).wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a -> 200 A"));
+  EXPECT_GT(traffic.certificate.bytes.at("answer without a request"), 0);
+}
+
+TEST(Import, ANewConnectionOnThePortsOfOneThatTheCaptureJoinedIsANewOne) {
+  Conversation old(40'000, 1000, 5000);
+  old.client(get("/a")).server(ok("A"));
+  Conversation fresh(40'000, 901'000, 905'000);
+  fresh.now_ns = old.now_ns;
+  fresh.open().client(get("/b")).server(ok("B"));
+  auto wires = old.wires;
+  wires.insert(wires.end(), fresh.wires.begin(), fresh.wires.end());
+  EXPECT_THAT(exchanges_in(wires), ElementsAre("GET /a -> 200 A", "GET /b -> 200 B"));
+}
+
+// -- what is missing ---------------------------------------------------------------------------------------------------
+
+TEST(Import, WithAnyOnePacketMissingEveryExchangeIsTheSameOrFlaggedOrItsBytesAreAccountedFor) {
+  const auto wires = two_clients();
+  const auto expected = timeless(imported(wires));
+  for (std::size_t missing = 0; missing < wires.size(); ++missing) {
+    auto rest = wires;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(missing));
+    const Traffic traffic = imported(rest);
+    expect_conservation(traffic);
+    std::size_t whole = 0;
+    for (const Exchange& exchange : traffic.exchanges) {
+      if (!exchange.complete()) continue;
+      ++whole;
+      EXPECT_EQ(in_a_line(exchange), expected.at({exchange.client, exchange.index}))
+          << "packet " << missing << " is missing";
+    }
+    if (whole == expected.size()) continue;
+    std::int64_t not_used = 0;
+    for (const auto& [name, count] : traffic.certificate.bytes) {
+      if (name != "captured" && name != "in exchanges" && name != "duplicate") not_used += count;
+      EXPECT_NE(name, "not http") << "packet " << missing << " is missing";
+    }
+    const bool flagged = std::any_of(traffic.exchanges.begin(), traffic.exchanges.end(),
+                                     [](const Exchange& e) { return !e.complete(); });
+    EXPECT_TRUE(flagged || not_used > 0) << "packet " << missing << " is missing";
+  }
+}
+
+TEST(Import, AHoleIsAGapAndWhatIsBehindItIsCounted) {
+  Conversation c;
+  c.open().client(get("/a")).server(ok("A")).client(get("/b")).server(ok("B")).client(get("/c")).server(ok("C"));
+  auto wires = c.wires;
+  wires.erase(wires.begin() + 6);  // the answer to /b
+  const Traffic traffic = imported(wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a -> 200 A", "GET /b [gap]", "GET /c [gap]"));
+  EXPECT_EQ(traffic.certificate.bytes.at("missing (gap)"), static_cast<std::int64_t>(ok("B").size()));
+  EXPECT_EQ(traffic.certificate.bytes.at("behind a gap"), static_cast<std::int64_t>(ok("C").size()));
+}
+
+TEST(Import, AHoleAmongTheRequestsIsSaid) {
+  Conversation c;
+  c.open().client(get("/a")).server(ok("A")).client(get("/b")).server(ok("B")).client(get("/c")).server(ok("C"));
+  auto wires = c.wires;
+  wires.erase(wires.begin() + 5);  // the request /b
+  const Traffic traffic = imported(wires);
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a -> 200 A"));
+  EXPECT_THAT(traffic.certificate.exchanges, Contains(Key("request: behind a gap")));
+  EXPECT_THAT(traffic.certificate.bytes, Contains(Key("answer without a request")));
+}
+
+TEST(Import, ALostFirstRequestIsAGapAndNotAnotherProtocol) {
+  auto wires = Conversation().open().client(get("/a")).server(ok("A")).client(get("/b")).server(ok("B")).wires;
+  wires.erase(wires.begin() + 3);
+  const Traffic traffic = imported(wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(traffic.exchanges, IsEmpty());
+  EXPECT_THAT(traffic.certificate.bytes, Not(Contains(Key("not http"))));
+  EXPECT_THAT(traffic.certificate.bytes, Contains(Key("missing (gap)")));
+}
+
+TEST(Import, AnAnswerThatTheSnapLengthCutIsNotTakenForWhole) {
+  Conversation c;
+  c.open().client(get("/a")).server("HTTP/1.0 200 OK\r\n\r\nuntil the end");
+  c.wires.back().fin = true;
+  c.wires.back().snap_length = 14 + 20 + 32 + 25;
+  const Traffic traffic = imported(c.wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a [truncated]"));
+  EXPECT_EQ(traffic.certificate.packets.at("tcp cut by the snap length"), 1);
+}
+
+TEST(Import, ABodyUntilTheCloseNeedsTheCloseAndEverythingBeforeIt) {
+  Conversation c;
+  c.open().client(get("/a")).server("HTTP/1.0 200 OK\r\n\r\nuntil ").server("the end");
+  EXPECT_THAT(exchanges_in(c.wires), ElementsAre("GET /a [truncated]"));
+  c.server_fin();
+  EXPECT_THAT(exchanges_in(c.wires), ElementsAre("GET /a -> 200 until the end"));
+  c.wires.erase(c.wires.end() - 2);
+  EXPECT_THAT(exchanges_in(c.wires), ElementsAre("GET /a [truncated]"));
+}
+
+TEST(Import, AnAnswerThatNeverCameIsSaid) {
+  EXPECT_THAT(exchanges_in(Conversation().open().client(get("/a") + get("/b")).server(ok("A")).close().wires),
+              ElementsAre("GET /a -> 200 A", "GET /b [no response]"));
+}
+
+TEST(Import, FlagsSayWhatWasWrongWithTheAnswer) {
+  const std::string two = get("/a") + get("/b");
+  EXPECT_THAT(
+      exchanges_in(Conversation().open().client(two).server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nA").wires),
+      ElementsAre("GET /a [truncated]", "GET /b [no response]"));
+  EXPECT_THAT(exchanges_in(Conversation().open().client(two).server("no answer at all\r\n\r\n").wires),
+              ElementsAre("GET /a [malformed]", "GET /b [behind an unreadable answer]"));
+  EXPECT_THAT(exchanges_in(Conversation()
+                               .open()
+                               .client(two)
+                               .server("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nAB")
+                               .wires),
+              ElementsAre("GET /a [ambiguous framing]", "GET /b [behind an unreadable answer]"));
+}
+
+TEST(Import, AmbiguousRequestsAreCountedAndNeverGuessed) {
+  const Traffic traffic =
+      imported(Conversation()
+                   .open()
+                   .client(get("/a"))
+                   .server(ok("A"))
+                   .client("POST /b HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+                   .server(ok("B"))
+                   .wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a -> 200 A"));
+  EXPECT_EQ(traffic.certificate.exchanges.at("request: ambiguous framing"), 1);
+  EXPECT_THAT(traffic.certificate.bytes, Contains(Key("ambiguous framing")));
+}
+
+TEST(Import, EveryPrefixOfACaptureConservesItsBytes) {
+  const auto wires = two_clients();
+  for (std::size_t size = 1; size <= wires.size(); ++size) {
+    expect_conservation(imported({wires.begin(), wires.begin() + static_cast<std::ptrdiff_t>(size)}));
+  }
+}
+
+TEST(Import, ACaptureWithoutHttpHasNoExchanges) {
+  const Traffic traffic =
+      imported(Conversation().open().client("\x16\x03\x01 a TLS hello").server("\x16\x03\x03 another").wires);
+  expect_conservation(traffic);
+  EXPECT_THAT(traffic.exchanges, IsEmpty());
+  EXPECT_GT(traffic.certificate.bytes.at("not http"), 0);
+}
+
+TEST(Import, ATruncatedFileKeepsItsExchangesAndSaysSo) {
+  const Folder folder;
+  const std::string whole = capture_of(Conversation().open().client(get("/a")).server(ok("A")).close().wires);
+  const Traffic traffic = import_captures({folder.write("capture.pcap", whole.substr(0, whole.size() - 3))});
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /a -> 200 A"));
+  ASSERT_EQ(traffic.certificate.notes.size(), 1u);
+  EXPECT_THAT(traffic.certificate.notes[0], HasSubstr("truncated; what came before it was kept"));
+}
+
+TEST(Import, AConversationMaySpanSeveralFiles) {
+  const Folder folder;
+  const auto wires = two_clients();
+  const auto middle = wires.begin() + static_cast<std::ptrdiff_t>(wires.size() / 2);
+  const Traffic traffic = import_captures(
+      {folder.write("1.pcap", capture_of({wires.begin(), middle})),
+       folder.write("2.pcapng", capture_of({middle, wires.end()}, {true, true, true, testing::Link::raw}))});
+  EXPECT_EQ(timeless(traffic), timeless(imported(wires)));
+}
+
+// -- the sample --------------------------------------------------------------------------------------------------------
+
+TEST(SampleCapture, HoldsItsExchangesAndConservesItsBytes) {
+  const std::string path = REHEARSE_SOURCE_DIR "/fixtures/captures/orders-small.pcap";
+  const Traffic once = import_captures({path});
+  expect_conservation(once);
+  EXPECT_EQ(once.exchanges.size(), 309u);
+  EXPECT_EQ(once.certificate.exchanges.at("complete"), 309);
+  EXPECT_EQ(once.certificate.connections, 44) << "of 45, one was opened and never used";
+  const Traffic twice = import_captures({path});
+  EXPECT_EQ(lines_of(once), lines_of(twice));
+  EXPECT_EQ(once.certificate.bytes, twice.certificate.bytes);
+}
+
+}  // namespace
+}  // namespace rehearse::replay

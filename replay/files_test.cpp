@@ -1,0 +1,180 @@
+// The traffic file and the history file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "replay/capture/test_packets.h"
+#include "replay/error.h"
+#include "replay/history_file.h"
+#include "replay/traffic_file.h"
+
+namespace rehearse::replay {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const std::string binary("\0\xff\n: '\"", 8);
+
+Traffic traffic_of_everything() {
+  Exchange whole;
+  whole.id = 1;
+  whole.connection = 2;
+  whole.index = 3;
+  whole.client = "[::1]:40000";
+  whole.server = "10.0.0.2:80";
+  whole.request_ns = 1'700'000'000'000'000'001;
+  whole.request_end_ns = 1'700'000'000'000'000'002;
+  whole.response_ns = 1'700'000'000'000'000'003;
+  whole.response_end_ns = 1'700'000'000'000'000'004;
+  whole.request = {"POST", "/a?b=%2F", {{"X", "1"}, {"X", ""}}, binary};
+  whole.response = Response{201, {{"Location", "/a/1"}}, binary};
+  Exchange broken;
+  broken.id = 2;
+  broken.request = {"GET", "/b", {}, ""};
+  broken.flags = {"gap", "conflicting retransmission"};
+  Traffic traffic;
+  traffic.exchanges = {whole, broken};
+  traffic.certificate.packets = {{"read", 5}, {"tcp", 5}};
+  traffic.certificate.bytes = {{"captured", 100}};
+  traffic.certificate.exchanges = {{"complete", 1}, {"gap", 1}};
+  traffic.certificate.connections = 2;
+  traffic.certificate.notes = {"record 6 is truncated", "record 6 is truncated"};
+  return traffic;
+}
+
+History history_of_everything() {
+  History history;
+  history.name = "live → completed";
+  history.target = "http://127.0.0.1:8080";
+  history.began_ns = 1'700'000'000'000'000'001;
+  history.unbound = 7;
+  history.interrupted = true;
+  Record answered;
+  answered.step = 3;
+  answered.lane = 2;
+  answered.due_ns = 10;
+  answered.sent_ns = 11;
+  answered.done_ns = 12;
+  answered.outcome = Outcome::answered;
+  answered.read = true;
+  answered.request = {"GET", "/a", {{"X", "1"}}, binary};
+  answered.response = {200, {{"Y", "2"}}, binary};
+  Record lost;
+  lost.step = 4;
+  lost.outcome = Outcome::lost;
+  lost.problem = "reading the answer: end of stream";
+  Record refused;
+  refused.step = 9;
+  refused.outcome = Outcome::refused;
+  history.records = {answered, lost, refused};
+  history.bindings = {{3, "json:/id", "41", "97"}, {3, "header:ETag", "\"a\"", "\"b\""}};
+  return history;
+}
+
+class Files : public ::testing::Test {
+ protected:
+  static std::string problem_of(const std::function<void()>& act) {
+    try {
+      act();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::string path() { return folder.path("file"); }
+  void load_as_traffic() { static_cast<void>(load_traffic(path())); }
+  void load_as_history() { static_cast<void>(load_histories(path())); }
+  testing::Folder folder;
+};
+
+TEST_F(Files, TrafficComesBackAsItWasSaved) {
+  const Traffic saved = traffic_of_everything();
+  save(saved, path());
+  const Traffic loaded = load_traffic(path());
+  ASSERT_EQ(loaded.exchanges.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Exchange &a = saved.exchanges[i], &b = loaded.exchanges[i];
+    EXPECT_EQ(std::tie(a.id, a.connection, a.index, a.client, a.server),
+              std::tie(b.id, b.connection, b.index, b.client, b.server));
+    EXPECT_EQ(std::tie(a.request_ns, a.request_end_ns, a.response_ns, a.response_end_ns),
+              std::tie(b.request_ns, b.request_end_ns, b.response_ns, b.response_end_ns));
+    EXPECT_EQ(std::tie(a.request, a.response, a.flags), std::tie(b.request, b.response, b.flags));
+  }
+  EXPECT_EQ(loaded.certificate.packets, saved.certificate.packets);
+  EXPECT_EQ(loaded.certificate.bytes, saved.certificate.bytes);
+  EXPECT_EQ(loaded.certificate.exchanges, saved.certificate.exchanges);
+  EXPECT_EQ(loaded.certificate.connections, saved.certificate.connections);
+  EXPECT_EQ(loaded.certificate.notes, saved.certificate.notes);
+}
+
+TEST_F(Files, SavingAgainReplacesTheFile) {
+  save(traffic_of_everything(), path());
+  save(Traffic{}, path());
+  EXPECT_TRUE(load_traffic(path()).exchanges.empty());
+}
+
+TEST_F(Files, HistoriesComeBackAsTheyWereAddedInTheirOrder) {
+  const History saved = history_of_everything();
+  {
+    HistoryWriter writer(path());
+    writer.add(saved);
+    History empty;
+    empty.name = "an empty one";
+    writer.add(empty);
+    writer.add_document("evidence", "{\"a\": 1}");
+    writer.add_document("evidence", "{\"a\": 2}");
+    writer.add_document("config", "x");
+  }
+  const HistoryFile loaded = load_histories(path());
+  ASSERT_EQ(loaded.histories.size(), 2u);
+  EXPECT_EQ(loaded.histories[1].name, "an empty one");
+  const History& history = loaded.histories[0];
+  EXPECT_EQ(
+      std::tie(history.name, history.target, history.began_ns, history.unbound, history.interrupted, history.bindings),
+      std::tie(saved.name, saved.target, saved.began_ns, saved.unbound, saved.interrupted, saved.bindings));
+  ASSERT_EQ(history.records.size(), saved.records.size());
+  for (std::size_t i = 0; i < saved.records.size(); ++i) {
+    const Record &a = saved.records[i], &b = history.records[i];
+    EXPECT_EQ(std::tie(a.step, a.lane, a.due_ns, a.sent_ns, a.done_ns),
+              std::tie(b.step, b.lane, b.due_ns, b.sent_ns, b.done_ns));
+    EXPECT_EQ(std::tie(a.outcome, a.problem, a.read, a.request, a.response),
+              std::tie(b.outcome, b.problem, b.read, b.request, b.response));
+  }
+  std::map<std::string, std::string> documents(loaded.documents.begin(), loaded.documents.end());
+  EXPECT_EQ(documents, (std::map<std::string, std::string>{{"evidence", "{\"a\": 2}"}, {"config", "x"}}))
+      << "the last one of a name counts";
+}
+
+TEST_F(Files, AHistoryIsOnDiskBeforeTheWriterIsGone) {
+  HistoryWriter writer(path());
+  writer.add(history_of_everything());
+  EXPECT_EQ(load_histories(path()).histories.size(), 1u);
+}
+
+TEST_F(Files, SayWhatIsWrongWithAFile) {
+  EXPECT_THAT(problem_of([&] { load_as_traffic(); }), HasSubstr("cannot open the traffic file"));
+  folder.write("file", std::string(4096, 'x'));
+  EXPECT_THAT(problem_of([&] { load_as_traffic(); }), HasSubstr("is no traffic file"));
+  EXPECT_THAT(problem_of([&] { load_as_history(); }), HasSubstr("is no history file"));
+  EXPECT_THAT(problem_of([&] { save(Traffic{}, folder.path("no/such/folder")); }),
+              HasSubstr("cannot open the traffic file"));
+}
+
+TEST_F(Files, TellTrafficFromHistory) {
+  save(traffic_of_everything(), path());
+  EXPECT_TRUE(is_sqlite(path()));
+  EXPECT_THAT(problem_of([&] { load_as_history(); }), HasSubstr("is no history file"));
+  HistoryWriter(path()).add(history_of_everything());
+  EXPECT_THAT(problem_of([&] { load_as_traffic(); }), HasSubstr("is no traffic file"));
+  EXPECT_FALSE(is_sqlite(folder.write("other", "GET")));
+  EXPECT_FALSE(is_sqlite(folder.path("missing")));
+}
+
+TEST_F(Files, AnotherVersionIsRefusedWithBothVersions) {
+  save(traffic_of_everything(), path());
+  Database(path(), Database::Mode::update, traffic_file_version, "traffic").run("PRAGMA user_version = 99");
+  EXPECT_THAT(problem_of([&] { load_as_traffic(); }), AllOf(HasSubstr("version 1"), HasSubstr("99")));
+}
+
+}  // namespace
+}  // namespace rehearse::replay

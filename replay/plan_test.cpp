@@ -1,0 +1,149 @@
+#include "replay/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "replay/error.h"
+
+namespace rehearse::replay {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::string problem_of(const std::string& text) {
+  try {
+    static_cast<void>(plan_from_json(text));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string plan_of_steps(const std::string& steps) { return R"({"schema_version": 1, "steps": [)" + steps + "]}"; }
+
+std::string name() { return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::inRange('a', 'z'))); }
+
+// Header values and targets are whatever bytes a client sent but line ends.
+std::string sent_bytes() {
+  std::string bytes = *rc::gen::arbitrary<std::string>();
+  std::erase_if(bytes, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+  return bytes;
+}
+
+Plan any_plan() {
+  Plan plan;
+  const auto size = *rc::gen::inRange(0, 6);
+  StepId id = 0;
+  for (int i = 0; i < size; ++i) {
+    Step step;
+    std::vector<StepId> before;
+    for (const Step& s : plan.steps) before.push_back(s.id);
+    step.id = id += *rc::gen::inRange(1, 5);
+    if (*rc::gen::inRange(0, 4) == 0) {
+      step.cue = name();
+      step.lane = 1;
+    } else {
+      step.lane = *rc::gen::inRange(0, 9);
+      step.due_ns = *rc::gen::inRange<std::int64_t>(0, 90'000'000'000'000);
+      step.request = Request{name(), "/" + sent_bytes(), {}, *rc::gen::arbitrary<std::string>()};
+      for (int h = *rc::gen::inRange(0, 3); h > 0; --h) step.request->headers.push_back({name(), sent_bytes()});
+      step.read = *rc::gen::arbitrary<bool>();
+      step.exchange = *rc::gen::inRange(0, 99);
+    }
+    if (!before.empty()) {
+      for (int n = *rc::gen::inRange(0, 3); n > 0; --n) step.after.push_back(*rc::gen::elementOf(before));
+      if (step.request && *rc::gen::arbitrary<bool>()) {
+        step.uses.push_back({"query:" + sent_bytes(), *rc::gen::arbitrary<std::string>(), *rc::gen::elementOf(before),
+                             "json:/" + name()});
+      }
+    }
+    plan.steps.push_back(step);
+  }
+  plan.left_out["not replayable: gap"] = *rc::gen::inRange(0, 9);
+  return plan;
+}
+
+RC_GTEST_PROP(Plan, ComesBackFromItsJson, ()) {
+  const Plan plan = any_plan();
+  const Plan back = plan_from_json(to_json(plan));
+  RC_ASSERT(back.steps == plan.steps);
+  RC_ASSERT(back.left_out == plan.left_out);
+}
+
+TEST(Plan, ReadsTheExampleOfItsHeader) {
+  const Plan plan = plan_from_json(R"({"schema_version": 1, "steps": [
+     {"id": 1, "lane": 1, "request": {"method": "POST", "target": "/orders", "headers": [["Content-Type", "application/json"]],
+                                      "body": "{\"customer_id\": 7}"}},
+     {"id": 2, "cue": "flip shadow", "after": [1]},
+     {"id": 3, "lane": 1, "after": [2], "request": {"method": "GET", "target": "/orders/41"},
+      "uses": [{"at": "path:1", "value": "41", "from": 1, "source": "json:/id"}]}]})");
+  ASSERT_EQ(plan.steps.size(), 3u);
+  EXPECT_EQ(plan.steps[0].request->body, "{\"customer_id\": 7}");
+  EXPECT_FALSE(plan.steps[0].read);
+  EXPECT_EQ(plan.steps[1].cue, "flip shadow");
+  EXPECT_TRUE(plan.steps[2].read) << "a GET is believed to be a read unless the plan says otherwise";
+  EXPECT_THAT(plan.steps[2].uses, ElementsAre(Use{"path:1", "41", 1, "json:/id"}));
+}
+
+TEST(Plan, SaysInOneSentenceWhatIsWrong) {
+  EXPECT_THAT(problem_of("{"), HasSubstr("this is no plan: "));
+  EXPECT_THAT(problem_of("[]"), HasSubstr("this is no plan: "));
+  EXPECT_THAT(problem_of(R"({"steps": []})"), HasSubstr("this is no plan: "));
+  EXPECT_THAT(problem_of(R"({"schema_version": 2, "steps": []})"),
+              HasSubstr("the plan has schema_version 2; this rehearse reads 1"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1})")),
+              HasSubstr("step 1 of the plan needs either a \"request\" or a \"cue\""));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "cue": "x", "request": {"target": "/"}})")),
+              HasSubstr("needs either"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"method": "GET"}})")),
+              HasSubstr("step 1 of the plan has no \"target\""));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 2, "cue": "x"}, {"id": 1, "cue": "y"})")),
+              HasSubstr("step 1 of the plan stands behind step 2"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 0, "cue": "x"})")), HasSubstr("ids must ascend from 1"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "cue": "x", "after": [1]})")),
+              HasSubstr("step 1 of the plan is after step 1, which does not come before it"));
+  EXPECT_THAT(
+      problem_of(plan_of_steps(
+          R"({"id": 1, "request": {"target": "/"}, "uses": [{"at": "path:0", "value": "1", "from": 9, "source": "json:/id"}]})")),
+      HasSubstr("uses a value of step 9"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "lane": -1, "request": {"target": "/"}})")),
+              HasSubstr("step 1 of the plan is in lane -1"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/", "headers": [["A", "1\r\nB: 2"]]}})")),
+              HasSubstr("step 1 of the plan holds a line end"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/ HTTP/1.1\r\nB: 2\r\n\r\n"}})")),
+              HasSubstr("step 1 of the plan holds a line end"));
+}
+
+TEST(Slice, KeepsTheCausesThatAreInside) {
+  Plan plan;
+  for (StepId id = 1; id <= 5; ++id) {
+    Step step;
+    step.id = id;
+    step.cue = "c";
+    for (StepId cause = 1; cause < id; ++cause) step.after.push_back(cause);
+    plan.steps.push_back(step);
+  }
+  const Plan part = slice(plan, 1, 4);
+  ASSERT_EQ(part.steps.size(), 3u);
+  EXPECT_THAT(part.steps[0].after, IsEmpty());
+  EXPECT_THAT(part.steps[1].after, ElementsAre(2));
+  EXPECT_THAT(part.steps[2].after, ElementsAre(2, 3));
+  EXPECT_EQ(slice(plan, 0, 99).steps.size(), 5u);
+  EXPECT_THAT(slice(plan, 7, 9).steps, IsEmpty());
+  EXPECT_THAT(slice(plan, 3, 2).steps, IsEmpty());
+}
+
+TEST(RouteOf, NamesRequestsOfTheSameKind) {
+  EXPECT_EQ(route_of("GET", "/orders/41/items?x=1"), "GET /orders/{}/items");
+  EXPECT_EQ(route_of("GET", "/orders"), "GET /orders");
+  EXPECT_EQ(route_of("GET", "/"), "GET /");
+  EXPECT_EQ(route_of("GET", "/" + std::string(24, 'a')), "GET /" + std::string(24, 'a'));
+  EXPECT_EQ(route_of("GET", "/" + std::string(25, 'a')), "GET /{}");
+  EXPECT_EQ(route_of("GET", "/orders/"), "GET /orders/");
+}
+
+}  // namespace
+}  // namespace rehearse::replay

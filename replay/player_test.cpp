@@ -1,0 +1,543 @@
+#include "replay/player.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "replay/error.h"
+#include "replay/http/parser.h"
+
+namespace rehearse::replay {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// What a server does to one connection. The thread that serves it closes it; any other may only interrupt it.
+class Peer {
+ public:
+  explicit Peer(int socket) : socket_(socket) {}
+  void send(std::string_view bytes) const {
+    static_cast<void>(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    if (socket_ >= 0) ::close(socket_);
+    socket_ = -1;
+  }
+  void reset() {
+    const linger at_once{1, 0};
+    setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+  }
+  void interrupt() {
+    const std::lock_guard lock(mutex_);
+    if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
+  }
+  [[nodiscard]] int socket() const { return socket_; }
+
+ private:
+  std::mutex mutex_;
+  int socket_;
+};
+
+using Handler = std::function<void(Peer&, const Request&)>;
+
+// A server on a free loopback port: one thread a connection, the handler says what is sent. A handler that sends nothing leaves
+// the client waiting until the server ends.
+class Server {
+ public:
+  explicit Server(Handler handler) : handler_(std::move(handler)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ENSURE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listener_, 64) == 0);
+    socklen_t size = sizeof address;
+    ENSURE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    threads_.emplace_back([this] { accept_all(); });
+  }
+
+  ~Server() { stop(); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  void stop() {
+    if (listener_ < 0) return;
+    shutdown(listener_, SHUT_RDWR);
+    threads_.front().join();
+    for (const auto& peer : peers_) peer->interrupt();
+    for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    close(listener_);
+    listener_ = -1;
+  }
+
+  [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
+    return fmt::format("http://{}:{}", host, port_);
+  }
+  [[nodiscard]] std::size_t connections() const { return threads_.size() - 1; }  // after stop()
+
+  // What happened, in order: "got /a", and whatever handlers note.
+  void note(const std::string& event) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(event);
+    changed_.notify_all();
+  }
+  void wait_for(const std::string& event) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return std::find(events_.begin(), events_.end(), event) != events_.end(); });
+  }
+  [[nodiscard]] std::vector<std::string> events() {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+  [[nodiscard]] std::vector<Request> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+
+ private:
+  void accept_all() {
+    while (true) {
+      const int socket = accept(listener_, nullptr, nullptr);
+      if (socket < 0) return;
+      peers_.push_back(std::make_unique<Peer>(socket));
+      threads_.emplace_back([this, &peer = *peers_.back()] { serve(peer); });
+    }
+  }
+
+  void serve(Peer& peer) {
+    std::string bytes;
+    char chunk[4096];
+    while (peer.socket() >= 0) {
+      const auto parsed = parse_request(bytes);
+      if (parsed.status == ParseStatus::complete) {
+        bytes.erase(0, parsed.end);
+        {
+          const std::lock_guard lock(mutex_);
+          requests_.push_back(parsed.message);
+        }
+        note("got " + parsed.message.target);
+        handler_(peer, parsed.message);
+        continue;
+      }
+      const auto got = recv(peer.socket(), chunk, sizeof chunk, 0);
+      if (got <= 0) break;
+      bytes.append(chunk, static_cast<std::size_t>(got));
+    }
+    peer.close();
+  }
+
+  Handler handler_;
+  int listener_;
+  int port_ = 0;
+  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> events_;
+  std::vector<Request> requests_;
+};
+
+std::string ok(const std::string& body = "", const std::string& headers = "") {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), headers, body);
+}
+
+const std::string json_type = "Content-Type: application/json\r\n";
+
+Step step(StepId id, const std::string& target, std::vector<StepId> after = {}, std::int64_t lane = 1) {
+  Step made;
+  made.id = id;
+  made.lane = lane;
+  made.after = std::move(after);
+  made.request = Request{"GET", target, {}, ""};
+  made.read = true;
+  return made;
+}
+
+Step cue(StepId id, const std::string& name, std::vector<StepId> after = {}) {
+  Step made;
+  made.id = id;
+  made.cue = name;
+  made.after = std::move(after);
+  return made;
+}
+
+Plan plan_of(std::vector<Step> steps) {
+  Plan plan;
+  plan.steps = std::move(steps);
+  return plan;
+}
+
+PlayOptions at(const std::string& url) {
+  PlayOptions options;
+  options.name = "play";
+  options.target = url;
+  return options;
+}
+
+PlayOptions impatient(const std::string& url) {
+  PlayOptions options = at(url);
+  options.deadline = std::chrono::milliseconds(100);
+  return options;
+}
+
+std::vector<Outcome> outcomes_of(const History& history) {
+  std::vector<Outcome> outcomes;
+  for (const Record& record : history.records) outcomes.push_back(record.outcome);
+  return outcomes;
+}
+
+// The outcome of one request to a server that answers so.
+Record answered_by(const Handler& handler, const Request& request = {"GET", "/a", {}, ""}) {
+  Server server(handler);
+  return send(request, server.url(), std::chrono::seconds(10));
+}
+
+Record answered_with(const std::string& bytes, const std::string& method = "GET") {
+  return answered_by(
+      [&](Peer& peer, const Request&) {
+        peer.send(bytes);
+        peer.close();
+      },
+      {method, "/a", {}, ""});
+}
+
+// -- one request -------------------------------------------------------------------------------------------------------
+
+TEST(Send, GivesTheWholeAnswer) {
+  const Record record = answered_with(ok("body", "X-A: 1\r\nX-A: 2\r\n"));
+  EXPECT_EQ(record.outcome, Outcome::answered);
+  EXPECT_EQ(record.response, (Response{200, {{"Content-Length", "4"}, {"X-A", "1"}, {"X-A", "2"}}, "body"}));
+  EXPECT_LE(record.due_ns, record.sent_ns);
+  EXPECT_LT(record.sent_ns, record.done_ns);
+}
+
+TEST(Send, ReadsEveryFraming) {
+  EXPECT_EQ(
+      answered_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\nX: 1\r\n\r\n")
+          .response.body,
+      "body");
+  EXPECT_EQ(answered_with("HTTP/1.0 200 OK\r\n\r\nuntil the close").response.body, "until the close");
+  EXPECT_EQ(answered_with("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", "HEAD").outcome, Outcome::answered);
+  EXPECT_EQ(answered_with("HTTP/1.1 204 No Content\r\n\r\n").response.status, 204);
+  EXPECT_EQ(answered_with("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n").response.status, 304);
+  const Record interim =
+      answered_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok("body"));
+  EXPECT_EQ(interim.response, (Response{200, {{"Content-Length", "4"}}, "body"}));
+}
+
+TEST(Send, WhatIsNotAWholeAnswerIsLost) {
+  for (const char* bytes : {"", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbod", "garbage\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo",
+                            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"}) {
+    const Record record = answered_with(bytes);
+    EXPECT_EQ(record.outcome, Outcome::lost) << bytes;
+    EXPECT_FALSE(record.problem.empty()) << bytes;
+  }
+}
+
+TEST(Send, AResetInTheMiddleOfAnAnswerIsLost) {
+  const Record record = answered_by([](Peer& peer, const Request&) {
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nbegin");
+    peer.reset();
+  });
+  EXPECT_EQ(record.outcome, Outcome::lost);
+}
+
+TEST(Send, NoAnswerByTheDeadlineIsLost) {
+  Server server([](Peer&, const Request&) {});
+  const Record record = send({"GET", "/a", {}, ""}, server.url(), std::chrono::milliseconds(50));
+  EXPECT_EQ(record.outcome, Outcome::lost);
+  EXPECT_THAT(record.problem, HasSubstr("no answer within 50 ms"));
+}
+
+TEST(Send, WhereNobodyListensItIsRefused) {
+  std::string url;
+  {
+    Server server([](Peer&, const Request&) {});
+    url = server.url();
+  }
+  const Record record = send({"GET", "/a", {}, ""}, url, std::chrono::seconds(10));
+  EXPECT_EQ(record.outcome, Outcome::refused);
+  EXPECT_THAT(record.problem, HasSubstr("connecting"));
+}
+
+TEST(Send, SendsWhatWasCapturedButForTheConnectionsOwnFields) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  const Headers captured{{"Host", "shop"}, {"Connection", "close"},          {"Expect", "100-continue"}, {"X-A", "1"},
+                         {"x-a", "2"},     {"Transfer-Encoding", "chunked"}, {"User-Agent", "curl/8"}};
+  static_cast<void>(send({"POST", "/a%2Fb?c=%20", captured, "body"}, server.url(), std::chrono::seconds(10)));
+  static_cast<void>(send({"POST", "/empty", {}, ""}, server.url(), std::chrono::seconds(10)));
+  static_cast<void>(
+      send({"GET", "/with-length", {{"Content-Length", "99"}}, "body"}, server.url(), std::chrono::seconds(10)));
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(requests[0].target, "/a%2Fb?c=%20");
+  EXPECT_EQ(requests[0].body, "body");
+  EXPECT_EQ(requests[0].headers, (Headers{{"Host", server.url().substr(7)},
+                                          {"X-A", "1"},
+                                          {"x-a", "2"},
+                                          {"User-Agent", "curl/8"},
+                                          {"Transfer-Encoding", "chunked"}}));
+  EXPECT_EQ(field(requests[1].headers, "Content-Length"), "0");
+  EXPECT_EQ(field(requests[2].headers, "Content-Length"), "4");
+}
+
+TEST(Send, TriesEveryAddressOfAName) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  EXPECT_EQ(send({"GET", "/a", {}, ""}, server.url("localhost"), std::chrono::seconds(10)).outcome, Outcome::answered);
+}
+
+TEST(Send, RefusesATargetThatIsNoHttpUrl) {
+  for (const char* target : {"", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1/a/path"}) {
+    EXPECT_THROW(static_cast<void>(send({"GET", "/a", {}, ""}, target, std::chrono::seconds(1))), Error) << target;
+  }
+}
+
+// -- plans -------------------------------------------------------------------------------------------------------------
+
+TEST(Play, ALaneIsOneConnectionAndKeepsItsOrder) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  const History history = play(plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c")}), at(server.url()));
+  server.stop();
+  EXPECT_EQ(server.connections(), 1u);
+  EXPECT_THAT(server.events(), ElementsAre("got /a", "got /b", "got /c"));
+  EXPECT_THAT(outcomes_of(history), ElementsAre(Outcome::answered, Outcome::answered, Outcome::answered));
+  EXPECT_FALSE(history.interrupted);
+}
+
+TEST(Play, AStepWaitsForItsCausesAndForNothingElse) {
+  Server* self = nullptr;
+  Server server([&self](Peer& peer, const Request& request) {
+    if (request.target == "/slow") {
+      self->wait_for("got /free");
+      self->note("answered /slow");
+    }
+    peer.send(ok());
+  });
+  self = &server;
+  static_cast<void>(
+      play(plan_of({step(1, "/slow", {}, 1), step(2, "/after", {1}, 2), step(3, "/free", {}, 3)}), at(server.url())));
+  const auto events = server.events();
+  const auto at_event = [&](const char* event) {
+    return std::find(events.begin(), events.end(), event) - events.begin();
+  };
+  EXPECT_LT(at_event("got /free"), at_event("answered /slow"));
+  EXPECT_LT(at_event("answered /slow"), at_event("got /after"));
+}
+
+TEST(Play, AConnectionThatTheServerClosedIsOpenedAgain) {
+  Server* self = nullptr;
+  Server server([&self](Peer& peer, const Request& request) {
+    peer.send(request.target == "/says-so" ? ok("", "Connection: close\r\n") : ok());
+    if (request.target == "/b") return;
+    peer.close();
+    self->note("closed " + request.target);
+  });
+  self = &server;
+  for (const char* first : {"/says-so", "/says-nothing"}) {
+    PlayOptions options = at(server.url());
+    options.on_cue = [&](const Step&) { server.wait_for(std::string("closed ") + first); };
+    const History history =
+        play(plan_of({step(1, first), cue(2, "wait until it is closed", {1}), step(3, "/b", {2})}), options);
+    EXPECT_THAT(outcomes_of(history), ElementsAre(Outcome::answered, Outcome::answered)) << first;
+  }
+}
+
+TEST(Play, AfterALostAnswerTheLaneGoesOn) {
+  Server server([](Peer& peer, const Request& request) {
+    if (request.target == "/hang") return;
+    if (request.target == "/garbage") return peer.send("garbage\r\n\r\n");
+    if (request.target == "/reset") return peer.reset();
+    peer.send(ok());
+  });
+  const History history = play(
+      plan_of({step(1, "/a"), step(2, "/hang"), step(3, "/b"), step(4, "/garbage"), step(5, "/reset"), step(6, "/c")}),
+      impatient(server.url()));
+  EXPECT_THAT(outcomes_of(history), ElementsAre(Outcome::answered, Outcome::lost, Outcome::answered, Outcome::lost,
+                                                Outcome::lost, Outcome::answered));
+}
+
+TEST(Play, EveryStepHasOneRecordWhateverTheServerDoes) {
+  std::mt19937 random(20231114);
+  std::mutex mutex;
+  Server server([&](Peer& peer, const Request&) {
+    const std::lock_guard lock(mutex);
+    switch (random() % 5) {
+      case 0:
+        return peer.reset();
+      case 1:
+        return peer.send("garbage\r\n\r\n");
+      default:
+        return peer.send(ok("x"));
+    }
+  });
+  Plan plan;
+  for (StepId id = 1; id <= 200; ++id) {
+    plan.steps.push_back(step(id, fmt::format("/{}", id), {}, static_cast<std::int64_t>(random() % 8)));
+    if (id > 1) plan.steps.back().after = {static_cast<StepId>(random() % static_cast<unsigned>(id - 1)) + 1};
+  }
+  PlayOptions options = at(server.url());
+  std::size_t progress = 0;
+  options.on_progress = [&](std::size_t done) { EXPECT_EQ(done, ++progress); };
+  const History history = play(plan, options);
+  ASSERT_EQ(history.records.size(), 200u);
+  EXPECT_EQ(progress, 200u);
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(history.records[i].step, static_cast<StepId>(i) + 1);
+    for (StepId cause : plan.steps[i].after)
+      EXPECT_LE(history.records[static_cast<std::size_t>(cause) - 1].done_ns, history.records[i].sent_ns);
+  }
+}
+
+// -- values that the server makes --------------------------------------------------------------------------------------
+
+Step use(Step made, const Place& place, const std::string& value, StepId from, const Place& source) {
+  made.uses.push_back({place, value, from, source});
+  return made;
+}
+
+// Makes ids of its own.
+class Shop {
+ public:
+  void operator()(Peer& peer, const Request& request) {
+    if (request.method == "POST") return peer.send(ok(fmt::format("{{\"id\":{}}}", next_ += 7), json_type));
+    peer.send(ok());
+  }
+
+ private:
+  std::int64_t next_ = std::random_device{}() % 1'000'000 + 100'000;
+};
+
+Step create(StepId id) {
+  Step made = step(id, "/orders");
+  made.request->method = "POST";
+  made.read = false;
+  return made;
+}
+
+TEST(Play, RewritesTheIdsThatTheServerMade) {
+  Server server([shop = Shop()](Peer& peer, const Request& request) mutable { shop(peer, request); });
+  const Plan plan = plan_of({create(1), use(step(2, "/orders/30011", {1}), "path:1", "30011", 1, "json:/id"),
+                             use(step(3, "/orders?id=40022", {1}), "query:id", "40022", 1, "json:/missing")});
+  const History history = play(plan, at(server.url()));
+  ASSERT_EQ(history.bindings.size(), 1u);
+  EXPECT_EQ(history.bindings[0].old, "30011");
+  EXPECT_EQ(history.records[1].request.target, "/orders/" + history.bindings[0].value);
+  EXPECT_EQ(server.requests()[1].target, history.records[1].request.target);
+  EXPECT_EQ(history.records[2].request.target, "/orders?id=40022") << "without a value the captured one is sent";
+  EXPECT_EQ(history.unbound, 1);
+}
+
+TEST(Play, CarriesBindingsFromOnePartOfAPlanToTheNext) {
+  Server server([shop = Shop()](Peer& peer, const Request& request) mutable { shop(peer, request); });
+  const Plan whole = plan_of({create(1), use(step(2, "/orders/30011", {1}), "path:1", "30011", 1, "json:/id")});
+  PlayOptions options = at(server.url());
+  options.whole = &whole;
+  const History first = play(slice(whole, 0, 1), options);
+  ASSERT_EQ(first.bindings.size(), 1u) << "learnt for a step that this part does not hold";
+  options.earlier = first.bindings;
+  const History second = play(slice(whole, 1, 2), options);
+  EXPECT_EQ(second.records[0].request.target, "/orders/" + first.bindings[0].value);
+  EXPECT_EQ(second.bindings, first.bindings);
+  EXPECT_EQ(second.unbound, 0);
+}
+
+TEST(Play, AnAnswerWithoutTheValueLeavesItsUsesUnbound) {
+  Server server([](Peer& peer, const Request&) { peer.send("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"); });
+  const History history = play(
+      plan_of({create(1), use(step(2, "/orders/30011", {1}), "path:1", "30011", 1, "json:/id")}), at(server.url()));
+  EXPECT_EQ(history.unbound, 1);
+  EXPECT_THAT(history.bindings, IsEmpty());
+}
+
+// -- cues, stopping, pace ----------------------------------------------------------------------------------------------
+
+TEST(Play, ACueRunsAtItsPlaceAndLeavesNoRecord) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(server.url());
+  options.on_cue = [&](const Step& cued) { server.note("cue " + cued.cue); };
+  const History history = play(plan_of({step(1, "/a", {}, 1), cue(2, "flip", {1}), step(3, "/b", {2}, 2)}), options);
+  EXPECT_THAT(server.events(), ElementsAre("got /a", "cue flip", "got /b"));
+  EXPECT_EQ(history.records.size(), 2u);
+  EXPECT_FALSE(history.interrupted);
+}
+
+TEST(Play, WhatACueThrowsEndsThePlay) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(server.url());
+  EXPECT_THROW(static_cast<void>(play(plan_of({cue(1, "flip")}), options)), Error) << "nobody runs cues";
+  options.on_cue = [](const Step&) { throw Error("the flag cannot be set"); };
+  EXPECT_THROW(static_cast<void>(play(plan_of({cue(1, "flip"), step(2, "/a", {1})}), options)), Error);
+  EXPECT_THAT(server.requests(), IsEmpty());
+}
+
+TEST(Play, StoppedItFinishesWhatIsInFlightAndSendsNothingMore) {
+  std::atomic<bool> stop = false;
+  Server server([&](Peer& peer, const Request& request) {
+    if (request.target == "/b") stop = true;
+    peer.send(ok());
+  });
+  PlayOptions options = at(server.url());
+  options.stop = &stop;
+  const History history = play(plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c"), step(4, "/d", {1}, 2)}), options);
+  EXPECT_TRUE(history.interrupted);
+  for (const Record& record : history.records) EXPECT_EQ(record.outcome, Outcome::answered);
+  EXPECT_EQ(record_of(history, 3), nullptr);
+  EXPECT_NE(record_of(history, 2), nullptr);
+}
+
+TEST(Play, StoppedWhileItWaitsForAStepsTimeItSendsNothingMore) {
+  std::atomic<bool> stop = false;
+  Server server([&](Peer& peer, const Request&) {
+    peer.send(ok());
+    stop = true;
+  });
+  Plan plan = plan_of({step(1, "/a"), step(2, "/b")});
+  plan.steps[1].due_ns = 3'600'000'000'000;  // in an hour
+  PlayOptions options = at(server.url());
+  options.stop = &stop;
+  options.speed = 1;
+  const History history = play(plan, options);
+  EXPECT_TRUE(history.interrupted);
+  EXPECT_EQ(history.records.size(), 1u);
+  EXPECT_THAT(server.events(), ElementsAre("got /a"));
+}
+
+TEST(Play, AtASpeedNothingLeavesBeforeItsTime) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  Plan plan = plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c", {}, 2)});
+  plan.steps[0].due_ns = 1'000'000'000;
+  plan.steps[1].due_ns = 1'040'000'000;
+  plan.steps[2].due_ns = 1'080'000'000;
+  PlayOptions options = at(server.url());
+  options.speed = 2;
+  const History history = play(plan, options);
+  EXPECT_GE(history.records[1].sent_ns, 20'000'000);
+  EXPECT_GE(history.records[2].sent_ns, 40'000'000);
+  EXPECT_GE(history.records[1].due_ns, 20'000'000);
+}
+
+TEST(Play, AnEmptyPlanIsAnEmptyHistory) {
+  Server server([](Peer&, const Request&) {});
+  const History history = play({}, at(server.url()));
+  EXPECT_THAT(history.records, IsEmpty());
+  EXPECT_FALSE(history.interrupted);
+}
+
+}  // namespace
+}  // namespace rehearse::replay
