@@ -60,7 +60,7 @@ class Console {
     add(report_.traffic);
     add(report_.started);
     add(duration(report_.seconds));
-    add(fmt::format("seed {}", report_.seed));
+    add(seed_of(report_));
     add("rehearse " + report_.tool_version);
     return line;
   }

@@ -199,10 +199,10 @@ std::string head_of(const Report& report) {
 std::string render_html(const Report& report) {
   std::string out = head_of(report);
   out += fmt::format(
-      "<body>\n<header class=\"verdict {}\"><h1>{} {}: {}</h1>\n<p>{} · {} · {} · seed {} · rehearse "
+      "<body>\n<header class=\"verdict {}\"><h1>{} {}: {}</h1>\n<p>{} · {} · {}{} · rehearse "
       "{}</p></header>\n<main>\n",
       name_of(report.verdict), mark_of(report.verdict), shout(report.verdict), advice(report),
-      html_escape(report.title), html_escape(report.started), duration(report.seconds), report.seed,
+      html_escape(report.title), html_escape(report.started), duration(report.seconds), prefixed(" · ", seed_of(report)),
       html_escape(report.tool_version));
   out += path_of(report) + table_of(report) + failures_of(report);
   out += results_of(report, Verdict::unknown, "Not proved", false) + volatiles_of(report);

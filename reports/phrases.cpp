@@ -32,6 +32,12 @@ std::vector<const Result*> results_with(const Report& report, Verdict verdict) {
   return found;
 }
 
+std::string seed_of(const Report& report) { return report.seed == 0 ? "" : fmt::format("seed {}", report.seed); }
+
+std::string prefixed(std::string_view prefix, const std::string& text) {
+  return text.empty() ? "" : std::string(prefix) + text;
+}
+
 std::string advice(const Report& report) {
   if (report.verdict == Verdict::pass) return "safe to take every stage rehearsed";
   if (report.verdict == Verdict::fail) {

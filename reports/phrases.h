@@ -17,6 +17,11 @@ namespace rehearse::reports {
 // broken", "nothing proves 3 of 61 invariants: do not cut over on this evidence".
 [[nodiscard]] std::string advice(const Report& report);
 
+// "seed 41"; empty when nothing in the run was drawn at random.
+[[nodiscard]] std::string seed_of(const Report& report);
+// `prefix` before a text that is not empty.
+[[nodiscard]] std::string prefixed(std::string_view prefix, const std::string& text);
+
 // The results of that verdict, in the order of the report.
 [[nodiscard]] std::vector<const properties::Result*> results_with(const Report& report, properties::Verdict verdict);
 

@@ -42,7 +42,7 @@ struct Report {
   std::string title;    // what was rehearsed, from the configuration
   std::string started;  // RFC 3339, UTC
   double seconds = 0;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  // of what was drawn at random; 0 when nothing was
   std::string repeat;  // the command that does it again
   properties::Verdict verdict = properties::Verdict::unknown;
   std::string traffic;                                              // the capture that was played

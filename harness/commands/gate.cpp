@@ -111,7 +111,6 @@ std::vector<std::pair<std::string, std::string>> write_reports(const reports::Re
   write("JSON", "report.json", to_json(report));
   write("JUnit", "junit.xml", render_junit(report));
   write("Markdown", "summary.md", render_markdown(report));
-  written.emplace_back("History", report.history);
   return written;
 }
 
