@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "properties/correspondence.h"
@@ -21,19 +23,24 @@ namespace rehearse::properties {
 struct Difference {
   enum class Kind { status, missing, extra, type, value };
   Kind kind = Kind::value;
-  std::string where;      // "status", "header ETag", "$.items[3].total", "line 4, cell 2", "body"
+  std::string where;  // "status", "header ETag", "$.items[3].total", "line 4, cell 2", "body"
   std::string expected;
   std::string observed;
 };
+
+// The steps and places of their answers in which a server made a value.
+using MadeAt = std::set<std::pair<replay::StepId, replay::Place>>;
 
 // Holds one history's answers against another's.
 class AnswerComparer {
  public:
   // `pairs` says which values of the two plays stand for each other, besides those that both have bound.
-  AnswerComparer(const Contract& contract, const replay::History& expected, const replay::History& observed, Correspondence pairs = {});
+  AnswerComparer(const Contract& contract, const replay::History& expected, const replay::History& observed,
+                 Correspondence pairs = {});
 
   // Both must be answered. Empty when they are equal.
-  [[nodiscard]] std::vector<Difference> differences(const replay::Record& expected, const replay::Record& observed) const;
+  [[nodiscard]] std::vector<Difference> differences(const replay::Record& expected,
+                                                    const replay::Record& observed) const;
 
   // True when two texts are the same, or stand for the same value that the two servers made differently.
   [[nodiscard]] bool same_value(const std::string& expected, const std::string& observed) const;
@@ -43,31 +50,32 @@ class AnswerComparer {
 
   const Contract& contract_;
   Correspondence pairs_;
-  std::unordered_map<std::string, std::string> expected_made_;   // value → the captured value it stands for
-  std::unordered_map<std::string, std::string> observed_made_;
+  std::unordered_map<std::string, MadeAt> expected_made_;  // value → where the server made it
+  std::unordered_map<std::string, MadeAt> observed_made_;
 };
 
 struct StepDifference {
   replay::StepId step = 0;
-  std::vector<Difference> differences;   // the unmasked ones
+  std::vector<Difference> differences;  // the unmasked ones
 };
 
 // What a whole history came to against the oracle: sent = matched + masked + differed + unanswered.
 struct AnswersCompared {
   std::int64_t matched = 0;
-  std::int64_t masked = 0;       // equal but for values that the oracle showed as volatile
+  std::int64_t masked = 0;  // equal but for values that the oracle showed as volatile
   std::int64_t differed = 0;
-  std::int64_t unanswered = 0;   // refused or lost, here or in the oracle
-  std::vector<StepDifference> steps;                       // the steps that differed, in order
-  std::map<std::string, std::int64_t> volatile_values;     // "GET /orders/{}: $.updated_at" → how often it was masked
+  std::int64_t unanswered = 0;                          // refused or lost, here or in the oracle
+  std::vector<StepDifference> steps;                    // the steps that differed, in order
+  std::map<std::string, std::int64_t> volatile_values;  // "GET /orders/{}: $.updated_at" → how often it was masked
 };
 
 using Which = std::function<bool(const replay::Record&)>;
 
 // Compares the records of `observed` that `which` accepts with the oracle's of the same step. `earlier` are the plays of the
 // same world before it.
-[[nodiscard]] AnswersCompared compare_answers(const Contract& contract, const replay::History& oracle, const replay::History* oracle_again,
-                                              const replay::History& observed, const Which& which,
+[[nodiscard]] AnswersCompared compare_answers(const Contract& contract, const replay::History& oracle,
+                                              const replay::History* oracle_again, const replay::History& observed,
+                                              const Which& which,
                                               const std::vector<const replay::History*>& earlier = {});
 
 }  // namespace rehearse::properties

@@ -9,12 +9,17 @@ namespace rehearse::properties {
 void Outcome::looked_at(std::int64_t count, std::string_view what) {
   if (count <= 0) return;
   result_.checked += static_cast<std::uint64_t>(count);
-  if (result_.reason.find(what) == std::string::npos) {
-    result_.reason += fmt::format("{}{} {}", result_.reason.empty() ? "" : ", ", count, what);
+  const auto known =
+      std::find_if(looked_at_.begin(), looked_at_.end(), [&](const auto& look) { return look.first == what; });
+  if (known == looked_at_.end()) {
+    looked_at_.emplace_back(what, count);
+  } else {
+    known->second += count;
   }
 }
 
-void Outcome::contradict(std::string expected, std::string observed, const replay::History* history, const replay::Record* record) {
+void Outcome::contradict(std::string expected, std::string observed, const replay::History* history,
+                         const replay::Record* record) {
   ++result_.violations;
   if (result_.findings.size() >= max_findings_per_result) return;
   Finding finding;
@@ -33,6 +38,8 @@ void Outcome::cannot_tell(std::string reason) {
 }
 
 Result Outcome::finish() && {
+  for (const auto& [what, count] : looked_at_)
+    result_.reason += fmt::format("{}{} {}", result_.reason.empty() ? "" : ", ", count, what);
   if (result_.violations > 0) {
     result_.verdict = Verdict::fail;
   } else if (!unknown_.empty()) {
@@ -51,16 +58,19 @@ Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
   Judgement judgement;
   for (const Section& section : evidence.sections) {
     for (const Check& check : checks) {
-      if (!check.applies(section) || evidence.waived.contains(std::string(check.invariant))) continue;
+      if (evidence.waived.contains(std::string(check.invariant))) continue;
       Outcome outcome;
       const auto not_done = section.not_done.find(std::string(check.invariant));
       if (not_done != section.not_done.end()) {
         outcome.cannot_tell(not_done->second);
       }
       try {
+        if (!check.applies(section)) continue;
         check.look(evidence, section, outcome);
       } catch (const std::exception& problem) {
         outcome.cannot_tell(fmt::format("the check failed: {}", problem.what()));
+      } catch (...) {
+        outcome.cannot_tell("the check failed");
       }
       Result result = std::move(outcome).finish();
       result.invariant = check.invariant;
@@ -74,8 +84,8 @@ Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
 
 std::vector<Check> all_checks() {
   std::vector<Check> all;
-  for (auto checks : {checks_of_every_stage(), checks_of_off(), checks_of_read_only(), checks_of_shadow(), checks_of_live(),
-                      checks_of_completed(), checks_of_edges()}) {
+  for (auto checks : {checks_of_every_stage(), checks_of_off(), checks_of_read_only(), checks_of_shadow(),
+                      checks_of_live(), checks_of_completed(), checks_of_edges()}) {
     all.insert(all.end(), checks.begin(), checks.end());
   }
   return all;

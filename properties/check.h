@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "properties/evidence.h"
@@ -19,7 +20,8 @@ class Outcome {
   // Something was looked at; `what` names it in the plural ("answers", "rows") for the report.
   void looked_at(std::int64_t count, std::string_view what);
   // Two facts that contradict each other. `record` is the request they are about, `history` the play it stands in.
-  void contradict(std::string expected, std::string observed, const replay::History* history = nullptr, const replay::Record* record = nullptr);
+  void contradict(std::string expected, std::string observed, const replay::History* history = nullptr,
+                  const replay::Record* record = nullptr);
   // More of the same, counted and not shown.
   void count_more(std::int64_t violations) { result_.violations += static_cast<std::uint64_t>(violations); }
   // The evidence that is needed is not there.
@@ -30,12 +32,13 @@ class Outcome {
 
  private:
   Result result_;
+  std::vector<std::pair<std::string, std::int64_t>> looked_at_;  // what → how many, in the order of the first look
   std::string unknown_;
 };
 
 struct Check {
-  std::string_view invariant;    // the id in ARCHITECTURE.md: "G1"
-  std::string_view title;        // what must hold, in one line
+  std::string_view invariant;  // the id in ARCHITECTURE.md: "G1"
+  std::string_view title;      // what must hold, in one line
   std::function<bool(const Section&)> applies;
   std::function<void(const Evidence&, const Section&, Outcome&)> look;
 };

@@ -1,9 +1,12 @@
 #include "properties/correspondence.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <optional>
 #include <set>
+
+#include "replay/bindings.h"
 
 namespace rehearse::properties {
 namespace {
@@ -29,7 +32,8 @@ class Pairing {
   void answers(const Record& expected, const Record& observed) {
     const auto left = field(expected.response.headers, "Location");
     const auto right = field(observed.response.headers, "Location");
-    if (left && right) add(std::string(left->substr(left->rfind('/') + 1)), std::string(right->substr(right->rfind('/') + 1)));
+    if (left && right)
+      add(std::string(left->substr(left->rfind('/') + 1)), std::string(right->substr(right->rfind('/') + 1)));
     const auto expected_body = document_of(expected);
     const auto observed_body = document_of(observed);
     if (expected_body && observed_body) values(*expected_body, *observed_body, "", 0);
@@ -52,13 +56,16 @@ class Pairing {
       }
     } else if (const auto* array = expected.if_array()) {
       const auto& others = observed.get_array();
-      for (std::size_t i = 0; i < std::min(array->size(), others.size()); ++i) values((*array)[i], others[i], name, depth + 1);
+      for (std::size_t i = 0; i < std::min(array->size(), others.size()); ++i)
+        values((*array)[i], others[i], name, depth + 1);
     } else if (names_an_identifier(name) && (expected.is_string() || expected.is_int64() || expected.is_uint64())) {
       add(text_of(expected), text_of(observed));
     }
   }
 
-  static std::string text_of(const json::value& value) { return value.is_string() ? std::string(value.get_string()) : json::serialize(value); }
+  static std::string text_of(const json::value& value) {
+    return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+  }
 
   // Identical pairs are kept too: they are what a later, different pair contradicts.
   void add(const std::string& expected, const std::string& observed) {
@@ -74,14 +81,14 @@ class Pairing {
 };
 
 bool acknowledged(const Record* record) {
-  return record != nullptr && !record->read && record->outcome == replay::Outcome::answered && record->response.status / 100 == 2;
+  return record != nullptr && !record->read && record->outcome == replay::Outcome::answered &&
+         record->response.status / 100 == 2;
 }
 
 }  // namespace
 
 bool names_an_identifier(std::string_view name) {
-  const std::string low = replay::lower(name);
-  return low.ends_with("id") || low.ends_with("key");
+  return replay::names_an_id(name) || replay::ends_in_word(name, "key");
 }
 
 Correspondence correspondence(const replay::History& expected, const std::vector<const replay::History*>& observed) {

@@ -18,7 +18,8 @@ namespace rehearse::properties {
 using Correspondence = std::unordered_map<std::string, std::string>;
 
 // `observed` are the plays of one world, in their order: what was made in the first is used in the last.
-[[nodiscard]] Correspondence correspondence(const replay::History& expected, const std::vector<const replay::History*>& observed);
+[[nodiscard]] Correspondence correspondence(const replay::History& expected,
+                                            const std::vector<const replay::History*>& observed);
 
 // True for names of identifiers: "id", "customer_id", "orderId", "key".
 [[nodiscard]] bool names_an_identifier(std::string_view name);

@@ -16,12 +16,14 @@ BOOST_DESCRIBE_ENUM(Stage, off, read_only, shadow, live, completed)
 BOOST_DESCRIBE_ENUM(Fault, none, new_database_stopped, new_database_read_only, new_database_hung, legacy_stopped)
 BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
-BOOST_DESCRIBE_STRUCT(Contract, (), (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                                     fault_latency_ns, compared_headers, part_of, not_alerted))
+BOOST_DESCRIBE_STRUCT(Contract, (),
+                      (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
+                       fault_latency_ns, compared_headers, part_of, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (), (left, right, rows_left, rows_right, masked, differences, rows, problem))
-BOOST_DESCRIBE_STRUCT(Changes, (), (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
+BOOST_DESCRIBE_STRUCT(Changes, (),
+                      (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
 BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))
 BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
 BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
@@ -29,9 +31,10 @@ BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, serv
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
 BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
-BOOST_DESCRIBE_STRUCT(Section, (), (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned, served_from_ns, comparisons, changes,
-                                    oracle_changes, ids, polls, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
-                                    not_done))
+BOOST_DESCRIBE_STRUCT(Section, (),
+                      (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned,
+                       served_from_ns, comparisons, changes, oracle_changes, ids, polls, paired, traced, flag_trials,
+                       direct, legacy_requests, alerts, quiet, copied, not_done))
 
 namespace {
 
@@ -67,13 +70,14 @@ const replay::History* Evidence::history(const std::string& name) const {
 }
 
 std::string to_json(const Evidence& evidence) {
-  return boost::json::serialize(
-      boost::json::value_from(Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived}));
+  return boost::json::serialize(boost::json::value_from(
+      Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
   try {
     auto document = boost::json::value_to<Document>(boost::json::parse(text));
+    if (document.schema_version != 1) throw Error("it has schema_version " + std::to_string(document.schema_version));
     Evidence evidence;
     evidence.contract = std::move(document.contract);
     evidence.sections = std::move(document.sections);

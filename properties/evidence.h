@@ -24,20 +24,21 @@ enum class Fault { none, new_database_stopped, new_database_read_only, new_datab
 struct Contract {
   struct Answer {
     int status = 0;
-    std::vector<std::string> headers;    // fields that must be there
-    std::string content_type;            // the media type; empty = any
+    std::vector<std::string> headers;  // fields that must be there
+    std::string content_type;          // the media type; empty = any
   };
-  std::string stage_header;              // the response header that names the stage served under; empty when there is none
-  std::map<std::string, Stage> stage_values;   // the flag's values → stages
-  Answer refusal;                        // of writes in read-only
-  Answer legacy_gone;                    // of the legacy service in completed
-  bool legacy_failure_fails_request = true;   // live: a failure of legacy fails the request (else it is hidden and alerted)
-  std::int64_t propagation_ns = 0;       // g
-  std::int64_t fault_latency_ns = 0;     // no answer may take longer while the new database is at fault
+  std::string stage_header;  // the response header that names the stage served under; empty when there is none
+  std::map<std::string, Stage> stage_values;  // the flag's values → stages
+  Answer refusal;                             // of writes in read-only
+  Answer legacy_gone;                         // of the legacy service in completed
+  bool legacy_failure_fails_request =
+      true;                           // live: a failure of legacy fails the request (else it is hidden and alerted)
+  std::int64_t propagation_ns = 0;    // g
+  std::int64_t fault_latency_ns = 0;  // no answer may take longer while the new database is at fault
   std::vector<std::string> compared_headers;
   // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
   std::map<std::string, std::string> part_of;
-  std::map<std::string, std::string> not_alerted;   // ... and entities that alerts do not name, with the reason
+  std::map<std::string, std::string> not_alerted;  // ... and entities that alerts do not name, with the reason
 };
 
 // Two databases, or one at two times, compared row by row under the declared mapping.
@@ -45,21 +46,21 @@ struct RowDifference {
   enum class Kind { only_left, only_right, changed };
   Kind kind = Kind::changed;
   std::string entity;
-  std::string key;        // key columns joined by ","
-  std::string column;     // of a change
-  std::string left;       // the values of a change; "NULL" for null
+  std::string key;     // key columns joined by ","
+  std::string column;  // of a change
+  std::string left;    // the values of a change; "NULL" for null
   std::string right;
 };
 
 struct Comparison {
-  std::string left;       // "legacy database", "new database", "oracle"
+  std::string left;  // "legacy database", "new database", "oracle"
   std::string right;
   std::int64_t rows_left = 0;
   std::int64_t rows_right = 0;
-  std::int64_t masked = 0;       // values that differ but that the oracle's two runs showed as volatile
-  std::int64_t differences = 0;  // all of them
-  std::vector<RowDifference> rows;   // at most max_row_differences
-  std::string problem;           // why the comparison is not whole; empty when it is
+  std::int64_t masked = 0;          // values that differ but that the oracle's two runs showed as volatile
+  std::int64_t differences = 0;     // all of them
+  std::vector<RowDifference> rows;  // at most max_row_differences
+  std::string problem;              // why the comparison is not whole; empty when it is
 };
 
 // More rows than this help nobody, and a thousand are enough to find the pattern; all are counted.
@@ -67,15 +68,15 @@ inline constexpr std::size_t max_row_differences = 1000;
 
 // Whether a database was written between two moments.
 struct Changes {
-  bool known = false;                          // false: nothing was watched, or it could not be decided
-  std::int64_t rows = 0;                       // row changes that were committed
+  bool known = false;     // false: nothing was watched, or it could not be decided
+  std::int64_t rows = 0;  // row changes that were committed
   std::map<std::string, std::int64_t> by_table;
-  std::vector<std::string> first;              // the first few, as the commit log says them
-  std::vector<std::string> sequences;          // that moved
-  bool content_changed = false;                // the digest of every table's content
-  std::int64_t statement_ms = -1;              // time in which clients executed statements; -1 unknown
-  std::string decided_by;                      // what was looked at: "commit log, sequences, content digest"
-  std::string problem;                         // why it is not known
+  std::vector<std::string> first;      // the first few, as the commit log says them
+  std::vector<std::string> sequences;  // that moved
+  bool content_changed = false;        // the digest of every table's content
+  std::int64_t statement_ms = -1;      // time in which clients executed statements; -1 unknown
+  std::string decided_by;              // what was looked at: "commit log, sequences, content digest"
+  std::string problem;                 // why it is not known
 
   [[nodiscard]] bool written() const { return rows > 0 || !sequences.empty() || content_changed; }
 };
@@ -83,14 +84,14 @@ struct Changes {
 // A numbering of rows on both sides.
 struct IdSpace {
   std::string entity;
-  std::int64_t legacy_next = 0, new_next = 0;   // what the sequence would give next
-  std::int64_t legacy_max = 0, new_max = 0;     // the largest id in use
+  std::int64_t legacy_next = 0, new_next = 0;  // what the sequence would give next
+  std::int64_t legacy_max = 0, new_max = 0;    // the largest id in use
 };
 
 // The same reads, twice, around something that must not change them.
 struct PairedReads {
-  std::string around;      // "the legacy database altered by hand", "live → completed"
-  std::string before;      // names of histories
+  std::string around;  // "the legacy database altered by hand", "live → completed"
+  std::string before;  // names of histories
   std::string after;
 };
 
@@ -104,10 +105,10 @@ struct Traced {
 
 // An attempt to set the flag that must change nothing.
 struct FlagTrial {
-  std::string value;         // what the flag was set to
-  std::string why;           // "the edge is not legal", "no copy was made"
-  std::string invariant;     // who forbids it: "G14", "E2"
-  std::string served_before; // the stage that the new service says it serves, before and after the propagation bound
+  std::string value;          // what the flag was set to
+  std::string why;            // "the edge is not legal", "no copy was made"
+  std::string invariant;      // who forbids it: "G14", "E2"
+  std::string served_before;  // the stage that the new service says it serves, before and after the propagation bound
   std::string served_after;
 };
 
@@ -117,47 +118,47 @@ struct Alert {
 
 // What a service said it serves when it was asked.
 struct StagePoll {
-  std::string service;       // "legacy", "new", "new 2"
-  std::string value;         // as the service says it
-  std::int64_t at_ns = 0;    // wall clock, when it was asked
+  std::string service;     // "legacy", "new", "new 2"
+  std::string value;       // as the service says it
+  std::int64_t at_ns = 0;  // wall clock, when it was asked
 };
 
 struct Alerts {
   bool known = false;
-  std::int64_t counted = 0;        // how much the counter grew
-  std::vector<Alert> logged;       // the alerts that name their keys
+  std::int64_t counted = 0;   // how much the counter grew
+  std::vector<Alert> logged;  // the alerts that name their keys
   bool logged_known = false;
 };
 
 // One stage, edge or fault that was rehearsed.
 struct Section {
-  std::string name;                // "shadow", "shadow, new database stopped", "live → completed"
-  Stage stage = Stage::off;        // under which the plan was played; of an edge, the stage behind it
+  std::string name;          // "shadow", "shadow, new database stopped", "live → completed"
+  Stage stage = Stage::off;  // under which the plan was played; of an edge, the stage behind it
   std::optional<Edge> edge;
   Fault fault = Fault::none;
   double seconds = 0;
 
-  std::string played;              // names of histories; empty when there is none
-  std::vector<std::string> earlier;   // plays of the same world before `played`: the walk's earlier legs
-  std::string oracle;              // what `played` is held against, step by step
-  std::string oracle_again;        // the oracle's second run
-  std::int64_t planned = 0;        // how many requests the played plan holds
-  std::int64_t served_from_ns = 0; // wall clock: when the flip and its propagation bound were over
+  std::string played;                // names of histories; empty when there is none
+  std::vector<std::string> earlier;  // plays of the same world before `played`: the walk's earlier legs
+  std::string oracle;                // what `played` is held against, step by step
+  std::string oracle_again;          // the oracle's second run
+  std::int64_t planned = 0;          // how many requests the played plan holds
+  std::int64_t served_from_ns = 0;   // wall clock: when the flip and its propagation bound were over
 
-  std::map<std::string, Comparison> comparisons;   // see the names below
-  std::map<std::string, Changes> changes;          // "legacy", "new": during the play
-  std::map<std::string, Changes> oracle_changes;   // "legacy": during the oracle's play of the same steps
+  std::map<std::string, Comparison> comparisons;  // see the names below
+  std::map<std::string, Changes> changes;         // "legacy", "new": during the play
+  std::map<std::string, Changes> oracle_changes;  // "legacy": during the oracle's play of the same steps
   std::vector<IdSpace> ids;
-  std::vector<StagePoll> polls;    // before and behind the play
+  std::vector<StagePoll> polls;  // before and behind the play
   std::vector<PairedReads> paired;
   std::vector<Traced> traced;
   std::vector<FlagTrial> flag_trials;
-  std::string direct;              // the history of requests sent to the legacy service itself
-  std::optional<std::int64_t> legacy_requests;     // how many requests the legacy service counted during the play
+  std::string direct;                           // the history of requests sent to the legacy service itself
+  std::optional<std::int64_t> legacy_requests;  // how many requests the legacy service counted during the play
   Alerts alerts;
-  std::optional<bool> quiet;       // both databases came to rest in time
-  std::optional<bool> copied;      // the copy ended with success
-  std::map<std::string, std::string> not_done;     // invariant → why its probe could not be made
+  std::optional<bool> quiet;                    // both databases came to rest in time
+  std::optional<bool> copied;                   // the copy ended with success
+  std::map<std::string, std::string> not_done;  // invariant → why its probe could not be made
 
   [[nodiscard]] bool is_stage(Stage s) const { return !edge && stage == s; }
   [[nodiscard]] bool plain_stage(Stage s) const { return is_stage(s) && fault == Fault::none; }
@@ -174,7 +175,7 @@ struct Evidence {
   std::vector<Section> sections;
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
-  std::map<std::string, std::string> waived;   // invariant → reason, from the configuration
+  std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
 
   // The histories of `section.earlier` that there are.
   [[nodiscard]] std::vector<const replay::History*> earlier_plays(const Section& section) const;

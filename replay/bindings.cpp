@@ -106,15 +106,6 @@ bool worth_binding(const std::string& value) {
   return value.size() >= min_bound_string_bytes && value.find('/') == std::string::npos;
 }
 
-// "id", "order_id", "orderId", "uuid" and their plurals; not "paid", "valid" or "grid".
-bool names_an_id(std::string_view key) {
-  if (key.ends_with('s')) key.remove_suffix(1);
-  const std::string small = lower(key);
-  if (small == "id" || small.ends_with("uuid") || small.ends_with("guid")) return true;
-  if (!small.ends_with("id") || small.size() < 3) return false;
-  return !std::isalnum(static_cast<unsigned char>(key[key.size() - 3])) || key[key.size() - 2] == 'I';
-}
-
 // Identifiers hold a digit; what holds none is a word that anybody could have chosen: "awaiting_payment".
 bool is_word(std::string_view text) { return text.find_first_of("0123456789") == std::string_view::npos; }
 
@@ -263,6 +254,18 @@ std::optional<std::string> json_at(const Headers& headers, const std::string& bo
 }
 
 }  // namespace
+
+bool ends_in_word(std::string_view key, std::string_view word) {
+  if (key.ends_with('s')) key.remove_suffix(1);
+  if (!lower(key).ends_with(word)) return false;
+  if (key.size() == word.size()) return true;
+  const auto first = static_cast<unsigned char>(key[key.size() - word.size()]);
+  return !std::isalnum(static_cast<unsigned char>(key[key.size() - word.size() - 1])) || std::isupper(first);
+}
+
+bool names_an_id(std::string_view key) {
+  return ends_in_word(key, "id") || lower(key).ends_with("uuid") || lower(key).ends_with("guid");
+}
 
 void BindingFinder::offer(StepId step, const Place& place, const std::string& value) {
   if (!worth_binding(value) || chosen_by_clients_.contains(value)) return;

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -40,6 +41,12 @@ class BindingFinder {
   std::unordered_map<std::string, Source> sources_;
   std::unordered_set<std::string> chosen_by_clients_;  // values seen in a request before any answer had them
 };
+
+// True when `key` ends in that word, written small, as a word of its own: "order_key", "orderKey", "order-key", "key" and their
+// plurals end in "key"; "monkey" does not.
+[[nodiscard]] bool ends_in_word(std::string_view key, std::string_view word);
+// True for names of identifiers: "id", "order_id", "orderId", "uuid"; not for "paid", "valid" or "grid".
+[[nodiscard]] bool names_an_id(std::string_view key);
 
 // The value at `place` in a message; nothing when it is not there.
 [[nodiscard]] std::optional<std::string> value_at(const Response& response, const Place& place);

@@ -12,20 +12,26 @@ void nothing_goes_to_legacy(const Evidence&, const Section& section, Outcome& ou
   const Changes* changes = changes_of(section, "legacy", outcome);
   if (changes == nullptr) return;
   outcome.looked_at(1, "proofs that the legacy database was left alone");
+  if (changes->statement_ms < 0) outcome.cannot_tell("the time of statements in the legacy database could not be read");
   if (changes->statement_ms > 0) {
-    outcome.contradict("the migration is completed", fmt::format("clients executed statements in the legacy database for {} ms", changes->statement_ms));
+    outcome.contradict(
+        "the migration is completed",
+        fmt::format("clients executed statements in the legacy database for {} ms", changes->statement_ms));
   }
   if (!section.legacy_requests) return;
   outcome.looked_at(1, "request counters of the legacy service");
   if (*section.legacy_requests > 0) {
-    outcome.contradict("the migration is completed", fmt::format("the legacy service counted {} requests while clients spoke to the new one", *section.legacy_requests));
+    outcome.contradict("the migration is completed",
+                       fmt::format("the legacy service counted {} requests while clients spoke to the new one",
+                                   *section.legacy_requests));
   }
 }
 
 void legacy_answers_with_the_error(const Evidence& evidence, const Section& section, Outcome& outcome) {
   const auto* history = evidence.history(section.direct);
   if (history == nullptr) return outcome.cannot_tell("nothing was sent to the legacy service itself");
-  expect_answer(evidence.contract.legacy_gone, *history, outcome, "completed, at the legacy service,", [](const replay::Record&) { return true; });
+  expect_answer(evidence.contract.legacy_gone, *history, outcome, "completed, at the legacy service,",
+                [](const replay::Record&) { return true; });
 }
 
 void legacy_is_not_needed(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -36,7 +42,8 @@ void legacy_database_is_frozen(const Evidence&, const Section& section, Outcome&
   const Changes* changes = changes_of(section, "legacy", outcome);
   if (changes == nullptr) return;
   outcome.looked_at(1, "proofs by " + changes->decided_by);
-  if (changes->written()) outcome.contradict("the migration is completed", "the legacy database was written: " + in_words(*changes));
+  if (changes->written())
+    outcome.contradict("the migration is completed", "the legacy database was written: " + in_words(*changes));
 }
 
 void whole_history_is_kept(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -49,12 +56,15 @@ void whole_history_is_kept(const Evidence& evidence, const Section& section, Out
 std::vector<Check> checks_of_completed() {
   return {
       {"C1", "nothing is sent to the legacy service or its database", plain, nothing_goes_to_legacy},
-      {"C2", "the legacy service answers every business endpoint with the declared error", plain, legacy_answers_with_the_error},
+      {"C2", "the legacy service answers every business endpoint with the declared error", plain,
+       legacy_answers_with_the_error},
       {"C3", "with legacy stopped nothing changes for clients",
-       [](const Section& s) { return s.is_stage(Stage::completed) && s.fault == Fault::legacy_stopped; }, legacy_is_not_needed},
+       [](const Section& s) { return s.is_stage(Stage::completed) && s.fault == Fault::legacy_stopped; },
+       legacy_is_not_needed},
       {"C4", "the legacy database is not written", plain, legacy_database_is_frozen},
       {"C5", "every write acknowledged since off is there",
-       [](const Section& s) { return s.edge && s.stage == Stage::completed && !s.paired.empty(); }, whole_history_is_kept},
+       [](const Section& s) { return s.edge && s.stage == Stage::completed && !s.paired.empty(); },
+       whole_history_is_kept},
   };
 }
 

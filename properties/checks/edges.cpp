@@ -2,6 +2,7 @@
 //
 // Every edge is held to the same four things, as far as its section carries them: what was tried against its guard changed
 // nothing; the databases that must be equal are equal; what was readable before is readable after; what must be silent was.
+// What an edge cannot be judged without stands in its `Needs`.
 #include <fmt/format.h>
 
 #include "properties/checks/facts.h"
@@ -9,9 +10,44 @@
 namespace rehearse::properties {
 namespace {
 
+// The evidence without which an edge that was crossed is not judged.
+struct Needs {
+  std::string_view compared;  // the name of a comparison of the databases; "any" for one of any name; empty for none
+  bool copied = false;
+  bool numbered = false;
+  std::vector<std::string> silent;  // the databases that must have been watched
+};
+
+void expect_evidence(const Section& section, const Needs& needs, Outcome& outcome) {
+  // A flip that the guard must refuse is not crossed: there is nothing behind it.
+  const bool tried_only =
+      section.played.empty() && section.paired.empty() && section.comparisons.empty() && !section.flag_trials.empty();
+  if (tried_only) return;
+  const std::string name = section.name;
+  if (section.paired.empty())
+    outcome.cannot_tell(fmt::format("nothing was read before and after the flip of {}", name));
+  const bool any = needs.compared == "any";
+  if (any ? section.comparisons.empty()
+          : !needs.compared.empty() && !section.comparisons.contains(std::string(needs.compared))) {
+    outcome.cannot_tell(fmt::format("the databases were not compared in {}", name));
+  }
+  if (needs.copied && !section.copied) outcome.cannot_tell(fmt::format("no copy was made in {}", name));
+  if (needs.numbered && section.ids.empty())
+    outcome.cannot_tell(fmt::format("the sequences were not read in {}", name));
+  for (const std::string& store : needs.silent) {
+    if (!section.changes.contains(store))
+      outcome.cannot_tell(fmt::format("the {} database was not watched in {}", store, name));
+  }
+}
+
 void guard_holds(const Section& section, std::string_view invariant, Outcome& outcome) {
   for (const FlagTrial& trial : section.flag_trials) {
     if (trial.invariant != invariant) continue;
+    if (served_nothing(trial)) {
+      outcome.cannot_tell(
+          fmt::format("the new service did not say what it serves around the flip to {:?}", trial.value));
+      continue;
+    }
     outcome.looked_at(1, "attempts against the guard");
     if (trial.served_after == trial.served_before) continue;
     outcome.contradict(fmt::format("{}, so that the flip to {:?} must be refused", trial.why, trial.value),
@@ -33,13 +69,15 @@ void silence_was_kept(const Section& section, Outcome& outcome) {
     const Changes* changes = changes_of(section, store, outcome);
     if (changes == nullptr) continue;
     outcome.looked_at(1, "proofs of silence");
-    if (changes->written()) outcome.contradict(fmt::format("the {} database must be silent in {}", store, section.name), in_words(*changes));
+    if (changes->written())
+      outcome.contradict(fmt::format("the {} database must be silent in {}", store, section.name), in_words(*changes));
   }
 }
 
 void numbers_go_on(const Section& section, Outcome& outcome) {
   const bool both = section.stage == Stage::shadow || section.stage == Stage::live;
   for (const IdSpace& ids : section.ids) {
+    outcome.looked_at(1, "numberings");
     const auto top = std::max(ids.legacy_max, ids.new_max);
     const bool behind = ids.new_next <= top || (both && ids.legacy_next <= top);
     if (behind) {
@@ -49,7 +87,9 @@ void numbers_go_on(const Section& section, Outcome& outcome) {
   }
 }
 
-void look_at_edge(const Evidence& evidence, const Section& section, std::string_view invariant, Outcome& outcome) {
+void look_at_edge(const Evidence& evidence, const Section& section, std::string_view invariant, const Needs& needs,
+                  Outcome& outcome) {
+  expect_evidence(section, needs, outcome);
   guard_holds(section, invariant, outcome);
   databases_are_equal(evidence, section, outcome);
   expect_equal_pairs(evidence, section, outcome);
@@ -63,11 +103,13 @@ void whole_way_back(const Evidence& evidence, const Section& section, Outcome& o
   expect_equal_pairs(evidence, section, outcome);
 }
 
-Check check_of(Stage from, Stage to, std::string_view title) {
+Check check_of(Stage from, Stage to, std::string_view title, Needs needs) {
   const Edge edge{from, to};
   const std::string_view invariant = invariant_of(edge);
   return {invariant, title, [edge](const Section& s) { return s.edge == edge && s.fault == Fault::none; },
-          [invariant](const Evidence& evidence, const Section& section, Outcome& outcome) { look_at_edge(evidence, section, invariant, outcome); }};
+          [invariant, needs = std::move(needs)](const Evidence& evidence, const Section& section, Outcome& outcome) {
+            look_at_edge(evidence, section, invariant, needs, outcome);
+          }};
 }
 
 }  // namespace
@@ -75,15 +117,25 @@ Check check_of(Stage from, Stage to, std::string_view title) {
 std::vector<Check> checks_of_edges() {
   using enum Stage;
   return {
-      check_of(off, read_only, "every write acknowledged in off is in the copy"),
-      check_of(read_only, off, "the new database stays silent, and a second copy catches up with deletes"),
-      check_of(read_only, shadow, "no flip before a verified copy; afterwards both databases number on and agree"),
-      check_of(shadow, read_only, "both databases are silent and equal"),
-      check_of(shadow, live, "no flip while the databases differ; what was readable stays readable"),
-      check_of(live, shadow, "every write of live is readable from legacy, and ids do not collide"),
-      check_of(live, completed, "no flip while the databases differ; the legacy database is frozen"),
-      check_of(completed, live, "no flip before legacy has caught up; afterwards both databases agree"),
-      {"E*", "every acknowledged write is readable after the whole way back", [](const Section& s) { return s.edge == Edge{read_only, off} && !s.paired.empty(); },
+      check_of(off, read_only, "every write acknowledged in off is in the copy", {"any", true, false, {}}),
+      check_of(read_only, off, "the new database stays silent, and a second copy catches up with deletes",
+               {"any", true, false, {"new"}}),
+      check_of(read_only, shadow, "no flip before a verified copy; afterwards both databases number on and agree",
+               {legacy_against_new, true, true, {}}),
+      check_of(shadow, read_only, "both databases are silent and equal",
+               {legacy_against_new, false, false, {"legacy", "new"}}),
+      check_of(shadow, live, "no flip while the databases differ; what was readable stays readable",
+               {legacy_against_new, false, false, {}}),
+      check_of(live, shadow, "every write of live is readable from legacy, and ids do not collide",
+               {legacy_against_new, false, true, {}}),
+      check_of(live, completed, "no flip while the databases differ; the legacy database is frozen",
+               {"any", false, false, {"legacy"}}),
+      check_of(completed, live, "no flip before legacy has caught up; afterwards both databases agree",
+               {legacy_against_new, true, true, {}}),
+      {"E*", "every acknowledged write is readable after the whole way back",
+       [](const Section& s) {
+         return s.edge == Edge{read_only, off} && !s.paired.empty();
+       },
        whole_way_back},
   };
 }

@@ -12,12 +12,14 @@ using replay::Record;
 
 std::string what_happened(const Record& record) {
   const std::string request = fmt::format("{} {} (step {})", record.request.method, record.request.target, record.step);
-  if (record.outcome == replay::Outcome::answered) return fmt::format("{} was answered {}", request, record.response.status);
+  if (record.outcome == replay::Outcome::answered)
+    return fmt::format("{} was answered {}", request, record.response.status);
   return fmt::format("{} was {} ({})", request, name_of(record.outcome), record.problem);
 }
 
 bool acknowledged(const Record& record) {
-  return !record.read && record.outcome == replay::Outcome::answered && record.response.status >= 200 && record.response.status < 300;
+  return !record.read && record.outcome == replay::Outcome::answered && record.response.status >= 200 &&
+         record.response.status < 300;
 }
 
 bool refused(const Record& record) {
@@ -29,11 +31,15 @@ bool refused(const Record& record) {
 std::string in_words(const Comparison& comparison, const RowDifference& difference) {
   const std::string row = fmt::format("{}/{}", difference.entity, difference.key);
   switch (difference.kind) {
-    case RowDifference::Kind::only_left: return fmt::format("{} stands in the {} and not in the {}", row, comparison.left, comparison.right);
-    case RowDifference::Kind::only_right: return fmt::format("{} stands in the {} and not in the {}", row, comparison.right, comparison.left);
-    case RowDifference::Kind::changed: break;
+    case RowDifference::Kind::only_left:
+      return fmt::format("{} stands in the {} and not in the {}", row, comparison.left, comparison.right);
+    case RowDifference::Kind::only_right:
+      return fmt::format("{} stands in the {} and not in the {}", row, comparison.right, comparison.left);
+    case RowDifference::Kind::changed:
+      break;
   }
-  return fmt::format("{}.{} is {} in the {} and {} in the {}", row, difference.column, difference.left, comparison.left, difference.right, comparison.right);
+  return fmt::format("{}.{} is {} in the {} and {} in the {}", row, difference.column, difference.left, comparison.left,
+                     difference.right, comparison.right);
 }
 
 const Record* writer_of(const History* history, const std::string& key) {
@@ -42,9 +48,11 @@ const Record* writer_of(const History* history, const std::string& key) {
   const auto names_key = [&](const Record& record) {
     const auto path = replay::path_of(record.request.target);
     if (("/" + std::string(path) + "/").find("/" + first + "/") != std::string::npos) return true;
-    if (const auto location = field(record.response.headers, "Location"); location && location->ends_with("/" + first)) return true;
+    if (const auto location = field(record.response.headers, "Location"); location && location->ends_with("/" + first))
+      return true;
     const auto body = replay::decoded_body(record.response.headers, record.response.body);
-    return body && (body->find("\"id\":" + first + ",") != std::string::npos || body->find("\"" + first + "\"") != std::string::npos);
+    return body && (body->find("\"id\":" + first + ",") != std::string::npos ||
+                    body->find("\"" + first + "\"") != std::string::npos);
   };
   const auto found = std::find_if(history->records.rbegin(), history->records.rend(),
                                   [&](const Record& record) { return acknowledged(record) && names_key(record); });
@@ -72,16 +80,35 @@ bool no_operation(const Evidence& evidence, const Record& record) {
 void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
                      const std::function<bool(const RowDifference&)>& which) {
   const History* history = evidence.history(section.played);
+  std::size_t accepted = 0;
   std::size_t shown = 0;
-  for (const RowDifference& difference : comparison.rows) {
-    if (!which(difference)) continue;
+  for (std::size_t i = 0; i < comparison.rows.size();) {
+    const RowDifference& first = comparison.rows[i];
+    // The columns of a row stand together: one row is one finding.
+    std::size_t columns = 0;
+    const std::size_t begin = i;
+    for (; i < comparison.rows.size(); ++i) {
+      const RowDifference& next = comparison.rows[i];
+      if (next.kind != first.kind || next.entity != first.entity || next.key != first.key) break;
+      if (which(next)) ++columns;
+    }
+    if (columns == 0) continue;
+    accepted += i - begin;
     // Looking for the writer reads bodies; only what is shown needs it.
-    const Record* writer = shown++ < max_findings_per_result ? writer_of(history, difference.key) : nullptr;
-    outcome.contradict(writer ? what_happened(*writer) : fmt::format("the {} and the {} hold the same rows", comparison.left, comparison.right),
-                       in_words(comparison, difference), history, writer);
+    const Record* writer = shown++ < max_findings_per_result ? writer_of(history, first.key) : nullptr;
+    const std::string more = columns > 1 ? fmt::format(" (and {} more of its columns)", columns - 1) : "";
+    outcome.contradict(writer ? what_happened(*writer)
+                              : fmt::format("the {} and the {} hold the same rows", comparison.left, comparison.right),
+                       in_words(comparison, first) + more, history, writer);
   }
   const auto beyond = comparison.differences - static_cast<std::int64_t>(comparison.rows.size());
-  if (beyond > 0 && shown == comparison.rows.size()) outcome.count_more(beyond);
+  if (beyond <= 0) return;
+  if (accepted == comparison.rows.size()) {
+    outcome.count_more(beyond);
+  } else {
+    outcome.cannot_tell(
+        fmt::format("{} more rows differ than were kept, and of which kind they are is not known", beyond));
+  }
 }
 
 const Comparison* comparison_of(const Section& section, std::string_view name, Outcome& outcome) {
@@ -118,7 +145,8 @@ const Changes* changes_of(const Section& section, const std::string& store, Outc
 std::string in_words(const Changes& changes) {
   std::string text;
   const auto add = [&](std::string part) { text += (text.empty() ? "" : "; ") + std::move(part); };
-  for (const auto& [table, rows] : changes.by_table) add(fmt::format("{}: {} row change{}", table, rows, rows == 1 ? "" : "s"));
+  for (const auto& [table, rows] : changes.by_table)
+    add(fmt::format("{}: {} row change{}", table, rows, rows == 1 ? "" : "s"));
   if (!changes.first.empty()) add("the first: " + changes.first.front());
   for (const std::string& sequence : changes.sequences) add(fmt::format("sequence {} moved", sequence));
   if (changes.content_changed && changes.rows == 0) add("the content of its tables changed");
@@ -128,24 +156,30 @@ std::string in_words(const Changes& changes) {
 void expect_oracle_answers(const Evidence& evidence, const Section& section, Outcome& outcome, const Which& which) {
   const History* played = evidence.history(section.played);
   const History* oracle = evidence.history(section.oracle);
-  if (played == nullptr || oracle == nullptr) return outcome.cannot_tell("there is no oracle to hold the answers against");
-  const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played, which, evidence.earlier_plays(section));
+  if (played == nullptr || oracle == nullptr)
+    return outcome.cannot_tell("there is no oracle to hold the answers against");
+  const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played,
+                                        which, evidence.earlier_plays(section));
   outcome.looked_at(compared.matched + compared.masked + compared.differed, "answers");
   for (const StepDifference& step : compared.steps) {
     const Record* record = replay::record_of(*played, step.step);
     const Difference& first = step.differences.front();
-    const std::string more = step.differences.size() > 1 ? fmt::format(" (and {} more differences)", step.differences.size() - 1) : "";
+    const std::string more =
+        step.differences.size() > 1 ? fmt::format(" (and {} more differences)", step.differences.size() - 1) : "";
     const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
-    outcome.contradict(fmt::format("the oracle answered {} {} (step {}) with {} = {}", record->request.method, record->request.target,
-                                   step.step, first.where, value(first.expected)),
-                       fmt::format("in {} it was answered with {} = {}{}", section.name, first.where, value(first.observed), more), played, record);
+    outcome.contradict(
+        fmt::format("the oracle answered {} {} (step {}) with {} = {}", record->request.method, record->request.target,
+                    step.step, first.where, value(first.expected)),
+        fmt::format("in {} it was answered with {} = {}{}", section.name, first.where, value(first.observed), more),
+        played, record);
   }
   if (compared.unanswered == 0) return;
   for (const Record& record : played->records) {
     const Record* expected = replay::record_of(*oracle, record.step);
     if (!which(record) || expected == nullptr || expected->outcome != replay::Outcome::answered) continue;
     if (record.outcome != replay::Outcome::answered) {
-      outcome.contradict(fmt::format("the oracle answered step {} with {}", record.step, expected->response.status), what_happened(record), played, &record);
+      outcome.contradict(fmt::format("the oracle answered step {} with {}", record.step, expected->response.status),
+                         what_happened(record), played, &record);
     }
   }
 }
@@ -161,18 +195,26 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
     const AnswerComparer comparer(evidence.contract, *before, *after);
     for (const Record& expected : before->records) {
       const Record* observed = replay::record_of(*after, expected.step);
-      if (expected.outcome != replay::Outcome::answered || observed == nullptr) {
+      if (expected.outcome != replay::Outcome::answered) {
         outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(expected)));
         continue;
       }
+      if (observed == nullptr) {
+        outcome.cannot_tell(fmt::format("after {}: {} was not read again", pair.around, expected.request.target));
+        continue;
+      }
       outcome.looked_at(1, "pairs of reads");
-      const auto differences = observed->outcome == replay::Outcome::answered
-                                   ? comparer.differences(expected, *observed)
-                                   : std::vector<Difference>{{Difference::Kind::missing, "answer", "", observed->problem}};
+      const auto differences =
+          observed->outcome == replay::Outcome::answered
+              ? comparer.differences(expected, *observed)
+              : std::vector<Difference>{{Difference::Kind::missing, "answer", "", observed->problem}};
       if (differences.empty()) continue;
       const Difference& first = differences.front();
-      outcome.contradict(fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.where, first.expected),
-                         fmt::format("after it, with {} = {}", first.where, first.observed.empty() ? "nothing" : first.observed), after, observed);
+      outcome.contradict(
+          fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.where,
+                      first.expected),
+          fmt::format("after it, with {} = {}", first.where, first.observed.empty() ? "nothing" : first.observed),
+          after, observed);
     }
   }
 }
@@ -184,12 +226,14 @@ void expect_writes_to_fail_without_trace(const Evidence& evidence, const Section
     if (record.read) continue;
     outcome.looked_at(1, "writes");
     if (acknowledged(record)) {
-      outcome.contradict("legacy is stopped, and a write that legacy did not take fails", what_happened(record), history, &record);
+      outcome.contradict("legacy is stopped, and a write that legacy did not take fails", what_happened(record),
+                         history, &record);
     }
   }
   const Changes* changes = changes_of(section, "new", outcome);
   if (changes != nullptr && changes->written()) {
-    outcome.contradict("no write was acknowledged, because legacy was stopped", "the new database was written: " + in_words(*changes));
+    outcome.contradict("no write was acknowledged, because legacy was stopped",
+                       "the new database was written: " + in_words(*changes));
   }
 }
 
@@ -201,7 +245,13 @@ void look_at_acknowledged_writes(const Evidence& evidence, const Section& sectio
   if (writes == 0) outcome.cannot_tell("no write was acknowledged: the traffic does not exercise what this speaks of");
 }
 
-void expect_answer(const Contract::Answer& declared, const History& history, Outcome& outcome, std::string_view who, const Which& which) {
+bool served_nothing(const FlagTrial& trial) {
+  const auto nothing = [](const std::string& value) { return value.empty() || value == "nothing"; };
+  return nothing(trial.served_before) || nothing(trial.served_after);
+}
+
+void expect_answer(const Contract::Answer& declared, const History& history, Outcome& outcome, std::string_view who,
+                   const Which& which) {
   for (const Record& record : history.records) {
     if (!which(record)) continue;
     outcome.looked_at(1, "answers");
@@ -215,10 +265,12 @@ void expect_answer(const Contract::Answer& declared, const History& history, Out
       wrong = fmt::format("its Content-Type is {:?}, and it", std::string(type));
     }
     for (const std::string& header : declared.headers) {
-      if (wrong.empty() && !field(record.response.headers, header)) wrong = fmt::format("it has no {} header, and it", header);
+      if (wrong.empty() && !field(record.response.headers, header))
+        wrong = fmt::format("it has no {} header, and it", header);
     }
     if (wrong.empty()) continue;
-    outcome.contradict(fmt::format("{} promises {} ({} {})", who, declared.status, declared.content_type, fmt::join(declared.headers, ", ")),
+    outcome.contradict(fmt::format("{} promises {} ({} {})", who, declared.status, declared.content_type,
+                                   fmt::join(declared.headers, ", ")),
                        fmt::format("{}: {}", wrong == "it" ? "but" : wrong, what_happened(record)), &history, &record);
   }
 }

@@ -13,8 +13,8 @@ namespace rehearse::properties {
 // "POST /orders (step 812) was answered 201"; "... was lost (no answer within 10000 ms ...)".
 [[nodiscard]] std::string what_happened(const replay::Record& record);
 
-[[nodiscard]] bool acknowledged(const replay::Record& record);   // a write answered 2xx: W_ok
-[[nodiscard]] bool refused(const replay::Record& record);        // a write answered 4xx, or 503 with Retry-After: W_refused
+[[nodiscard]] bool acknowledged(const replay::Record& record);  // a write answered 2xx: W_ok
+[[nodiscard]] bool refused(const replay::Record& record);  // a write answered 4xx, or 503 with Retry-After: W_refused
 
 // "the new database has no orders/30011", "orders/30011.status is paid in the legacy database and open in the new database".
 [[nodiscard]] std::string in_words(const Comparison& comparison, const RowDifference& difference);
@@ -53,7 +53,11 @@ void expect_writes_to_fail_without_trace(const Evidence& evidence, const Section
 // The whole play's acknowledged writes are counted as looked at; a play that acknowledged none proves nothing.
 void look_at_acknowledged_writes(const Evidence& evidence, const Section& section, Outcome& outcome);
 
+// True when the new service did not say which stage it serves, before or after the attempt: then nothing was proved.
+[[nodiscard]] bool served_nothing(const FlagTrial& trial);
+
 // Every answer in the history must be the declared one.
-void expect_answer(const Contract::Answer& declared, const replay::History& history, Outcome& outcome, std::string_view who, const Which& which);
+void expect_answer(const Contract::Answer& declared, const replay::History& history, Outcome& outcome,
+                   std::string_view who, const Which& which);
 
 }  // namespace rehearse::properties

@@ -12,22 +12,27 @@ using replay::Record;
 
 bool plain(const Section& section) { return section.plain_stage(Stage::live); }
 
-void reads_come_from_new(const Evidence& evidence, const Section& section, Outcome& outcome) { expect_equal_pairs(evidence, section, outcome); }
+void reads_come_from_new(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  expect_equal_pairs(evidence, section, outcome);
+}
 
 void writes_reach_both(const Evidence& evidence, const Section& section, Outcome& outcome) {
   look_at_acknowledged_writes(evidence, section, outcome);
   const Comparison* oracle = comparison_of(section, new_against_oracle, outcome);
   if (oracle != nullptr) {
-    contradict_rows(evidence, section, *oracle, outcome, [](const RowDifference& row) { return row.kind != RowDifference::Kind::only_left; });
+    contradict_rows(evidence, section, *oracle, outcome,
+                    [](const RowDifference& row) { return row.kind != RowDifference::Kind::only_left; });
   }
   const Comparison* stores = comparison_of(section, legacy_against_new, outcome);
   if (stores != nullptr) {
-    contradict_rows(evidence, section, *stores, outcome, [](const RowDifference& row) { return row.kind != RowDifference::Kind::only_left; });
+    contradict_rows(evidence, section, *stores, outcome,
+                    [](const RowDifference& row) { return row.kind != RowDifference::Kind::only_left; });
   }
 }
 
 void legacy_failure_follows_the_policy(const Evidence& evidence, const Section& section, Outcome& outcome) {
-  if (evidence.contract.legacy_failure_fails_request) return expect_writes_to_fail_without_trace(evidence, section, outcome);
+  if (evidence.contract.legacy_failure_fails_request)
+    return expect_writes_to_fail_without_trace(evidence, section, outcome);
   const auto* history = evidence.history(section.played);
   if (history == nullptr) return outcome.cannot_tell("nothing was played");
   bool acknowledged_any = false;
@@ -35,18 +40,23 @@ void legacy_failure_follows_the_policy(const Evidence& evidence, const Section& 
     if (record.read) continue;
     outcome.looked_at(1, "writes");
     acknowledged_any |= acknowledged(record);
-    if (record.response.status >= 500) outcome.contradict("legacy is stopped, and that is hidden from clients", what_happened(record), history, &record);
+    if (record.outcome != replay::Outcome::answered || record.response.status >= 500)
+      outcome.contradict("legacy is stopped, and that is hidden from clients", what_happened(record), history, &record);
   }
   if (!section.alerts.known) return outcome.cannot_tell("the alert metric could not be read");
-  if (acknowledged_any && section.alerts.counted == 0) outcome.contradict("writes were acknowledged that legacy does not have", "no alert was raised");
+  if (acknowledged_any && section.alerts.counted == 0)
+    outcome.contradict("writes were acknowledged that legacy does not have", "no alert was raised");
 }
 
-void earlier_writes_are_readable(const Evidence& evidence, const Section& section, Outcome& outcome) { expect_equal_pairs(evidence, section, outcome); }
+void earlier_writes_are_readable(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  expect_equal_pairs(evidence, section, outcome);
+}
 
 // Lists, sorting, filters, pages and conditional requests: what an index, a collation or a validator answers for.
 bool queries(const Record& record) {
   return record.read && (record.request.target.find('?') != std::string::npos || record.request.method == "POST" ||
-                         replay::field(record.request.headers, "If-None-Match") || replay::field(record.request.headers, "If-Modified-Since"));
+                         replay::field(record.request.headers, "If-None-Match") ||
+                         replay::field(record.request.headers, "If-Modified-Since"));
 }
 
 void queries_equal_the_oracles(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -60,10 +70,13 @@ std::vector<Check> checks_of_live() {
       {"V1", "reads come from the new database", plain, reads_come_from_new},
       {"V2", "each acknowledged write is in both databases", plain, writes_reach_both},
       {"V3", "a failure of legacy follows the declared policy",
-       [](const Section& s) { return s.is_stage(Stage::live) && s.fault == Fault::legacy_stopped; }, legacy_failure_follows_the_policy},
+       [](const Section& s) { return s.is_stage(Stage::live) && s.fault == Fault::legacy_stopped; },
+       legacy_failure_follows_the_policy},
       {"V5", "every write acknowledged in an earlier stage is readable at once",
-       [](const Section& s) { return s.edge && s.stage == Stage::live && !s.paired.empty(); }, earlier_writes_are_readable},
-      {"V6", "lists, sorting, filters, pages and conditional requests equal the oracle's", plain, queries_equal_the_oracles},
+       [](const Section& s) { return s.edge && s.stage == Stage::live && !s.paired.empty(); },
+       earlier_writes_are_readable},
+      {"V6", "lists, sorting, filters, pages and conditional requests equal the oracle's", plain,
+       queries_equal_the_oracles},
   };
 }
 

@@ -25,7 +25,8 @@ void expect_silence(const Section& section, const std::string& store, const char
   const Changes* changes = changes_of(section, store, outcome);
   if (changes == nullptr) return;
   outcome.looked_at(1, "proofs by " + changes->decided_by);
-  if (changes->written()) outcome.contradict(why, fmt::format("the {} database was written: {}", store, in_words(*changes)));
+  if (changes->written())
+    outcome.contradict(why, fmt::format("the {} database was written: {}", store, in_words(*changes)));
 }
 
 void legacy_database_is_frozen(const Evidence&, const Section& section, Outcome& outcome) {
@@ -35,18 +36,21 @@ void legacy_database_is_frozen(const Evidence&, const Section& section, Outcome&
 void legacy_service_refuses_too(const Evidence& evidence, const Section& section, Outcome& outcome) {
   const auto* history = evidence.history(section.direct);
   if (history == nullptr) return outcome.cannot_tell("nothing was sent to the legacy service itself");
-  expect_answer(evidence.contract.refusal, *history, outcome, "read-only, at the legacy service,", [](const Record& record) { return !record.read; });
+  expect_answer(evidence.contract.refusal, *history, outcome, "read-only, at the legacy service,",
+                [](const Record& record) { return !record.read; });
 }
 
 void copy_is_equal(const Evidence& evidence, const Section& section, Outcome& outcome) {
-  if (!section.copied.value_or(false)) outcome.contradict("the copy was started", "it did not end with success");
+  if (!section.copied) outcome.cannot_tell("no copy was made");
+  if (section.copied && !*section.copied) outcome.contradict("the copy was started", "it did not end with success");
   const Comparison* comparison = comparison_of(section, legacy_against_new, outcome);
   if (comparison == nullptr) return;
   outcome.looked_at(comparison->rows_left, "rows");
   contradict_rows(evidence, section, *comparison, outcome, [](const RowDifference&) { return true; });
   for (const IdSpace& ids : section.ids) {
     if (ids.new_next > ids.legacy_max) continue;
-    outcome.contradict(fmt::format("{}/{} was copied", ids.entity, ids.legacy_max), fmt::format("the new database would give {} next", ids.new_next));
+    outcome.contradict(fmt::format("{}/{} was copied", ids.entity, ids.legacy_max),
+                       fmt::format("the new database would give {} next", ids.new_next));
   }
 }
 
