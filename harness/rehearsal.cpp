@@ -66,6 +66,10 @@ class Rehearsal {
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
       evidence_.sections.push_back(current_);
     } catch (const Interrupted&) {
+      // What was begun is not proved: the section stands in the evidence, and its checks find what is missing.
+      if (current_.played.empty()) current_.played = current_.name;
+      current_.not_done["G16"] = "the rehearsal was interrupted";
+      evidence_.sections.push_back(current_);
     } catch (const Error&) {
       // Our world failed; the services are still to be left as they were found, as far as that is possible.
       try {
@@ -194,6 +198,7 @@ class Rehearsal {
     replay::PlayOptions options;
     options.name = name;
     options.target = target;
+    if (target == new_url()) options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
     options.deadline = config_.deadline;
     options.whole = &plan_;
     options.earlier = std::move(earlier);
@@ -490,6 +495,9 @@ class Rehearsal {
     BrokenDatabase broken(config_.new_database, new_name, BrokenDatabase::How::read_only);
     play("live, new database read-only", slice(plan_, 0, config_.fault_steps), new_url());
     broken.mend();
+    // What one instance could not write down while its database refused, another instance learns of only now.
+    std::this_thread::sleep_for(config_.flag.propagation);
+    static_cast<void>(wait_for_rest(sessions().legacy, sessions().new_, config_.quiet));
   }
 
   void trace_refusals() {

@@ -197,7 +197,9 @@ class Connection {
 class Player {
  public:
   Player(const Plan& plan, const PlayOptions& options)
-      : plan_(plan), options_(options), endpoint_(endpoint_of(options.target, io_)) {}
+      : plan_(plan), options_(options), endpoints_{endpoint_of(options.target, io_)} {
+    for (const std::string& other : options.other_instances) endpoints_.push_back(endpoint_of(other, io_));
+  }
 
   History run() {
     history_.name = options_.name;
@@ -258,7 +260,9 @@ class Player {
   }
 
   asio::awaitable<void> play_lane(std::vector<std::size_t> steps) {
-    Connection connection(io_, endpoint_, options_.deadline);
+    const std::int64_t lane = plan_.steps[steps.front()].lane;
+    const Endpoint& endpoint = endpoints_[static_cast<std::size_t>(lane) % endpoints_.size()];
+    Connection connection(io_, endpoint, options_.deadline);
     for (std::size_t i : steps) {
       co_await wait_for_causes(i);
       const Step& step = plan_.steps[i];
@@ -356,7 +360,7 @@ class Player {
   const Plan& plan_;
   const PlayOptions& options_;
   asio::io_context io_{1};
-  Endpoint endpoint_;
+  std::vector<Endpoint> endpoints_;
   Clock::time_point start_;
   History history_;
   std::vector<Waiting> waiting_;

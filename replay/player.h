@@ -22,6 +22,7 @@ inline constexpr std::size_t max_response_bytes = 64u << 20;
 struct PlayOptions {
   std::string name;                            // the history's
   std::string target;                          // "http://host:port"
+  std::vector<std::string> other_instances;    // of the same service: the lanes are dealt out among all
   double speed = 0;                            // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
   std::chrono::milliseconds deadline{10'000};  // for connecting, and again for each request to be answered whole
   std::function<void(const Step&)> on_cue;     // runs a cue; what it throws ends the play

@@ -113,6 +113,11 @@ legacy_gone: {{status: 410}}
 
 # The counter that the new service raises when it hides a failure, and the log that names keys (NDJSON), if there is one.
 alerts: {{path: /metrics, metric: migration_alerts_total}}
+#   log: new-service.log       # lines such as {{"event": "alert", "store": "new", "entity": "orders", "key": "41"}}
+#   event: alert               # the value of the field `event` in the lines that count
+#   fields: {{entity: table, key: id}}            # where the log uses other names
+#   part_of: {{order_items: orders}}              # an alert that names the order names its items
+#   not_named: {{audit: "written with the row"}}  # entities that alerts do not name, each with its reason
 
 # Requests whose effect their method does not tell. {{}} stands for any one segment.
 reads: []                      # ["POST /orders/search"]
@@ -124,10 +129,17 @@ poison:
   # legacy: UPDATE orders SET note = 'altered by hand'
   # new: UPDATE orders SET comment = 'altered by hand'
 
+# live: {{legacy_failure: fails the request}}     # or: hidden
+# faults: {{steps: 300, latency: 2s}}             # how much is played while something is broken, and the longest answer then
+# deadline: 10s                # of one request; quiet: 5s, until the databases rest; command_deadline: 120s, of a command above
+# compared_headers: [Content-Type, Location, ETag]   # instead of the built-in list
+# waived: {{G9: "ids are UUIDs"}}                 # invariants that are not to be judged, each with its reason
+
 # Edges that the new service itself refuses while their condition does not hold.
 guards: []                     # ["read-only:shadow", "completed:live"]
 
-# What rows of both databases have in common: SELECTs with the same columns in the same order.
+# What rows of both databases have in common: SELECTs with the same columns in the same order. They may stand in a file of
+# their own (mapping: FILE).
 entities:
 {entities}
 # Which sequences number them.
