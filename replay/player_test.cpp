@@ -320,6 +320,19 @@ TEST(Play, ALaneIsOneConnectionAndKeepsItsOrder) {
   EXPECT_FALSE(history.interrupted);
 }
 
+TEST(Play, LanesAreDealtOutAmongTheInstances) {
+  Server first([](Peer& peer, const Request&) { peer.send(ok()); });
+  Server second([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(first.url());
+  options.other_instances = {second.url()};
+  static_cast<void>(play(
+      plan_of({step(1, "/a", {}, 1), step(2, "/b", {1}, 2), step(3, "/c", {2}, 1), step(4, "/d", {3}, 2)}), options));
+  first.stop();
+  second.stop();
+  EXPECT_THAT(first.events(), ElementsAre("got /b", "got /d"));
+  EXPECT_THAT(second.events(), ElementsAre("got /a", "got /c"));
+}
+
 TEST(Play, AStepWaitsForItsCausesAndForNothingElse) {
   Server* self = nullptr;
   Server server([&self](Peer& peer, const Request& request) {
