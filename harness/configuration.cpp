@@ -33,7 +33,8 @@ std::string expanded(const std::string& text, const std::string& where) {
     } else if (fallback != std::string::npos) {
       out += name.substr(fallback + 2);
     } else {
-      throw Error(fmt::format("{}: the environment variable {} is not set; set it or write ${{{}:-default}}", where, name, name));
+      throw Error(fmt::format("{}: the environment variable {} is not set; set it or write ${{{}:-default}}", where,
+                              name, name));
     }
     at = close + 1;
   }
@@ -43,10 +44,13 @@ std::string expanded(const std::string& text, const std::string& where) {
 class Section {
  public:
   Section(YAML::Node node, std::string where) : node_(std::move(node)), where_(std::move(where)) {
-    if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", where_));
+    if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap())
+      throw Error(fmt::format("{} must be a mapping of keys to values", where_.empty() ? "the file" : where_));
   }
 
-  [[nodiscard]] bool has(const std::string& key) { return known_.insert(key), get(key).IsDefined() && !get(key).IsNull(); }
+  [[nodiscard]] bool has(const std::string& key) {
+    return known_.insert(key), get(key).IsDefined() && !get(key).IsNull();
+  }
 
   std::string text(const std::string& key, std::string fallback) {
     if (!has(key)) return fallback;
@@ -62,7 +66,8 @@ class Section {
 
   bool flag(const std::string& key, bool fallback) {
     const std::string value = text(key, fallback ? "true" : "false");
-    if (value != "true" && value != "false") throw Error(fmt::format("{} must be true or false, not {:?}", at(key), value));
+    if (value != "true" && value != "false")
+      throw Error(fmt::format("{} must be true or false, not {:?}", at(key), value));
     return value == "true";
   }
 
@@ -102,7 +107,7 @@ class Section {
       return values;
     }
     if (!get(key).IsSequence()) throw Error(fmt::format("{} must be a list", at(key)));
-    for (const auto& item : get(key)) values.push_back(expanded(item.as<std::string>(), at(key)));
+    for (const auto& item : get(key)) values.push_back(expanded(scalar(item, key), at(key)));
     return values;
   }
 
@@ -110,7 +115,7 @@ class Section {
     std::map<std::string, std::string> values;
     if (!has(key)) return values;
     if (!get(key).IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", at(key)));
-    for (const auto& item : get(key)) values[item.first.as<std::string>()] = expanded(item.second.as<std::string>(), at(key));
+    for (const auto& item : get(key)) values[scalar(item.first, key)] = expanded(scalar(item.second, key), at(key));
     return values;
   }
 
@@ -131,8 +136,13 @@ class Section {
 
  private:
   [[nodiscard]] YAML::Node get(const std::string& key) const {
-    const YAML::Node& constant = node_;   // a const node does not grow the key that is asked for
+    const YAML::Node& constant = node_;  // a const node does not grow the key that is asked for
     return node_.IsDefined() && node_.IsMap() ? constant[key] : YAML::Node(YAML::NodeType::Undefined);
+  }
+
+  [[nodiscard]] std::string scalar(const YAML::Node& item, const std::string& key) const {
+    if (!item.IsScalar()) throw Error(fmt::format("{} must hold plain values, no lists or mappings", at(key)));
+    return item.Scalar();
   }
 
   YAML::Node node_;
@@ -148,12 +158,16 @@ std::string beside(const std::string& file, const std::string& path) {
 ServiceSettings service_of(Section section) {
   ServiceSettings service;
   service.urls = section.texts("url");
-  if (service.urls.empty()) throw Error(fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
+  if (service.urls.empty())
+    throw Error(
+        fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
   service.start = section.text("start", "");
   service.stop = section.text("stop", "");
-  if (service.start.empty() != service.stop.empty()) throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
+  if (service.start.empty() != service.stop.empty())
+    throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
   const std::string writes = section.text("writes", "refused");
-  if (writes != "allowed" && writes != "refused") throw Error(fmt::format("{} must be allowed or refused", section.at("writes")));
+  if (writes != "allowed" && writes != "refused")
+    throw Error(fmt::format("{} must be allowed or refused", section.at("writes")));
   service.writes_allowed = writes == "allowed";
   Section requests = section.section("requests");
   service.requests_path = requests.text("path", "");
@@ -170,7 +184,8 @@ DatabaseSettings database_of(Section section) {
   Section restore = section.section("restore");
   database.template_name = restore.text("template", "");
   database.restore = restore.text("command", "");
-  if (!database.template_name.empty() && !database.restore.empty()) throw Error(fmt::format("{}: give a template or a command, not both", section.at("restore")));
+  if (!database.template_name.empty() && !database.restore.empty())
+    throw Error(fmt::format("{}: give a template or a command, not both", section.at("restore")));
   restore.expect_nothing_else();
   section.expect_nothing_else();
   return database;
@@ -184,12 +199,17 @@ FlagSettings flag_of(Section section, const std::string& file) {
   flag.listen = section.text("ofrep", "");
   flag.set = section.text("command", "");
   if (!flag.path.empty() + !flag.listen.empty() + !flag.set.empty() != 1) {
-    throw Error(fmt::format("{}: give exactly one of file (flagd's JSON), ofrep (an address to answer on) or command", section.at("file")));
+    throw Error(fmt::format("{}: give exactly one of file (flagd's JSON), ofrep (an address to answer on) or command",
+                            section.at("file")));
   }
-  flag.kind = !flag.path.empty() ? FlagSettings::Kind::flagd_file : !flag.listen.empty() ? FlagSettings::Kind::ofrep : FlagSettings::Kind::command;
+  flag.kind = !flag.path.empty()     ? FlagSettings::Kind::flagd_file
+              : !flag.listen.empty() ? FlagSettings::Kind::ofrep
+                                     : FlagSettings::Kind::command;
   const auto values = section.pairs("values");
   for (const auto& [name, value] : values) {
-    if (!properties::stage_named(name)) throw Error(fmt::format("{}: {} is no stage; the stages are off, read-only, shadow, live, completed", section.at("values"), name));
+    if (!properties::stage_named(name))
+      throw Error(fmt::format("{}: {} is no stage; the stages are off, read-only, shadow, live, completed",
+                              section.at("values"), name));
   }
   for (Stage stage : properties::all_stages) {
     const auto found = values.find(std::string(name_of(stage)));
@@ -217,7 +237,8 @@ AlertSettings alerts_of(Section section, const std::string& file, properties::Co
   alerts.fields = section.pairs("fields");
   contract.part_of = section.pairs("part_of");
   contract.not_alerted = section.pairs("not_named");
-  for (const char* name : {"event", "store", "stage", "operation", "entity", "key"}) alerts.fields.try_emplace(name, name);
+  for (const char* name : {"event", "store", "stage", "operation", "entity", "key"})
+    alerts.fields.try_emplace(name, name);
   section.expect_nothing_else();
   return alerts;
 }
@@ -238,18 +259,22 @@ void take_mapping(Section& section, Configuration& configuration) {
     for (const auto& item : entities) {
       const auto name = item.first.as<std::string>();
       Section entity(item.second, section.at("entities") + "." + name);
-      Entity made{name, entity.texts("key"), entity.required("legacy", "a SELECT or a table"), entity.required("new", "a SELECT or a table")};
-      if (made.key.empty()) throw Error(fmt::format("{} is missing: name the columns that identify a row", entity.at("key")));
+      Entity made{name, entity.texts("key"), entity.required("legacy", "a SELECT or a table"),
+                  entity.required("new", "a SELECT or a table")};
+      if (made.key.empty())
+        throw Error(fmt::format("{} is missing: name the columns that identify a row", entity.at("key")));
       entity.expect_nothing_else();
       configuration.entities.push_back(std::move(made));
     }
   }
   const YAML::Node sequences = section.node("sequences");
   if (sequences.IsDefined() && !sequences.IsNull()) {
+    if (!sequences.IsSequence()) throw Error(fmt::format("{} must be a list of mappings", section.at("sequences")));
     for (const auto& item : sequences) {
       Section sequence(item, section.at("sequences"));
       const std::string table = sequence.text("table", "");
-      Sequence made{sequence.text("entity", table), sequence.required("legacy", "a sequence"), sequence.required("new", "a sequence"), sequence.text("column", "id")};
+      Sequence made{sequence.text("entity", table), sequence.required("legacy", "a sequence"),
+                    sequence.required("new", "a sequence"), sequence.text("column", "id")};
       sequence.expect_nothing_else();
       configuration.sequences.push_back(std::move(made));
     }
@@ -261,11 +286,24 @@ void take_mapping(Section& section, Configuration& configuration) {
   static_cast<void>(section.node("ignored_sequences"));
 }
 
+void take_mapping_file(const std::string& path, Configuration& configuration) {
+  try {
+    Section included(YAML::LoadFile(path), fs::path(path).filename().string());
+    take_mapping(included, configuration);
+    included.expect_nothing_else();
+  } catch (const YAML::BadFile&) {
+    throw Error(fmt::format("mapping: cannot read {}; check the path, which is relative to the configuration", path));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("mapping: {}, line {}: {}", path, problem.mark.line + 1, problem.msg));
+  }
+}
+
 void check(const Configuration& configuration) {
   std::set<std::string> names;
   for (const Entity& entity : configuration.entities) names.insert(entity.name);
   for (const Sequence& sequence : configuration.sequences) {
-    if (!names.contains(sequence.entity)) throw Error(fmt::format("sequences: {} is no entity of the mapping", sequence.entity));
+    if (!names.contains(sequence.entity))
+      throw Error(fmt::format("sequences: {} is no entity of the mapping", sequence.entity));
   }
   std::set<std::string> values;
   for (const auto& [stage, value] : configuration.flag.values) {
@@ -292,8 +330,11 @@ bool fits(std::string_view pattern, std::string_view path) {
 bool any_fits(const std::set<std::string>& patterns, std::string_view method, std::string_view path) {
   for (const std::string& pattern : patterns) {
     const auto space = pattern.find(' ');
-    const std::string_view wanted = space == std::string::npos ? std::string_view() : std::string_view(pattern).substr(0, space);
-    if ((wanted.empty() || wanted == method) && fits(std::string_view(pattern).substr(space == std::string::npos ? 0 : space + 1), path)) return true;
+    const std::string_view wanted =
+        space == std::string::npos ? std::string_view() : std::string_view(pattern).substr(0, space);
+    if ((wanted.empty() || wanted == method) &&
+        fits(std::string_view(pattern).substr(space == std::string::npos ? 0 : space + 1), path))
+      return true;
   }
   return false;
 }
@@ -301,11 +342,14 @@ bool any_fits(const std::set<std::string>& patterns, std::string_view method, st
 }  // namespace
 
 bool Configuration::is_read(std::string_view method, std::string_view target) const {
-  if (any_fits(writes, method, target)) return false;
-  return replay::safe(method) || any_fits(reads, method, target);
+  const std::string_view path = replay::path_of(target);
+  if (any_fits(writes, method, path)) return false;
+  return replay::safe(method) || any_fits(reads, method, path);
 }
 
-bool Configuration::is_business(std::string_view target) const { return !any_fits(not_business, "", target); }
+bool Configuration::is_business(std::string_view target) const {
+  return !any_fits(not_business, "", replay::path_of(target));
+}
 
 Configuration load_configuration(const std::string& path) {
   Configuration configuration;
@@ -316,7 +360,8 @@ Configuration load_configuration(const std::string& path) {
   } catch (const YAML::BadFile&) {
     throw Error(fmt::format("cannot read the configuration {}; `rehearse init` writes one", path));
   } catch (const YAML::Exception& problem) {
-    throw Error(fmt::format("{}, line {}: {}; indent with spaces and quote values that hold a colon", path, problem.mark.line + 1, problem.msg));
+    throw Error(fmt::format("{}, line {}: {}; indent with spaces and quote values that hold a colon", path,
+                            problem.mark.line + 1, problem.msg));
   }
   try {
     Section section(root, "");
@@ -341,7 +386,9 @@ Configuration load_configuration(const std::string& path) {
     auto& contract = configuration.contract;
     contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});
     contract.legacy_gone = answer_of(section.section("legacy_gone"), {410, {}, ""});
-    contract.compared_headers = {"Content-Type", "Content-Encoding", "Location", "ETag", "Cache-Control", "Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Link", "Vary", "Accept-Ranges"};
+    contract.compared_headers = {
+        "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
+        "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
     if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
     contract.stage_header = configuration.stage.header;
     for (const auto& [stage, value] : configuration.flag.values) contract.stage_values[value] = stage;
@@ -352,11 +399,13 @@ Configuration load_configuration(const std::string& path) {
     poison.expect_nothing_else();
     Section live = section.section("live");
     const std::string policy = live.text("legacy_failure", "fails the request");
-    if (policy != "fails the request" && policy != "hidden") throw Error("live.legacy_failure must be \"fails the request\" or \"hidden\"");
+    if (policy != "fails the request" && policy != "hidden")
+      throw Error("live.legacy_failure must be \"fails the request\" or \"hidden\"");
     contract.legacy_failure_fails_request = policy == "fails the request";
     live.expect_nothing_else();
     Section faults = section.section("faults");
-    configuration.fault_steps = static_cast<std::size_t>(faults.integer("steps", static_cast<std::int64_t>(configuration.fault_steps)));
+    configuration.fault_steps =
+        static_cast<std::size_t>(faults.integer("steps", static_cast<std::int64_t>(configuration.fault_steps)));
     contract.fault_latency_ns = std::chrono::nanoseconds(faults.duration("latency", milliseconds(2'000))).count();
     faults.expect_nothing_else();
     for (const std::string& read : section.texts("reads")) configuration.reads.insert(read);
@@ -365,7 +414,9 @@ Configuration load_configuration(const std::string& path) {
     for (const std::string& other : section.texts("not_business")) configuration.not_business.insert(other);
     for (const std::string& edge : section.texts("guards")) {
       const auto parsed = properties::edge_named(edge);
-      if (!parsed) throw Error(fmt::format("guards: {:?} is no edge; write from:to with neighbouring stages, such as read-only:shadow", edge));
+      if (!parsed)
+        throw Error(fmt::format(
+            "guards: {:?} is no edge; write from:to with neighbouring stages, such as read-only:shadow", edge));
       configuration.guards.push_back(*parsed);
     }
     configuration.waived = section.pairs("waived");
@@ -374,9 +425,7 @@ Configuration load_configuration(const std::string& path) {
     configuration.command_deadline = section.duration("command_deadline", configuration.command_deadline);
     take_mapping(section, configuration);
     if (const std::string mapping = beside(path, section.text("mapping", "")); !mapping.empty()) {
-      Section included(YAML::LoadFile(mapping), fs::path(mapping).filename().string());
-      take_mapping(included, configuration);
-      included.expect_nothing_else();
+      take_mapping_file(mapping, configuration);
     }
     section.expect_nothing_else();
     check(configuration);

@@ -17,64 +17,65 @@ namespace rehearse::harness {
 using std::chrono::milliseconds;
 
 struct ServiceSettings {
-  std::vector<std::string> urls;   // the first is played against; every one must serve the stage
-  std::string start;               // shell commands; both or neither
+  std::vector<std::string> urls;  // the first is played against; every one must serve the stage
+  std::string start;              // shell commands; both or neither
   std::string stop;
-  bool writes_allowed = false;     // `writes: allowed`
-  std::string requests_path;       // where the service counts its requests, in the Prometheus text format; empty when it does not
+  bool writes_allowed = false;  // `writes: allowed`
+  std::string
+      requests_path;  // where the service counts its requests, in the Prometheus text format; empty when it does not
   std::string requests_metric;
 };
 
 struct DatabaseSettings {
-  std::string dsn;                 // libpq connection string or URI; never printed
-  bool disposable = false;         // may be altered and restored
-  std::string template_name;       // restored from this database ...
-  std::string restore;             // ... or by this shell command
+  std::string dsn;            // libpq connection string or URI; never printed
+  bool disposable = false;    // may be altered and restored
+  std::string template_name;  // restored from this database ...
+  std::string restore;        // ... or by this shell command
 };
 
 struct FlagSettings {
   enum class Kind { flagd_file, ofrep, command } kind = Kind::flagd_file;
-  std::string path;                // flagd_file: the JSON file that the services watch
-  std::string listen;              // ofrep: "127.0.0.1:8016", where rehearse answers OFREP evaluations
-  std::string set;                 // command: a shell command; {} stands for the value
+  std::string path;    // flagd_file: the JSON file that the services watch
+  std::string listen;  // ofrep: "127.0.0.1:8016", where rehearse answers OFREP evaluations
+  std::string set;     // command: a shell command; {} stands for the value
   std::string key = "migration-stage";
   std::map<properties::Stage, std::string> values;
-  milliseconds propagation{500};   // g
+  milliseconds propagation{500};  // g
 };
 
 // How a service tells which stage it serves: a header of every answer, or a field of one endpoint.
 struct StageSettings {
   std::string header = "Migration-Stage";
-  std::string path = "/healthz";   // asked to learn the stage
-  std::string json;                // RFC 6901 pointer into the answer of `path`; then `header` is empty
+  std::string path = "/healthz";  // asked to learn the stage
+  std::string json;               // RFC 6901 pointer into the answer of `path`; then `header` is empty
 };
 
 struct AlertSettings {
   std::string path = "/metrics";
   std::string metric = "migration_alerts_total";
-  std::string log;                 // NDJSON file with a line an alert; empty when there is none
-  std::map<std::string, std::string> fields;   // our name → the log's: event, store, stage, operation, entity, key
-  std::string event = "alert";     // the value of `event` in the lines that count
+  std::string log;                            // NDJSON file with a line an alert; empty when there is none
+  std::map<std::string, std::string> fields;  // our name → the log's: event, store, stage, operation, entity, key
+  std::string event = "alert";                // the value of `event` in the lines that count
 };
 
 struct Entity {
   std::string name;
-  std::vector<std::string> key;    // its key columns, in the SELECTs' words
-  std::string legacy;              // SELECTs with the same columns in the same order
+  std::vector<std::string> key;  // its key columns, in the SELECTs' words
+  std::string legacy;            // SELECTs with the same columns in the same order
   std::string new_;
 };
 
 struct Sequence {
-  std::string entity;              // whose key it numbers
-  std::string legacy;              // the sequences
+  std::string entity;  // whose key it numbers
+  std::string legacy;  // the sequences
   std::string new_;
-  std::string column = "id";       // of the entity's SELECT
+  std::string column = "id";  // of the entity's SELECT
 };
 
 struct Configuration {
-  std::string path;                // of the file itself
+  std::string path;  // of the file itself
   std::string title = "migration";
-  std::string traffic;             // capture or traffic file
+  std::string traffic;  // capture or traffic file
   ServiceSettings legacy;
   ServiceSettings new_;
   DatabaseSettings legacy_database;
@@ -82,24 +83,24 @@ struct Configuration {
   FlagSettings flag;
   StageSettings stage;
   AlertSettings alerts;
-  std::string copy_forward;        // shell commands: legacy → new, new → legacy
+  std::string copy_forward;  // shell commands: legacy → new, new → legacy
   std::string copy_backward;
-  std::string poison_legacy;       // SQL that changes what reads show: proves which database they come from
+  std::string poison_legacy;  // SQL that changes what reads show: proves which database they come from
   std::string poison_new;
   properties::Contract contract;
-  std::set<std::string> reads;     // "POST /orders/search": safe whatever the method says; {} stands for any segment
-  std::set<std::string> writes;    // the other way round: "GET /counter/next"
-  std::set<std::string> not_business;   // paths that answer in every stage: health, metrics
+  std::set<std::string> reads;   // "POST /orders/search": safe whatever the method says; {} stands for any segment
+  std::set<std::string> writes;  // the other way round: "GET /counter/next"
+  std::set<std::string> not_business;  // paths that answer in every stage: health, metrics
   std::vector<Entity> entities;
   std::vector<Sequence> sequences;
-  std::map<std::string, std::string> ignored_legacy_tables;   // table → reason
+  std::map<std::string, std::string> ignored_legacy_tables;  // table → reason
   std::map<std::string, std::string> ignored_new_tables;
-  std::vector<properties::Edge> guards;   // edges that the new service itself refuses when their condition does not hold
-  std::map<std::string, std::string> waived;   // invariant → reason
-  std::size_t fault_steps = 300;   // how much of the plan is played while something is broken
-  milliseconds deadline{10'000};   // of one request
-  milliseconds quiet{5'000};       // the databases must come to rest within
-  milliseconds command_deadline{120'000};   // of one shell command
+  std::vector<properties::Edge> guards;  // edges that the new service itself refuses when their condition does not hold
+  std::map<std::string, std::string> waived;  // invariant → reason
+  std::size_t fault_steps = 300;              // how much of the plan is played while something is broken
+  milliseconds deadline{10'000};              // of one request
+  milliseconds quiet{5'000};                  // the databases must come to rest within
+  milliseconds command_deadline{120'000};     // of one shell command
 
   // True when the request is believed to change nothing.
   [[nodiscard]] bool is_read(std::string_view method, std::string_view target) const;

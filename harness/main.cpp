@@ -13,9 +13,12 @@ std::atomic<bool> stop_requested{false};
 
 namespace {
 
-void request_stop(int) {
-  // A second signal ends the program at once: whoever asks twice means it.
-  if (stop_requested.exchange(true)) _exit(exit_interrupted);
+void request_stop(int signal) {
+  // A second Ctrl-C ends the program at once: whoever asks twice means it. A supervisor's SIGTERM beside the terminal's SIGINT
+  // is the same request, in whichever order they come.
+  static std::atomic<int> interrupts{0};
+  if (signal == SIGINT && ++interrupts > 1) _exit(exit_interrupted);
+  stop_requested = true;
 }
 
 std::string quoted_command_line(int argc, char** argv) {
@@ -25,17 +28,20 @@ std::string quoted_command_line(int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"rehearse proves each stage of a service migration before anyone takes it.\n"
-               "Exit status: 0 pass, 1 fail, 2 unknown, 3 usage, configuration or harness error, 130 interrupted."};
+  CLI::App app{
+      "rehearse proves each stage of a service migration before anyone takes it.\n"
+      "Exit status: 0 pass, 1 fail, 2 unknown, 3 usage, configuration or harness error, 130 interrupted."};
   app.set_version_flag("--version", std::string("rehearse ") + REHEARSE_VERSION);
   app.require_subcommand(1);
   int status = exit_pass;
 
   GateArguments gating;
   gating.repeat = quoted_command_line(argc, argv);
-  auto* gate_command = app.add_subcommand("gate", "rehearse the stages and edges, and say whether the migration is safe");
+  auto* gate_command =
+      app.add_subcommand("gate", "rehearse the stages and edges, and say whether the migration is safe");
   gate_command->add_option("-c,--config", gating.config, "the configuration")->capture_default_str();
-  gate_command->add_option("--stage", gating.stages, "only this stage (repeatable): off, read-only, shadow, live, completed");
+  gate_command->add_option("--stage", gating.stages,
+                           "only this stage (repeatable): off, read-only, shadow, live, completed");
   gate_command->add_option("--edge", gating.edges, "only this edge (repeatable): FROM:TO");
   gate_command->add_option("--traffic", gating.traffic, "play this capture instead of the configuration's");
   gate_command->add_option("-o,--out", gating.out, "directory of the report files")->capture_default_str();
@@ -53,7 +59,8 @@ int run(int argc, char** argv) {
   auto* init_command = app.add_subcommand("init", "write a commented configuration");
   init_command->add_option("--legacy", initial.legacy_url, "URL of the legacy service");
   init_command->add_option("--new", initial.new_url, "URL of the new service");
-  init_command->add_option("--legacy-dsn", initial.legacy_dsn, "the legacy database, to propose the mapping; not written to the file");
+  init_command->add_option("--legacy-dsn", initial.legacy_dsn,
+                           "the legacy database, to propose the mapping; not written to the file");
   init_command->add_option("--new-dsn", initial.new_dsn, "the new database");
   init_command->add_option("--traffic", initial.traffic, "the capture");
   init_command->add_option("-o,--output", initial.output, "the file to write")->capture_default_str();
@@ -72,7 +79,8 @@ int run(int argc, char** argv) {
 
   std::vector<std::string> captures;
   std::string output = "capture.traffic";
-  auto* import_command = app.add_subcommand("import", "turn captures (pcap, pcapng) into a traffic file, with a certificate of what is missing");
+  auto* import_command = app.add_subcommand(
+      "import", "turn captures (pcap, pcapng) into a traffic file, with a certificate of what is missing");
   import_command->add_option("captures", captures, "the files")->required();
   import_command->add_option("-o,--output", output, "the traffic file")->capture_default_str();
   import_command->add_flag("--json", json, "print the certificate as JSON");
@@ -89,9 +97,12 @@ int run(int argc, char** argv) {
   auto* play_command = app.add_subcommand("play", "play a capture, a traffic file or a plan against one service");
   play_command->add_option("traffic", playing.traffic, "the file")->required();
   play_command->add_option("--target", playing.target, "http://host:port")->required();
-  play_command->add_option("--speed", playing.speed, "1 = as captured, 2 = twice as fast, 0 = as fast as the causes allow")->capture_default_str();
+  play_command
+      ->add_option("--speed", playing.speed, "1 = as captured, 2 = twice as fast, 0 = as fast as the causes allow")
+      ->capture_default_str();
   play_command->add_option("--history", playing.history, "the history file to write")->capture_default_str();
-  play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")->check(CLI::IsMember({"allowed", "refused"}));
+  play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")
+      ->check(CLI::IsMember({"allowed", "refused"}));
   play_command->add_flag("--dry-run", playing.dry_run, "print the plan and send nothing");
   play_command->callback([&] {
     playing.writes = writes == "allowed";

@@ -51,12 +51,14 @@ Plan read_back_of(const std::vector<const History*>& histories) {
   }
   for (auto history = histories.rbegin(); history != histories.rend(); ++history) {
     for (const Record& record : (*history)->records) {
-      const bool list = record.request.method == "GET" && record.response.status == 200 && record.request.target.find('?') != std::string::npos;
+      const bool list = record.request.method == "GET" && record.response.status == 200 &&
+                        record.request.target.find('?') != std::string::npos;
       if (list) add(record.request.target, max_read_backs);
     }
   }
   Plan plan;
-  for (const std::string& target : targets) plan.steps.push_back(step_of(plan.steps.size(), {"GET", target, {{"Accept", "*/*"}}, ""}, true));
+  for (const std::string& target : targets)
+    plan.steps.push_back(step_of(plan.steps.size(), {"GET", target, {{"Accept", "*/*"}}, ""}, true));
   return plan;
 }
 
@@ -65,7 +67,8 @@ Plan one_of_each_route(const Configuration& configuration, const Plan& plan, con
   std::set<std::string> routes;
   for (const bool read : {false, true}) {
     for (const Step& step : plan.steps) {
-      if (!step.request || step.read != read || (read && writes_only) || chosen.steps.size() >= max_direct_requests) continue;
+      if (!step.request || step.read != read || (read && writes_only) || chosen.steps.size() >= max_direct_requests)
+        continue;
       if (!configuration.is_business(replay::path_of(step.request->target))) continue;
       const Record* answer = replay::record_of(oracle, step.id);
       if (answer != nullptr && (answer->response.status == 405 || answer->response.status == 501)) continue;

@@ -20,8 +20,8 @@ inline constexpr std::size_t max_traced_refusals = 12;
 
 // One request of each business route of the plan, writes first, or writes only; none that the oracle answered with 405 or 501,
 // for those are no operations.
-[[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan, const replay::History& oracle,
-                                             bool writes_only);
+[[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan,
+                                             const replay::History& oracle, bool writes_only);
 
 // Writes that the history shows as refused (4xx, or 503 with Retry-After), one of each route and status.
 [[nodiscard]] std::vector<replay::Record> refusals_of(const replay::History& history);

@@ -7,8 +7,8 @@
 namespace rehearse::harness {
 
 struct CommandResult {
-  int status = -1;          // the exit status; 128 + signal when a signal ended it; -1 when it ran out of time
-  std::string output;       // the end of what it wrote to standard output and standard error
+  int status = -1;     // the exit status; 128 + signal when a signal ended it; -1 when it ran out of time
+  std::string output;  // the end of what it wrote to standard output and standard error
   double seconds = 0;
 };
 

@@ -6,14 +6,11 @@
 #include <chrono>
 #include <thread>
 
-#include "harness/databases/comparison.h"
-#include "harness/databases/fault.h"
-#include "harness/databases/restore.h"
-#include "harness/databases/watch.h"
 #include "harness/probes.h"
 #include "harness/process.h"
 #include "harness/services.h"
 #include "harness/stage_control.h"
+#include "harness/stores.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
 #include "replay/player.h"
@@ -30,23 +27,24 @@ using properties::Stage;
 using replay::History;
 using replay::Plan;
 
-constexpr const char* legacy_name = "the legacy database";
-constexpr const char* new_name = "the new database";
 constexpr const char* oracle_1 = properties::first_oracle;
 constexpr const char* oracle_2 = properties::second_oracle;
 constexpr const char* reads_1 = "oracle of reads 1";
 constexpr const char* reads_2 = "oracle of reads 2";
-// Databases that a rehearsal keeps beside the rehearsed ones, and drops when it ends.
-constexpr const char* kept_oracle_1 = "rehearse_oracle_1";
-constexpr const char* kept_oracle_2 = "rehearse_oracle_2";
-constexpr const char* kept_copy = "rehearse_copied";
+// So many answers beyond the bound prove that a fault is not hidden; waiting for hundreds more proves nothing else.
+constexpr std::size_t max_late_answers = 3;
 
 struct Interrupted {};
 
 class Rehearsal {
  public:
   Rehearsal(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options)
-      : config_(configuration), plan_(plan), options_(options), stages_(configuration), writer_(options.history_path) {
+      : config_(configuration),
+        plan_(plan),
+        options_(options),
+        stages_(configuration),
+        writer_(options.history_path),
+        stores_(configuration) {
     evidence_.contract = config_.contract;
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
@@ -113,66 +111,46 @@ class Rehearsal {
 
   void check_permissions() const {
     if (!config_.legacy.writes_allowed || !config_.new_.writes_allowed) {
-      throw Error("a rehearsal writes to both services: write `writes: allowed` beside services.legacy and services.new when they are not production");
+      throw Error(
+          "a rehearsal writes to both services: write `writes: allowed` beside services.legacy and services.new when "
+          "they are not production");
     }
-    for (const auto& [database, name] : {std::pair(&config_.legacy_database, legacy_name), std::pair(&config_.new_database, new_name)}) {
-      if (!database->disposable) throw Error(fmt::format("{} is not to be altered, and a rehearsal restores and breaks it: if it may be lost, write disposable: true beside its dsn", name));
-      static_cast<void>(Session(database->dsn, name));   // a restore would make the database that a wrong name names
+    for (const auto& [database, name] : {std::pair(&config_.legacy_database, Stores::legacy_name),
+                                         std::pair(&config_.new_database, Stores::new_name)}) {
+      if (!database->disposable)
+        throw Error(
+            fmt::format("{} is not to be altered, and a rehearsal restores and breaks it: if it may be lost, write "
+                        "disposable: true beside its dsn",
+                        name));
+      static_cast<void>(Session(database->dsn, name));  // a restore would make the database that a wrong name names
     }
-    if (plan_.steps.empty()) throw Error("the traffic holds no exchange that can be played; see `rehearse show` for what it holds and why it was left out");
+    if (plan_.steps.empty())
+      throw Error(
+          "the traffic holds no exchange that can be played; see `rehearse show` for what it holds and why it was left "
+          "out");
   }
 
   // -- the databases ---------------------------------------------------------------------------------------------------
 
   void restore_both() {
-    sessions_.reset();
-    restore(config_.legacy_database, legacy_name, config_.command_deadline);
-    restore(config_.new_database, new_name, config_.command_deadline);
+    stores_.restore_seeded();
     stages_.forget_copy();
   }
 
   // Both databases as they were right behind the copy, without copying again.
   void restore_copied() {
-    sessions_.reset();
-    restore(config_.legacy_database, legacy_name, config_.command_deadline);
-    restore_from(config_.new_database, new_name, kept_copy);
+    stores_.restore_copied();
     stages_.remember_copy();
   }
 
-  static TableNames names_of(const std::map<std::string, std::string>& tables) {
-    TableNames names;
-    for (const auto& [name, reason] : tables) names.insert(name);
-    return names;
-  }
-
-  [[nodiscard]] Watch watch_legacy(Watch::Depth depth) const { return {config_.legacy_database.dsn, legacy_name, depth, names_of(config_.ignored_legacy_tables)}; }
-  [[nodiscard]] Watch watch_new(Watch::Depth depth) const { return {config_.new_database.dsn, new_name, depth, names_of(config_.ignored_new_tables)}; }
-
-  struct Sessions {
-    Session legacy;
-    Session new_;
-  };
-
-  Sessions& sessions() {
-    if (!sessions_) sessions_.emplace(Sessions{Session(config_.legacy_database.dsn, legacy_name), Session(config_.new_database.dsn, new_name)});
-    return *sessions_;
-  }
-
-  Comparison compare_stores() {
-    return compare(config_.entities, {&sessions().legacy, "legacy database", true}, {&sessions().new_, "new database", false});
-  }
-
   Comparison compare_with_oracle(bool new_store) {
-    Session oracle(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
     auto plays = evidence_.earlier_plays(current_);
     plays.push_back(&evidence_.histories.at(current_.played));
-    const auto pairs = properties::correspondence(evidence_.histories.at(oracle_1), plays);
-    const Side store = new_store ? Side{&sessions().new_, "new database", false, &pairs} : Side{&sessions().legacy, "legacy database", true, &pairs};
-    return compare(config_.entities, store, {&oracle, "oracle", true}, &volatile_cells_);
+    return stores_.compare_with_oracle(new_store, properties::correspondence(evidence_.histories.at(oracle_1), plays));
   }
 
   void compare_all(Section& section, bool stores) {
-    if (stores) section.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    if (stores) section.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     if (properties::new_store_is_authoritative(section.stage)) {
       section.comparisons[std::string(properties::new_against_oracle)] = compare_with_oracle(true);
     } else {
@@ -182,9 +160,10 @@ class Rehearsal {
 
   void look_at_ids(Section& section) {
     try {
-      section.ids = id_spaces(config_, sessions().legacy, sessions().new_);
+      section.ids = stores_.ids();
     } catch (const Error& problem) {
-      for (const char* invariant : {"G9", "R5"}) section.not_done.try_emplace(invariant, fmt::format("the sequences could not be read: {}", problem.what()));
+      for (const char* invariant : {"G9", "R5"})
+        section.not_done.try_emplace(invariant, fmt::format("the sequences could not be read: {}", problem.what()));
     }
   }
 
@@ -193,7 +172,8 @@ class Rehearsal {
   [[nodiscard]] const std::string& legacy_url() const { return config_.legacy.urls.front(); }
   [[nodiscard]] const std::string& new_url() const { return config_.new_.urls.front(); }
 
-  const History& play(const std::string& name, const Plan& plan, const std::string& target, std::vector<replay::Binding> earlier = {}) {
+  const History& play(const std::string& name, const Plan& plan, const std::string& target,
+                      std::vector<replay::Binding> earlier = {}) {
     if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
     replay::PlayOptions options;
     options.name = name;
@@ -203,16 +183,22 @@ class Rehearsal {
     options.whole = &plan_;
     options.earlier = std::move(earlier);
     options.stop = options_.stop;
+    const bool bounded = current_.fault != Fault::none && current_.fault != Fault::legacy_stopped;
+    options.enough = [&, late = std::size_t{0}](const replay::Record& record) mutable {
+      late += bounded && record.done_ns - record.sent_ns > config_.contract.fault_latency_ns;
+      return late >= max_late_answers;
+    };
     if (options_.on_progress) {
       options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
     }
     History history = replay::play(plan, options);
-    writer_.add(history);   // on disk before anything is judged
+    writer_.add(history);  // on disk before anything is judged
     return evidence_.histories[name] = std::move(history);
   }
 
   // Plays against the new service and gathers what every section gathers.
-  void play_section(Section& section, const std::string& name, const Plan& plan, std::vector<replay::Binding> earlier = {}) {
+  void play_section(Section& section, const std::string& name, const Plan& plan,
+                    std::vector<replay::Binding> earlier = {}) {
     const AlertReader alerts(config_);
     const auto before = poll_stages(config_);
     section.played = name;
@@ -224,7 +210,7 @@ class Rehearsal {
     section.polls.insert(section.polls.end(), after.begin(), after.end());
   }
 
-  void wait_until_quiet(Section& section) { section.quiet = wait_for_rest(sessions().legacy, sessions().new_, config_.quiet); }
+  void wait_until_quiet(Section& section) { section.quiet = stores_.come_to_rest(); }
 
   void begin(const std::string& name, Stage stage) {
     current_ = Section{};
@@ -248,19 +234,17 @@ class Rehearsal {
     stages_.go_to(Stage::off);
     restore_both();
     {
-      Watch watch = watch_legacy(Watch::Depth::log);
+      Watch watch = stores_.watch_legacy(Watch::Depth::log);
       play(oracle_1, plan_, legacy_url());
       oracle_changes_ = watch.lap();
       if (!watch.has_commit_log()) oracle_changes_.known = false;
     }
-    keep_as(config_.legacy_database, legacy_name, kept_oracle_1);
+    stores_.keep_oracle(1);
     restore_both();
     play(oracle_2, plan_, legacy_url());
-    keep_as(config_.legacy_database, legacy_name, kept_oracle_2);
-    Session first(with_database(config_.legacy_database.dsn, kept_oracle_1), "the oracle's database");
-    Session second(with_database(config_.legacy_database.dsn, kept_oracle_2), "the oracle's second database");
-    const auto pairs = properties::correspondence(evidence_.histories.at(oracle_1), {&evidence_.histories.at(oracle_2)});
-    volatile_cells_ = differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true, &pairs});
+    stores_.keep_oracle(2);
+    stores_.learn_volatile_cells(
+        properties::correspondence(evidence_.histories.at(oracle_1), {&evidence_.histories.at(oracle_2)}));
     if (!selected(Stage::read_only)) return;
     const Plan reads = reads_of(plan_);
     restore_both();
@@ -272,24 +256,28 @@ class Rehearsal {
 
   void rehearse_stage(Stage stage) {
     switch (stage) {
-      case Stage::off: return rehearse_off();
-      case Stage::read_only: return rehearse_read_only();
-      case Stage::shadow: return rehearse_shadow();
-      case Stage::live: return rehearse_live();
-      case Stage::completed: return rehearse_completed();
+      case Stage::off:
+        return rehearse_off();
+      case Stage::read_only:
+        return rehearse_read_only();
+      case Stage::shadow:
+        return rehearse_shadow();
+      case Stage::live:
+        return rehearse_live();
+      case Stage::completed:
+        return rehearse_completed();
     }
   }
 
   // Restores to the state behind the copy, making it when this is the first time, and goes to the stage.
   std::int64_t arrive_copied(Stage stage) {
-    if (!copy_kept_) {
+    if (!stores_.copy_kept()) {
       stages_.go_to(Stage::read_only);
       restore_both();
       if (!stages_.copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
-      keep_as(config_.new_database, new_name, kept_copy);
-      copy_kept_ = true;
+      stores_.keep_copy();
     }
-    restore_copied();   // before the flips, whose guards look at the databases, and after them, for what the flips wrote
+    restore_copied();  // before the flips, whose guards look at the databases, and after them, for what the flips wrote
     const std::int64_t settled = stages_.go_to(stage);
     restore_copied();
     return settled;
@@ -302,8 +290,8 @@ class Rehearsal {
     try_illegal_values();
     set_oracle(oracle_1, oracle_2);
     {
-      Watch legacy = watch_legacy(Watch::Depth::log);
-      StatementWatch new_(config_.new_database.dsn, new_name, names_of(config_.ignored_new_tables));
+      Watch legacy = stores_.watch_legacy(Watch::Depth::log);
+      StatementWatch new_ = stores_.watch_new_statements();
       play_section(current_, "off", plan_);
       current_.changes["legacy"] = legacy.lap();
       current_.oracle_changes["legacy"] = oracle_changes_;
@@ -322,15 +310,13 @@ class Rehearsal {
     restore_both();
     set_oracle(reads_1, reads_2);
     current_.copied = stages_.copy_forward();
-    current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     look_at_ids(current_);
     look_for_unmapped_tables();
-    sessions_.reset();
-    keep_as(config_.new_database, new_name, kept_copy);
-    copy_kept_ = *current_.copied;
+    if (*current_.copied) stores_.keep_copy();
     {
-      Watch legacy = watch_legacy(Watch::Depth::content);
-      Watch new_ = watch_new(Watch::Depth::content);
+      Watch legacy = stores_.watch_legacy(Watch::Depth::content);
+      Watch new_ = stores_.watch_new(Watch::Depth::content);
       play_section(current_, "read-only", plan_);
       send_directly(true);
       current_.changes["legacy"] = legacy.lap();
@@ -341,17 +327,23 @@ class Rehearsal {
     end();
   }
 
-  void rehearse_shadow() {
-    begin("shadow", Stage::shadow);
-    current_.served_from_ns = arrive_copied(Stage::shadow);
+  // Shadow and live differ in where reads come from, which altering the other database by hand shows.
+  void rehearse_dual(Stage stage, const std::string& reads_invariant, const DatabaseSettings& other,
+                     const char* other_name, const std::string& poison) {
+    begin(std::string(name_of(stage)), stage);
+    current_.served_from_ns = arrive_copied(stage);
     set_oracle(oracle_1, oracle_2);
-    play_section(current_, "shadow", plan_);
+    play_section(current_, current_.name, plan_);
     wait_until_quiet(current_);
     compare_all(current_, true);
     look_at_ids(current_);
     trace_refusals();
-    poison_and_read("S2", config_.new_database, new_name, config_.poison_new);
+    poison_and_read(reads_invariant, other, other_name, poison);
     end();
+  }
+
+  void rehearse_shadow() {
+    rehearse_dual(Stage::shadow, "S2", config_.new_database, Stores::new_name, config_.poison_new);
     rehearse_fault("shadow, new database stopped", Stage::shadow, Fault::new_database_stopped);
     if (guarded(Stage::shadow, Stage::live)) try_flip_with_open_alert(Stage::shadow, Stage::live);
     rehearse_fault("shadow, new database read-only", Stage::shadow, Fault::new_database_read_only);
@@ -360,16 +352,7 @@ class Rehearsal {
   }
 
   void rehearse_live() {
-    begin("live", Stage::live);
-    current_.served_from_ns = arrive_copied(Stage::live);
-    set_oracle(oracle_1, oracle_2);
-    play_section(current_, "live", plan_);
-    wait_until_quiet(current_);
-    compare_all(current_, true);
-    look_at_ids(current_);
-    trace_refusals();
-    poison_and_read("V1", config_.legacy_database, legacy_name, config_.poison_legacy);
-    end();
+    rehearse_dual(Stage::live, "V1", config_.legacy_database, Stores::legacy_name, config_.poison_legacy);
     if (guarded(Stage::live, Stage::completed)) {
       open_alerts_in_live();
       try_flip_with_open_alert(Stage::live, Stage::completed);
@@ -382,7 +365,7 @@ class Rehearsal {
     current_.served_from_ns = arrive_copied(Stage::completed);
     set_oracle(oracle_1, oracle_2);
     {
-      StatementWatch legacy(config_.legacy_database.dsn, legacy_name, names_of(config_.ignored_legacy_tables));
+      StatementWatch legacy = stores_.watch_legacy_statements();
       const auto before = legacy_requests();
       play_section(current_, "completed", plan_);
       const auto after = legacy_requests();
@@ -415,7 +398,7 @@ class Rehearsal {
     fault == Fault::legacy_stopped ? play_without_legacy(part) : play_with_broken_new_database(part, fault);
     if (stage == Stage::shadow && fault != Fault::legacy_stopped) {
       wait_until_quiet(current_);
-      current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+      current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     }
     end();
   }
@@ -424,24 +407,24 @@ class Rehearsal {
     const auto how = fault == Fault::new_database_stopped     ? BrokenDatabase::How::stopped
                      : fault == Fault::new_database_read_only ? BrokenDatabase::How::read_only
                                                               : BrokenDatabase::How::hung;
-    sessions_.reset();
-    BrokenDatabase broken(config_.new_database, new_name, how);
+    BrokenDatabase broken = stores_.break_new(how);
     play_section(current_, current_.name, part);
     broken.mend();
   }
 
   void play_without_legacy(const Plan& part) {
-    const std::string invariant = current_.stage == Stage::completed ? "C3" : current_.stage == Stage::live ? "V3" : "S4";
+    const std::string invariant = current_.stage == Stage::completed ? "C3"
+                                  : current_.stage == Stage::live    ? "V3"
+                                                                     : "S4";
     if (config_.legacy.stop.empty()) {
       current_.not_done[invariant] = "services.legacy.stop and start are not configured";
       return;
     }
     run_or_throw(config_.legacy.stop, config_.command_deadline, "stopping the legacy service");
-    sessions_.reset();
     try {
-      BrokenDatabase broken(config_.legacy_database, legacy_name, BrokenDatabase::How::stopped);
+      BrokenDatabase broken = stores_.break_legacy(BrokenDatabase::How::stopped);
       const AlertReader alerts(config_);
-      Watch new_ = watch_new(Watch::Depth::content);
+      Watch new_ = stores_.watch_new(Watch::Depth::content);
       current_.played = current_.name;
       current_.planned = static_cast<std::int64_t>(part.steps.size());
       play(current_.name, part, new_url());
@@ -450,7 +433,8 @@ class Rehearsal {
       current_.changes["new"] = new_.lap();
       broken.mend();
     } catch (...) {
-      static_cast<void>(harness::run(config_.legacy.start, config_.command_deadline));   // whatever happens: leave it running
+      static_cast<void>(
+          harness::run(config_.legacy.start, config_.command_deadline));  // whatever happens: leave it running
       throw;
     }
     run_or_throw(config_.legacy.start, config_.command_deadline, "starting the legacy service again");
@@ -473,9 +457,11 @@ class Rehearsal {
   }
 
   void try_illegal_values() {
-    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::live), "off → live is not an edge", "G14"));
+    current_.flag_trials.push_back(
+        stages_.attempt(config_.flag.values.at(Stage::live), "off → live is not an edge", "G14"));
     current_.flag_trials.push_back(stages_.attempt("rehearse-no-such-stage", "it is no stage", "G14"));
-    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::off), "it is the stage that is served", "G14"));
+    current_.flag_trials.push_back(
+        stages_.attempt(config_.flag.values.at(Stage::off), "it is the stage that is served", "G14"));
   }
 
   // With an alert left open by a fault, the data differs, and the flip would lose it.
@@ -483,7 +469,8 @@ class Rehearsal {
     const Edge edge{from, to};
     begin(name_of(edge) + " with an open alert", to);
     current_.edge = edge;
-    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(to), "a write is missing in one database and its alert is open",
+    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(to),
+                                                   "a write is missing in one database and its alert is open",
                                                    std::string(invariant_of(edge))));
     end();
   }
@@ -491,21 +478,20 @@ class Rehearsal {
   // In live a new database that refuses writes fails the requests, but legacy has taken them: their alerts stay open.
   void open_alerts_in_live() {
     restore_copied();
-    sessions_.reset();
-    BrokenDatabase broken(config_.new_database, new_name, BrokenDatabase::How::read_only);
+    BrokenDatabase broken = stores_.break_new(BrokenDatabase::How::read_only);
     play("live, new database read-only", slice(plan_, 0, config_.fault_steps), new_url());
     broken.mend();
     // What one instance could not write down while its database refused, another instance learns of only now.
     std::this_thread::sleep_for(config_.flag.propagation);
-    static_cast<void>(wait_for_rest(sessions().legacy, sessions().new_, config_.quiet));
+    static_cast<void>(stores_.come_to_rest());
   }
 
   void trace_refusals() {
     const History& played = evidence_.histories.at(current_.played);
     const auto refusals = refusals_of(played);
     if (refusals.empty()) return;
-    Watch legacy = watch_legacy(Watch::Depth::log);
-    Watch new_ = watch_new(Watch::Depth::log);
+    Watch legacy = stores_.watch_legacy(Watch::Depth::log);
+    Watch new_ = stores_.watch_new(Watch::Depth::log);
     History history;
     history.name = current_.name + ": refused writes, one at a time";
     history.target = new_url();
@@ -526,7 +512,8 @@ class Rehearsal {
 
   void send_directly(bool writes_only) {
     current_.direct = current_.name + ": sent to the legacy service";
-    play(current_.direct, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), writes_only), legacy_url());
+    play(current_.direct, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), writes_only),
+         legacy_url());
   }
 
   std::optional<double> legacy_requests() const {
@@ -537,21 +524,20 @@ class Rehearsal {
   }
 
   void look_for_unmapped_tables() {
-    const auto legacy = unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
-    const auto new_ = unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
-    if (legacy.empty() && new_.empty()) return;
-    current_.not_done["R5"] = fmt::format("tables that no entity reads: legacy {}, new {}; map them, or name them in ignored_tables with a reason",
-                                          fmt::join(legacy, ", "), fmt::join(new_, ", "));
+    if (const std::string unmapped = stores_.unmapped(); !unmapped.empty()) current_.not_done["R5"] = unmapped;
   }
 
   // Alters one database by hand and reads the same things before and after: whose answers change is whose data is read.
-  void poison_and_read(const std::string& invariant, const DatabaseSettings& database, const std::string& what, const std::string& sql) {
+  void poison_and_read(const std::string& invariant, const DatabaseSettings& database, const std::string& what,
+                       const std::string& sql) {
     if (sql.empty()) {
-      current_.not_done[invariant] = fmt::format("poison.{} is not configured: give an UPDATE that changes what reads show", invariant == "S2" ? "new" : "legacy");
+      current_.not_done[invariant] =
+          fmt::format("poison.{} is not configured: give an UPDATE that changes what reads show",
+                      invariant == "S2" ? "new" : "legacy");
       return;
     }
     const Plan reads = read_back_of({&evidence_.histories.at(current_.played)});
-    const std::string around = what.substr(4) + " altered by hand";   // without "the "
+    const std::string around = what.substr(4) + " altered by hand";  // without "the "
     properties::PairedReads pair{around, current_.name + ": before, " + around, current_.name + ": after, " + around};
     play(pair.before, reads, new_url());
     const auto affected = Session(database.dsn, what).run(sql).affected;
@@ -568,7 +554,8 @@ class Rehearsal {
     begin(fmt::format("walk: {}", name_of(Edge{path[0], path[1]})), Stage::off);
     stages_.go_to(Stage::off);
     restore_both();
-    legs_ = static_cast<std::size_t>(std::count_if(path.begin(), path.end(), [](Stage stage) { return stage != Stage::read_only; }));
+    legs_ = static_cast<std::size_t>(
+        std::count_if(path.begin(), path.end(), [](Stage stage) { return stage != Stage::read_only; }));
     leg_ = 0;
     walked_.clear();
     bindings_.clear();
@@ -594,20 +581,21 @@ class Rehearsal {
     begin(name_of(edge), edge.to);
     current_.edge = edge;
     const bool both_before = edge.from == Stage::shadow || edge.from == Stage::live;
-    if (both_before) current_.comparisons["before the flip"] = compare_stores();
+    if (both_before) current_.comparisons["before the flip"] = stores_.compare();
     if (edge == Edge{Stage::read_only, Stage::shadow}) prepare_shadow();
     if (edge == Edge{Stage::completed, Stage::live}) prepare_live_again();
 
     std::vector<const History*> histories;
     for (const std::string& name : walked_) histories.push_back(&evidence_.histories.at(name));
     const Plan reads = read_back_of(histories);
-    properties::PairedReads pair{"the flip " + name_of(edge), fmt::format("walk {}: before {}", number, name_of(edge)), fmt::format("walk {}: after {}", number, name_of(edge))};
+    properties::PairedReads pair{"the flip " + name_of(edge), fmt::format("walk {}: before {}", number, name_of(edge)),
+                                 fmt::format("walk {}: after {}", number, name_of(edge))};
     play(pair.before, reads, new_url());
     current_.served_from_ns = stages_.flip(edge.to);
     current_.polls = poll_stages(config_);
     if (edge == Edge{Stage::completed, Stage::live}) {
       current_.copied = *current_.copied && stages_.copy_backward();
-      current_.comparisons["after the catch-up"] = compare_stores();
+      current_.comparisons["after the catch-up"] = stores_.compare();
     }
     play(pair.after, reads, new_url());
     current_.paired.push_back(std::move(pair));
@@ -624,18 +612,19 @@ class Rehearsal {
   // read-only → shadow: the guard is tried while the new database is empty, then the copy is made again.
   void prepare_shadow() {
     if (guarded(Stage::read_only, Stage::shadow)) {
-      sessions_.reset();
-      restore(config_.new_database, new_name, config_.command_deadline);
+      stores_.empty_new();
       stages_.forget_copy();
-      current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::shadow), "no copy was made since read-only was entered", "E2"));
+      current_.flag_trials.push_back(
+          stages_.attempt(config_.flag.values.at(Stage::shadow), "no copy was made since read-only was entered", "E2"));
     }
     current_.copied = stages_.copy_forward();
-    current_.comparisons["before the flip"] = compare_stores();
+    current_.comparisons["before the flip"] = stores_.compare();
   }
 
   void prepare_live_again() {
     if (guarded(Stage::completed, Stage::live)) {
-      current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(Stage::live), "legacy has not caught up", "E4'"));
+      current_.flag_trials.push_back(
+          stages_.attempt(config_.flag.values.at(Stage::live), "legacy has not caught up", "E4'"));
     }
     current_.copied = stages_.copy_backward();
   }
@@ -644,33 +633,33 @@ class Rehearsal {
     if (edge.from == Stage::off) {
       current_.copied = stages_.copy_forward();
       look_at_ids(current_);
-      current_.comparisons["after the copy"] = compare_stores();
+      current_.comparisons["after the copy"] = stores_.compare();
       return;
     }
-    Watch legacy = watch_legacy(Watch::Depth::content);
-    Watch new_ = watch_new(Watch::Depth::content);
+    Watch legacy = stores_.watch_legacy(Watch::Depth::content);
+    Watch new_ = stores_.watch_new(Watch::Depth::content);
     const std::string name = "writes in " + current_.name;
     play(name, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), true), new_url());
     current_.changes["legacy"] = legacy.lap();
     current_.changes["new"] = new_.lap();
-    current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
   }
 
   void play_walked_stage(const Edge& edge, std::size_t number, bool last) {
     set_oracle(oracle_1, oracle_2);
     const std::string name = fmt::format("walk {}: {}", number + 1, name_of(edge.to));
     if (edge.to == Stage::off) {
-      Watch new_ = watch_new(Watch::Depth::content);
+      Watch new_ = stores_.watch_new(Watch::Depth::content);
       play_leg(name, &current_);
       current_.changes["new"] = new_.lap();
     } else if (edge.to == Stage::completed) {
-      Watch legacy = watch_legacy(Watch::Depth::content);
+      Watch legacy = stores_.watch_legacy(Watch::Depth::content);
       play_leg(name, &current_);
       current_.changes["legacy"] = legacy.lap();
     } else {
       play_leg(name, &current_);
       wait_until_quiet(current_);
-      current_.comparisons[std::string(properties::legacy_against_new)] = compare_stores();
+      current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     }
     if (edge.to != Stage::off) look_at_ids(current_);
     if (last) compare_all(current_, false);
@@ -682,7 +671,7 @@ class Rehearsal {
     stages_.flip(Stage::read_only);
     const bool copied = stages_.copy_forward();
     section.copied = copied;
-    section.comparisons["after a second copy"] = compare_stores();
+    section.comparisons["after a second copy"] = stores_.compare();
     stages_.flip(Stage::off);
     writer_.add_document("evidence", to_json(evidence_));
   }
@@ -695,12 +684,11 @@ class Rehearsal {
         if (stages_.now() == Stage::completed) restore_copied();
         stages_.go_to(Stage::off);
       }
-    } catch (const StageNotServed&) {   // said already, by whatever did not follow
+    } catch (const StageNotServed&) {  // said already, by whatever did not follow
     } catch (const Error&) {
     }
     restore_both();
-    for (const char* name : {kept_oracle_1, kept_oracle_2}) drop(config_.legacy_database, legacy_name, name);
-    drop(config_.new_database, new_name, kept_copy);
+    stores_.drop_kept();
     writer_.add_document("evidence", to_json(evidence_));
   }
 
@@ -712,10 +700,8 @@ class Rehearsal {
   Evidence evidence_;
   Section current_;
   std::chrono::steady_clock::time_point started_;
-  std::optional<Sessions> sessions_;
-  VolatileCells volatile_cells_;
+  Stores stores_;
   properties::Changes oracle_changes_;
-  bool copy_kept_ = false;
   // the walk
   std::size_t legs_ = 1, leg_ = 0;
   std::vector<std::string> walked_;

@@ -6,8 +6,8 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +28,9 @@ struct Selection {
 
 struct RehearsalOptions {
   Selection selection;
-  std::string history_path;                                // where the history file is written
-  std::vector<std::pair<std::string, std::int64_t>> conservation;      // what became of the captured exchanges
-  std::vector<std::pair<std::string, std::string>> documents;          // written into the history file as they are
+  std::string history_path;                                        // where the history file is written
+  std::vector<std::pair<std::string, std::int64_t>> conservation;  // what became of the captured exchanges
+  std::vector<std::pair<std::string, std::string>> documents;      // written into the history file as they are
   std::function<void(const std::string& section)> on_section;
   std::function<void(std::size_t done, std::size_t total)> on_progress;
   const std::atomic<bool>* stop = nullptr;
@@ -38,6 +38,7 @@ struct RehearsalOptions {
 
 // Throws Error when our world fails: a service that cannot be reached, a database that may not be restored, a command that
 // fails. What the services do wrong is evidence. The flag is off and the databases are restored when it returns.
-[[nodiscard]] properties::Evidence rehearse(const Configuration& configuration, const replay::Plan& plan, const RehearsalOptions& options);
+[[nodiscard]] properties::Evidence rehearse(const Configuration& configuration, const replay::Plan& plan,
+                                            const RehearsalOptions& options);
 
 }  // namespace rehearse::harness

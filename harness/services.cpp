@@ -21,7 +21,9 @@ replay::Record get(const std::string& url, const std::string& path) {
   return replay::send({"GET", path, {{"Accept", "*/*"}}, ""}, url, milliseconds(2'000));
 }
 
-std::string text_of(const json::value& value) { return value.is_string() ? std::string(value.get_string()) : json::serialize(value); }
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
 
 properties::StagePoll poll(const Configuration& configuration, const std::string& url, const std::string& name) {
   const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -59,6 +61,26 @@ std::vector<properties::StagePoll> poll_stages(const Configuration& configuratio
   return polls;
 }
 
+namespace {
+
+// Where the sample's value begins: behind the labels, whose quoted values may hold spaces, braces and escaped quotes.
+std::size_t behind_labels(std::string_view line, std::size_t at) {
+  if (line[at] != '{') return at;
+  bool quoted = false;
+  for (; at < line.size(); ++at) {
+    if (quoted && line[at] == '\\') {
+      ++at;
+    } else if (line[at] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && line[at] == '}') {
+      return at + 1;
+    }
+  }
+  return line.size();
+}
+
+}  // namespace
+
 std::optional<double> sum_in(const std::string& page, const std::string& metric) {
   std::optional<double> sum;
   for (std::size_t at = 0; at < page.size();) {
@@ -67,16 +89,15 @@ std::optional<double> sum_in(const std::string& page, const std::string& metric)
     at = eol + 1;
     if (!line.starts_with(metric) || line.size() == metric.size()) continue;
     const char next = line[metric.size()];
-    if (next != '{' && next != ' ') continue;
-    // A label's value may hold spaces and braces: the sample stands behind the last brace.
-    const auto brace = line.rfind('}');
-    const auto value = line.substr(brace == std::string_view::npos ? metric.size() : brace + 1);
-    sum = sum.value_or(0) + std::strtod(std::string(value).c_str(), nullptr);
+    if (next != '{' && next != ' ' && next != '\t') continue;
+    const std::string value(line.substr(std::min(behind_labels(line, metric.size()), line.size())));
+    sum = sum.value_or(0) + std::strtod(value.c_str(), nullptr);
   }
   return sum;
 }
 
-std::optional<double> metric_sum(const std::string& url, const std::string& path, const std::string& metric, bool* page_read) {
+std::optional<double> metric_sum(const std::string& url, const std::string& path, const std::string& metric,
+                                 bool* page_read) {
   const auto record = get(url, path);
   const bool read = record.outcome == replay::Outcome::answered && record.response.status == 200;
   if (page_read != nullptr) *page_read = read;

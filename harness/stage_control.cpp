@@ -17,7 +17,18 @@ using properties::Stage;
 using properties::StagePoll;
 using namespace std::chrono_literals;
 
-std::int64_t wall_clock_ns() { return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count(); }
+// What the new service's instances serve; when they do not agree, what one of them serves instead of `usual`.
+std::string served_instead(const Configuration& configuration, const std::string& usual) {
+  std::string served = usual;
+  for (const StagePoll& poll : poll_new_service(configuration)) {
+    if (poll.value != usual) served = poll.value;
+  }
+  return served;
+}
+
+std::int64_t wall_clock_ns() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -29,20 +40,29 @@ StageControl::StageControl(const Configuration& configuration)
 
 void StageControl::learn() {
   // A flag that we serve ourselves needs its bound until the services have seen it.
-  if (configuration_.flag.kind == FlagSettings::Kind::ofrep) std::this_thread::sleep_for(configuration_.flag.propagation + 500ms);
+  if (configuration_.flag.kind == FlagSettings::Kind::ofrep)
+    std::this_thread::sleep_for(configuration_.flag.propagation + 500ms);
   const auto polls = poll_stages(configuration_);
-  for (const StagePoll& poll : polls) {
-    const std::string& url = poll.service == "legacy" ? configuration_.legacy.urls.front() : configuration_.new_.urls.front();
+  for (std::size_t i = 0; i < polls.size(); ++i) {
+    const StagePoll& poll = polls[i];
+    const std::string& url = i == 0 ? configuration_.legacy.urls.front() : configuration_.new_.urls[i - 1];
     if (poll.value == "nothing") {
-      throw Error(fmt::format("the {} service at {} does not say which stage it serves (GET {}, {}); is it running, and is `stage` right in the configuration?",
-                              poll.service, url, configuration_.stage.path, configuration_.stage.header.empty() ? configuration_.stage.json : "header " + configuration_.stage.header));
+      throw Error(fmt::format(
+          "the {} service at {} does not say which stage it serves (GET {}, {}); is it running, and is `stage` right "
+          "in the configuration?",
+          poll.service, url, configuration_.stage.path,
+          configuration_.stage.header.empty() ? configuration_.stage.json : "header " + configuration_.stage.header));
     }
     if (!configuration_.contract.stage_values.contains(poll.value)) {
-      throw Error(fmt::format("the {} service says that it serves {:?}, which is none of flag.values in the configuration", poll.service, poll.value));
+      throw Error(
+          fmt::format("the {} service says that it serves {:?}, which is none of flag.values in the configuration",
+                      poll.service, poll.value));
     }
     if (poll.value != polls.front().value) {
-      throw Error(fmt::format("the services serve different stages: {} {}, {} {}; let both read the same flag, set it to one stage, and start again",
-                              polls.front().service, polls.front().value, poll.service, poll.value));
+      throw Error(
+          fmt::format("the services serve different stages: {} {}, {} {}; let both read the same flag, set it to one "
+                      "stage, and start again",
+                      polls.front().service, polls.front().value, poll.service, poll.value));
     }
   }
   now_ = configuration_.contract.stage_values.at(polls.front().value);
@@ -59,7 +79,7 @@ std::int64_t StageControl::flip(Stage to) {
     if (std::chrono::steady_clock::now() > until) throw StageNotServed{std::move(polls)};
     std::this_thread::sleep_for(10ms);
   }
-  if (to == Stage::off && now_ == Stage::read_only) copied_ = false;   // legacy will be written again
+  if (to == Stage::off && now_ == Stage::read_only) copied_ = false;  // legacy will be written again
   now_ = to;
   // The bound is a promise: nothing is judged before it is over, however soon the services followed.
   std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<std::int64_t>(0, settled - wall_clock_ns())));
@@ -72,25 +92,29 @@ std::int64_t StageControl::go_to(Stage to) {
     const Stage next = properties::path(now_, to)[1];
     const bool entering_shadow = now_ == Stage::read_only && next == Stage::shadow;
     const bool leaving_completed = now_ == Stage::completed;
-    if (entering_shadow && !copied_ && !copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
-    if (leaving_completed && !copy_backward()) throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
+    if (entering_shadow && !copied_ && !copy_forward())
+      throw Error("the copy failed; run copy.forward by hand and read what it says");
+    if (leaving_completed && !copy_backward())
+      throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
     settled = flip(next);
-    if (leaving_completed && !copy_backward()) throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
+    if (leaving_completed && !copy_backward())
+      throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
   }
   return settled;
 }
 
-properties::FlagTrial StageControl::attempt(const std::string& value, const std::string& why, const std::string& invariant) {
+properties::FlagTrial StageControl::attempt(const std::string& value, const std::string& why,
+                                            const std::string& invariant) {
   properties::FlagTrial trial{value, why, invariant, "", ""};
-  const std::string& url = configuration_.new_.urls.front();
-  trial.served_before = stage_served(configuration_, url).value_or("nothing");
+  const std::string& now = configuration_.flag.values.at(now_);
+  trial.served_before = served_instead(configuration_, now);
   flag_->set(value);
   std::this_thread::sleep_for(configuration_.flag.propagation);
-  trial.served_after = stage_served(configuration_, url).value_or("nothing");
+  trial.served_after = served_instead(configuration_, now);
   // Whatever it went over to: back to where it was, over the same edge.
-  flag_->set(configuration_.flag.values.at(now_));
+  flag_->set(now);
   const auto until = std::chrono::steady_clock::now() + configuration_.flag.propagation + patience;
-  while (stage_served(configuration_, url) != configuration_.flag.values.at(now_) && std::chrono::steady_clock::now() < until) {
+  while (served_instead(configuration_, now) != now && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(10ms);
   }
   std::this_thread::sleep_for(configuration_.flag.propagation);
@@ -98,13 +122,17 @@ properties::FlagTrial StageControl::attempt(const std::string& value, const std:
 }
 
 bool StageControl::copy_forward() {
-  if (configuration_.copy_forward.empty()) throw Error("copy.forward is missing in the configuration: give the command that copies legacy to the new database");
+  if (configuration_.copy_forward.empty())
+    throw Error(
+        "copy.forward is missing in the configuration: give the command that copies legacy to the new database");
   copied_ = run(configuration_.copy_forward, configuration_.command_deadline).status == 0;
   return copied_;
 }
 
 bool StageControl::copy_backward() {
-  if (configuration_.copy_backward.empty()) throw Error("copy.backward is missing in the configuration: give the command that brings legacy up to the new database");
+  if (configuration_.copy_backward.empty())
+    throw Error(
+        "copy.backward is missing in the configuration: give the command that brings legacy up to the new database");
   return run(configuration_.copy_backward, configuration_.command_deadline).status == 0;
 }
 

@@ -288,6 +288,7 @@ class Player {
       record.request = bound(step);
       co_await connection.exchange(record, start_);
       learn(step, record);
+      enough_ = enough_ || (options_.enough && options_.enough(record));
       end(i, true);
     }
   }
@@ -345,7 +346,7 @@ class Player {
     if (options_.on_progress) options_.on_progress(++done_);
   }
 
-  [[nodiscard]] bool stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  [[nodiscard]] bool stopped() const { return enough_ || (options_.stop != nullptr && options_.stop->load()); }
 
   // Cues and steps that were never sent leave no record.
   void finish() {
@@ -369,6 +370,7 @@ class Player {
   std::map<StepId, std::map<Place, std::string>> wanted_;  // producer → source → captured value
   std::map<std::pair<StepId, Place>, std::string> made_;
   std::size_t done_ = 0;
+  bool enough_ = false;
   std::exception_ptr problem_;
 };
 

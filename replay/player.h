@@ -27,6 +27,7 @@ struct PlayOptions {
   std::chrono::milliseconds deadline{10'000};  // for connecting, and again for each request to be answered whole
   std::function<void(const Step&)> on_cue;     // runs a cue; what it throws ends the play
   std::function<void(std::size_t done)> on_progress;  // after each step
+  std::function<bool(const Record&)> enough;          // after each request: true ends the play as `stop` does
   const Plan* whole = nullptr;  // the plan that the played one was cut from: values that its later steps use are learnt
   std::vector<Binding> earlier;             // what earlier plays of the same plan have bound
   const std::atomic<bool>* stop = nullptr;  // when it becomes true: nothing more is sent, what is in flight ends

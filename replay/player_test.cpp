@@ -514,6 +514,15 @@ TEST(Play, StoppedItFinishesWhatIsInFlightAndSendsNothingMore) {
   EXPECT_NE(record_of(history, 2), nullptr);
 }
 
+TEST(Play, EndsWhenWhoeverLooksAtTheRecordsHasSeenEnough) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(server.url());
+  options.enough = [](const Record& record) { return record.request.target == "/b"; };
+  const History history = play(plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c")}), options);
+  EXPECT_EQ(history.records.size(), 2u);
+  EXPECT_TRUE(history.interrupted);
+}
+
 TEST(Play, StoppedWhileItWaitsForAStepsTimeItSendsNothingMore) {
   std::atomic<bool> stop = false;
   Server server([&](Peer& peer, const Request&) {

@@ -22,11 +22,11 @@ extern std::atomic<bool> stop_requested;
 struct GateArguments {
   std::string config = "rehearse.yaml";
   std::vector<std::string> stages;
-  std::vector<std::string> edges;     // "live:completed"
-  std::string out = "rehearsal";      // directory of the report files
-  std::string traffic;                // instead of the configuration's
-  bool json = false;                  // the report on standard output instead of the table
-  std::string repeat;                 // the command line, for the report
+  std::vector<std::string> edges;  // "live:completed"
+  std::string out = "rehearsal";   // directory of the report files
+  std::string traffic;             // instead of the configuration's
+  bool json = false;               // the report on standard output instead of the table
+  std::string repeat;              // the command line, for the report
 };
 int gate(const GateArguments& arguments);
 
@@ -44,7 +44,7 @@ int show(const std::string& file, bool json);
 struct PlayArguments {
   std::string traffic, target, history = "history.sqlite";
   double speed = 0;
-  bool writes = false;   // writes are left out unless they are allowed
+  bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
 };
 int play_traffic(const PlayArguments& arguments);

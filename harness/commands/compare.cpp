@@ -25,11 +25,20 @@ std::string as_json(const Comparison& comparison) {
   namespace json = boost::json;
   json::array rows;
   for (const RowDifference& row : comparison.rows) {
-    rows.push_back(json::object{{"entity", row.entity}, {"key", row.key}, {"column", row.column}, {"legacy", row.left}, {"new", row.right},
-                                {"kind", row.kind == RowDifference::Kind::changed ? "changed" : row.kind == RowDifference::Kind::only_left ? "only legacy" : "only new"}});
+    rows.push_back(json::object{{"entity", row.entity},
+                                {"key", row.key},
+                                {"column", row.column},
+                                {"legacy", row.left},
+                                {"new", row.right},
+                                {"kind", row.kind == RowDifference::Kind::changed     ? "changed"
+                                         : row.kind == RowDifference::Kind::only_left ? "only legacy"
+                                                                                      : "only new"}});
   }
-  return json::serialize(json::object{{"rows_legacy", comparison.rows_left}, {"rows_new", comparison.rows_right}, {"differences", comparison.differences},
-                                      {"problem", comparison.problem}, {"rows", std::move(rows)}});
+  return json::serialize(json::object{{"rows_legacy", comparison.rows_left},
+                                      {"rows_new", comparison.rows_right},
+                                      {"differences", comparison.differences},
+                                      {"problem", comparison.problem},
+                                      {"rows", std::move(rows)}});
 }
 
 }  // namespace
@@ -38,14 +47,18 @@ int compare_databases(const std::string& config, bool json) {
   const Configuration configuration = load_configuration(config);
   Session legacy(configuration.legacy_database.dsn, "the legacy database");
   Session new_(configuration.new_database.dsn, "the new database");
-  const Comparison comparison = compare(configuration.entities, {&legacy, "legacy database", true}, {&new_, "new database", false});
+  const Comparison comparison =
+      compare(configuration.entities, {&legacy, "legacy database", true}, {&new_, "new database", false});
   if (json) {
     fmt::print("{}\n", as_json(comparison));
   } else {
     constexpr std::size_t enough = 50;
-    for (std::size_t i = 0; i < std::min(enough, comparison.rows.size()); ++i) fmt::print("{}\n", in_words(comparison.rows[i]));
-    if (comparison.differences > static_cast<std::int64_t>(enough)) fmt::print("... and {} more\n", comparison.differences - static_cast<std::int64_t>(enough));
-    fmt::print("{} rows in the legacy database, {} in the new one, {} differences\n", comparison.rows_left, comparison.rows_right, comparison.differences);
+    for (std::size_t i = 0; i < std::min(enough, comparison.rows.size()); ++i)
+      fmt::print("{}\n", in_words(comparison.rows[i]));
+    if (comparison.differences > static_cast<std::int64_t>(enough))
+      fmt::print("... and {} more\n", comparison.differences - static_cast<std::int64_t>(enough));
+    fmt::print("{} rows in the legacy database, {} in the new one, {} differences\n", comparison.rows_left,
+               comparison.rows_right, comparison.differences);
   }
   if (!comparison.problem.empty()) {
     fmt::print(stderr, "not whole: {}\n", comparison.problem);

@@ -45,23 +45,32 @@ void examine_services(const Configuration& config, Examination& examination) {
   const auto polls = poll_stages(config);
   for (const auto& poll : polls) {
     if (poll.value == "nothing") {
-      examination.broken(fmt::format("the {} service does not say its stage at {} ({}); start it, or mend `stage` in the configuration", poll.service, config.stage.path,
-                                     config.stage.header.empty() ? "pointer " + config.stage.json : "header " + config.stage.header));
+      examination.broken(fmt::format(
+          "the {} service does not say its stage at {} ({}); start it, or mend `stage` in the configuration",
+          poll.service, config.stage.path,
+          config.stage.header.empty() ? "pointer " + config.stage.json : "header " + config.stage.header));
     } else if (!config.contract.stage_values.contains(poll.value)) {
-      examination.broken(fmt::format("the {} service serves {:?}, which is none of flag.values", poll.service, poll.value));
+      examination.broken(
+          fmt::format("the {} service serves {:?}, which is none of flag.values", poll.service, poll.value));
     } else if (poll.value != polls.front().value) {
-      examination.broken(fmt::format("the {} service serves {} and the legacy service {}: they do not read the same flag", poll.service, poll.value, polls.front().value));
+      examination.broken(
+          fmt::format("the {} service serves {} and the legacy service {}: they do not read the same flag",
+                      poll.service, poll.value, polls.front().value));
     } else {
       examination.good(fmt::format("the {} service answers and serves {}", poll.service, poll.value));
     }
   }
   const auto writes = [&](const ServiceSettings& service, const char* name) {
-    if (!service.writes_allowed) examination.broken(fmt::format("writes to the {} service are not allowed; write services.{}.writes: allowed if it is not production", name, name));
+    if (!service.writes_allowed)
+      examination.broken(fmt::format(
+          "writes to the {} service are not allowed; write services.{}.writes: allowed if it is not production", name,
+          name));
   };
   writes(config.legacy, "legacy");
   writes(config.new_, "new");
   if (config.legacy.stop.empty()) {
-    examination.missing("the legacy service cannot be stopped: C3, S4 and V3 stay unknown", "give services.legacy.stop and services.legacy.start");
+    examination.missing("the legacy service cannot be stopped: C3, S4 and V3 stay unknown",
+                        "give services.legacy.stop and services.legacy.start");
   } else {
     examination.good("the legacy service can be stopped and started (C3, S4, V3)");
   }
@@ -71,41 +80,66 @@ void examine_services(const Configuration& config, Examination& examination) {
     bool read = false;
     static_cast<void>(metric_sum(config.new_.urls.front(), config.alerts.path, config.alerts.metric, &read));
     if (read) {
-      examination.good(fmt::format("{} is readable; {} has not been raised yet", config.alerts.path, config.alerts.metric));
+      examination.good(
+          fmt::format("{} is readable; {} has not been raised yet", config.alerts.path, config.alerts.metric));
     } else {
-      examination.missing("the alert metric cannot be read: G11 and S3 stay unknown", "mend alerts.path and alerts.metric");
+      examination.missing("the alert metric cannot be read: G11 and S3 stay unknown",
+                          "mend alerts.path and alerts.metric");
     }
   }
 }
 
-void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema, const Configuration& config, Examination& examination) {
+void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
+                      const Configuration& config, Examination& examination) {
   fmt::print("{} database\n", name);
   examination.attempt([&] {
     Session session(database.dsn, "the " + name + " database");
-    examination.good(fmt::format("connected to PostgreSQL {} as {}", session.value("SHOW server_version"), session.value("SELECT current_user")));
+    examination.good(fmt::format("connected to PostgreSQL {} as {}", session.value("SHOW server_version"),
+                                 session.value("SELECT current_user")));
     const std::string user = session.quoted_name(session.value("SELECT current_user"));
-    if (session.number("SELECT current_setting('server_version_num')") < 140000) examination.missing("the server is older than 14: statements cannot be timed (O1, C1)", "use PostgreSQL 14 or later");
+    if (session.number("SELECT current_setting('server_version_num')") < 140000)
+      examination.missing("the server is older than 14: statements cannot be timed (O1, C1)",
+                          "use PostgreSQL 14 or later");
     if (session.value("SHOW wal_level") != "logical") {
-      examination.missing("no commit log: the content digest alone says what was written, and O4 stays unknown", "ALTER SYSTEM SET wal_level = logical; and restart the server");
-    } else if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolreplication OR rolsuper)") == 0) {
+      examination.missing("no commit log: the content digest alone says what was written, and O4 stays unknown",
+                          "ALTER SYSTEM SET wal_level = logical; and restart the server");
+    } else if (session.number(
+                   "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolreplication OR rolsuper)") ==
+               0) {
       examination.missing("no right to read the commit log", "ALTER ROLE " + user + " REPLICATION;");
     } else {
       examination.good("the commit log is readable");
     }
-    if (!database.disposable) return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
-    if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") == 0) {
+    if (!database.disposable)
+      return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
+    if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") ==
+        0) {
       examination.broken("no right to create databases; ALTER ROLE " + user + " CREATEDB;");
     }
-    if (database.restore.empty()) {
-      const bool there = !database.template_name.empty() && session.number(fmt::format("SELECT count(*) FROM pg_database WHERE datname = {}", session.quoted(database.template_name))) == 1;
-      there ? examination.good(fmt::format("is restored from the template {}", database.template_name))
-            : examination.broken(fmt::format("the template {:?} does not exist; CREATE DATABASE it from the state to start from, or give restore.command", database.template_name));
+    if (session.number(
+            "SELECT (pg_has_role('pg_read_all_stats', 'USAGE') AND pg_has_role('pg_signal_backend', 'USAGE'))::int") ==
+        0) {
+      examination.missing(
+          "no right to see and to end the sessions of other roles: restores and faults fail while the services use "
+          "other roles",
+          "GRANT pg_read_all_stats, pg_signal_backend TO " + user + ";");
     }
-    const auto left_over = unmapped_tables(config.entities, {&session, name + " database", legacy_schema}, legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables);
+    if (database.restore.empty()) {
+      const bool there = !database.template_name.empty() &&
+                         session.number(fmt::format("SELECT count(*) FROM pg_database WHERE datname = {}",
+                                                    session.quoted(database.template_name))) == 1;
+      there ? examination.good(fmt::format("is restored from the template {}", database.template_name))
+            : examination.broken(fmt::format("the template {:?} does not exist; CREATE DATABASE it from the state to "
+                                             "start from, or give restore.command",
+                                             database.template_name));
+    }
+    const auto left_over = unmapped_tables(config.entities, {&session, name + " database", legacy_schema},
+                                           legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables);
     if (left_over.empty()) {
       examination.good("every table is mapped or ignored with a reason");
     } else {
-      examination.missing(fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(left_over, ", ")), "map them under entities, or name them in ignored_tables with a reason");
+      examination.missing(fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(left_over, ", ")),
+                          "map them under entities, or name them in ignored_tables with a reason");
     }
   });
 }
@@ -113,19 +147,27 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
 void examine_rest(const Configuration& config, Examination& examination) {
   fmt::print("rehearsal\n");
   const auto given = [&](const std::string& text, const char* key, const char* what) {
-    text.empty() ? examination.missing(fmt::format("{} is not given: {}", key, what), fmt::format("give {} in the configuration", key)) : examination.good(fmt::format("{} is given", key));
+    text.empty() ? examination.missing(fmt::format("{} is not given: {}", key, what),
+                                       fmt::format("give {} in the configuration", key))
+                 : examination.good(fmt::format("{} is given", key));
   };
-  config.copy_forward.empty() ? examination.broken("copy.forward is not given: read-only and all that follows need it") : examination.good("copy.forward is given");
+  config.copy_forward.empty() ? examination.broken("copy.forward is not given: read-only and all that follows need it")
+                              : examination.good("copy.forward is given");
   given(config.copy_backward, "copy.backward", "completed cannot go back to live");
   given(config.poison_new, "poison.new", "S2 stays unknown");
   given(config.poison_legacy, "poison.legacy", "V1 stays unknown");
   if (config.entities.empty()) examination.broken("no entities are mapped: the databases cannot be compared");
-  config.sequences.empty() ? examination.missing("no sequences are mapped: G9 stays unknown", "name the sequences that number the entities") : examination.good("sequences are mapped");
+  config.sequences.empty()
+      ? examination.missing("no sequences are mapped: G9 stays unknown", "name the sequences that number the entities")
+      : examination.good("sequences are mapped");
   examination.attempt([&] {
-    const auto traffic = replay::is_sqlite(config.traffic) ? replay::load_traffic(config.traffic) : replay::import_captures({config.traffic});
-    const auto complete = std::count_if(traffic.exchanges.begin(), traffic.exchanges.end(), [](const auto& exchange) { return exchange.complete(); });
+    const auto traffic = replay::is_sqlite(config.traffic) ? replay::load_traffic(config.traffic)
+                                                           : replay::import_captures({config.traffic});
+    const auto complete = std::count_if(traffic.exchanges.begin(), traffic.exchanges.end(),
+                                        [](const auto& exchange) { return exchange.complete(); });
     if (complete == 0) throw Error(fmt::format("the traffic {} holds no complete HTTP exchange", config.traffic));
-    examination.good(fmt::format("the traffic holds {} exchanges, {} of them complete", traffic.exchanges.size(), complete));
+    examination.good(
+        fmt::format("the traffic holds {} exchanges, {} of them complete", traffic.exchanges.size(), complete));
   });
 }
 
@@ -138,9 +180,10 @@ int doctor(const std::string& path) {
   examine_database(config.legacy_database, "legacy", true, config, examination);
   examine_database(config.new_database, "new", false, config, examination);
   examine_rest(config, examination);
-  fmt::print("\n{}\n", examination.status() == exit_pass      ? "All is there: rehearse gate"
-                       : examination.status() == exit_unknown ? "A rehearsal can run; what is missing will be unknown, and unknown does not open the gate."
-                                                              : "Mend what is broken first.");
+  fmt::print("\n{}\n", examination.status() == exit_pass ? "All is there: rehearse gate"
+                       : examination.status() == exit_unknown
+                           ? "A rehearsal can run; what is missing will be unknown, and unknown does not open the gate."
+                           : "Mend what is broken first.");
   return examination.status();
 }
 

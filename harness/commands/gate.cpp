@@ -39,12 +39,16 @@ Selection selection_of(const GateArguments& arguments) {
   Selection selection;
   for (const std::string& name : arguments.stages) {
     const auto stage = properties::stage_named(name);
-    if (!stage) throw Error(fmt::format("--stage {}: no such stage; the stages are off, read-only, shadow, live, completed", name));
+    if (!stage)
+      throw Error(
+          fmt::format("--stage {}: no such stage; the stages are off, read-only, shadow, live, completed", name));
     selection.stages.push_back(*stage);
   }
   for (const std::string& name : arguments.edges) {
     const auto edge = properties::edge_named(name);
-    if (!edge) throw Error(fmt::format("--edge {}: no such edge; write FROM:TO with neighbours of off, read-only, shadow, live, completed", name));
+    if (!edge)
+      throw Error(fmt::format(
+          "--edge {}: no such edge; write FROM:TO with neighbours of off, read-only, shadow, live, completed", name));
     selection.edges.push_back(*edge);
   }
   return selection;
@@ -101,7 +105,8 @@ class Progress {
 };
 
 // Renders the report in every form; the paths that were written.
-std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report, const fs::path& directory) {
+std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report,
+                                                               const fs::path& directory) {
   std::vector<std::pair<std::string, std::string>> written;
   const auto write = [&](const char* kind, const char* name, const std::string& text) {
     write_file(directory / name, text);
@@ -136,7 +141,10 @@ std::string document(const replay::HistoryFile& file, std::string_view name) {
 int judge_and_render(const std::string& history_path, const std::string& out, bool json, double seconds) {
   const replay::HistoryFile file = replay::load_histories(history_path);
   const std::string saved = document(file, "evidence");
-  if (saved.empty()) throw Error(fmt::format("{} holds no evidence: it was written by `rehearse play`, or the rehearsal ended before its first stage", history_path));
+  if (saved.empty())
+    throw Error(fmt::format(
+        "{} holds no evidence: it was written by `rehearse play`, or the rehearsal ended before its first stage",
+        history_path));
   properties::Evidence evidence = properties::evidence_from_json(saved);
   for (const auto& history : file.histories) evidence.histories[history.name] = history;
   const auto checks = properties::all_checks();
@@ -158,6 +166,7 @@ int judge_and_render(const std::string& history_path, const std::string& out, bo
 
 int gate(const GateArguments& arguments) {
   const auto started = std::chrono::steady_clock::now();
+  const Selection selection = selection_of(arguments);
   const Configuration configuration = load_configuration(arguments.config);
   const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
   const replay::Traffic traffic = load(traffic_path);
@@ -166,13 +175,13 @@ int gate(const GateArguments& arguments) {
   make_directory(arguments.out);
   const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
   if (!arguments.json) {
-    fmt::print("rehearse {}, {}: {} of {} captured exchanges are played\nrepeat: {}\n", REHEARSE_VERSION, configuration.title,
-               plan.steps.size(), traffic.exchanges.size(), arguments.repeat);
+    fmt::print("rehearse {}, {}: {} of {} captured exchanges are played\nrepeat: {}\n", REHEARSE_VERSION,
+               configuration.title, plan.steps.size(), traffic.exchanges.size(), arguments.repeat);
     std::fflush(stdout);
   }
 
   RehearsalOptions options;
-  options.selection = selection_of(arguments);
+  options.selection = selection;
   options.history_path = history;
   options.stop = &stop_requested;
   options.conservation.emplace_back("captured", static_cast<std::int64_t>(traffic.exchanges.size()));
@@ -191,10 +200,13 @@ int gate(const GateArguments& arguments) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   const int status = judge_and_render(history, arguments.out, arguments.json, seconds);
   if (!stop_requested) return status;
-  fmt::print(stderr, "rehearse: interrupted; the report holds what was rehearsed until then, and the flag is off again\n");
+  fmt::print(stderr,
+             "rehearse: interrupted; the report holds what was rehearsed until then, and the flag is off again\n");
   return exit_interrupted;
 }
 
-int report(const ReportArguments& arguments) { return judge_and_render(arguments.history, arguments.out, arguments.json, 0); }
+int report(const ReportArguments& arguments) {
+  return judge_and_render(arguments.history, arguments.out, arguments.json, 0);
+}
 
 }  // namespace rehearse::harness

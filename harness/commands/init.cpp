@@ -12,16 +12,19 @@ namespace {
 
 struct Table {
   std::string name;
-  std::string columns;   // names in order, joined by ", "
+  std::string columns;  // names in order, joined by ", "
   std::vector<std::string> key;
 };
 
 std::vector<Table> tables_of(Session& session) {
   std::vector<Table> tables;
   const Rows rows = session.run(
-      "SELECT c.relname, (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-      "(SELECT string_agg(a.attname, ' ' ORDER BY array_position(i.indkey::int[], a.attnum::int)) FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) "
-      "WHERE i.indrelid = c.oid AND i.indisprimary) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
+      "SELECT c.relname, (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = "
+      "c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
+      "(SELECT string_agg(a.attname, ' ' ORDER BY array_position(i.indkey::int[], a.attnum::int)) FROM pg_index i JOIN "
+      "pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) "
+      "WHERE i.indrelid = c.oid AND i.indisprimary) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE c.relkind IN ('r', 'p') "
       "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
   for (const Row& row : rows.rows) {
     Table table{row[0].value_or(""), row[1].value_or(""), {}};
@@ -38,20 +41,25 @@ std::vector<Table> tables_of(Session& session) {
 
 // A proposal for the mapping from both catalogues; what cannot be guessed is left as a comment to be filled in.
 std::string proposed_entities(const InitAnswers& answers) {
-  if (answers.legacy_dsn.empty() || answers.new_dsn.empty()) return "  # orders: {key: [id], legacy: \"SELECT id, ... FROM orders\", new: \"SELECT id, ... FROM orders\"}\n";
+  if (answers.legacy_dsn.empty() || answers.new_dsn.empty())
+    return "  # orders: {key: [id], legacy: \"SELECT id, ... FROM orders\", new: \"SELECT id, ... FROM orders\"}\n";
   Session legacy(answers.legacy_dsn, "the legacy database");
   Session new_(answers.new_dsn, "the new database");
   const auto others = tables_of(new_);
   std::string text;
   for (const Table& table : tables_of(legacy)) {
-    const auto same = std::find_if(others.begin(), others.end(), [&](const Table& other) { return other.name == table.name; });
+    const auto same =
+        std::find_if(others.begin(), others.end(), [&](const Table& other) { return other.name == table.name; });
     const std::string key = table.key.empty() ? "FILL IN" : fmt::format("{}", fmt::join(table.key, ", "));
     const bool equal = same != others.end() && same->columns == table.columns && !table.key.empty();
     if (equal) {
       text += fmt::format("  {0}: {{key: [{1}], legacy: {0}, new: {0}}}\n", table.name, key);
     } else {
-      text += fmt::format("  # {}: the columns differ; write two SELECTs that give the same columns\n  #   key: [{}]\n  #   legacy: SELECT {} FROM {}\n  #   new: SELECT {} FROM {}\n",
-                          table.name, key, table.columns, table.name, same == others.end() ? table.columns : same->columns, same == others.end() ? "..." : same->name);
+      text += fmt::format(
+          "  # {}: the columns differ; write two SELECTs that give the same columns\n  #   key: [{}]\n  #   legacy: "
+          "SELECT {} FROM {}\n  #   new: SELECT {} FROM {}\n",
+          table.name, key, table.columns, table.name, same == others.end() ? table.columns : same->columns,
+          same == others.end() ? "..." : same->name);
     }
   }
   return text.empty() ? "  # the legacy database has no tables\n" : text;
@@ -60,8 +68,11 @@ std::string proposed_entities(const InitAnswers& answers) {
 }  // namespace
 
 std::string configuration_template(const InitAnswers& answers, const std::string& entities) {
-  const auto or_else = [](const std::string& text, const char* fallback) { return text.empty() ? std::string(fallback) : text; };
-  return fmt::format(R"(# What rehearse needs to know. ${{NAME}} and ${{NAME:-default}} stand for environment variables, so that no password
+  const auto or_else = [](const std::string& text, const char* fallback) {
+    return text.empty() ? std::string(fallback) : text;
+  };
+  return fmt::format(
+      R"(# What rehearse needs to know. ${{NAME}} and ${{NAME:-default}} stand for environment variables, so that no password
 # need stand here. `rehearse doctor` says what of this works and what is missing.
 schema_version: 1
 title: my migration
@@ -148,14 +159,16 @@ sequences: []                  # [{{entity: orders, legacy: orders_id_seq, new: 
 # Tables that are not compared, each with its reason.
 ignored_tables: {{legacy: {{}}, new: {{}}}}
 )",
-                     fmt::arg("traffic", or_else(answers.traffic, "capture.pcap")), fmt::arg("legacy_url", or_else(answers.legacy_url, "http://127.0.0.1:8081")),
-                     fmt::arg("new_url", or_else(answers.new_url, "http://127.0.0.1:8082")),
-                     fmt::arg("legacy_dsn", or_else(answers.legacy_dsn, "${LEGACY_DSN}")), fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")),
-                     fmt::arg("entities", entities));
+      fmt::arg("traffic", or_else(answers.traffic, "capture.pcap")),
+      fmt::arg("legacy_url", or_else(answers.legacy_url, "http://127.0.0.1:8081")),
+      fmt::arg("new_url", or_else(answers.new_url, "http://127.0.0.1:8082")),
+      fmt::arg("legacy_dsn", or_else(answers.legacy_dsn, "${LEGACY_DSN}")),
+      fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")), fmt::arg("entities", entities));
 }
 
 int init(const InitArguments& arguments) {
-  if (std::filesystem::exists(arguments.output)) throw Error(fmt::format("{} is there already; move it away or give --output", arguments.output));
+  if (std::filesystem::exists(arguments.output))
+    throw Error(fmt::format("{} is there already; move it away or give --output", arguments.output));
   // A password belongs into the environment, not into a file that is committed.
   InitAnswers shown = arguments;
   const auto hide = [](std::string& dsn, const char* variable) {
@@ -168,7 +181,9 @@ int init(const InitArguments& arguments) {
   file << configuration_template(shown, entities);
   file.close();
   if (!file) throw Error(fmt::format("cannot write {}", arguments.output));
-  fmt::print("written: {}\nFill in what is commented out, export LEGACY_DSN and NEW_DSN, then: rehearse doctor --config {}\n", arguments.output, arguments.output);
+  fmt::print(
+      "written: {}\nFill in what is commented out, export LEGACY_DSN and NEW_DSN, then: rehearse doctor --config {}\n",
+      arguments.output, arguments.output);
   return exit_pass;
 }
 

@@ -70,8 +70,9 @@ void print(const Certificate& certificate) {
 }
 
 void print(const replay::Record& record) {
-  fmt::print("{:>6} {:<8} {:>9.3f} ms {:>4} {} {} {}\n", record.step, name_of(record.outcome), static_cast<double>(record.done_ns - record.sent_ns) / 1e6,
-             record.response.status, record.request.method, record.request.target, record.problem);
+  fmt::print("{:>6} {:<8} {:>9.3f} ms {:>4} {} {} {}\n", record.step, name_of(record.outcome),
+             static_cast<double>(record.done_ns - record.sent_ns) / 1e6, record.response.status, record.request.method,
+             record.request.target, record.problem);
 }
 
 void show_traffic(const replay::Traffic& traffic, bool as_json) {
@@ -79,8 +80,10 @@ void show_traffic(const replay::Traffic& traffic, bool as_json) {
     if (as_json) {
       fmt::print("{}\n", json::serialize(json_of(exchange)));
     } else {
-      fmt::print("{:>6} {:>4}.{:<4} {:>4} {} {}{}\n", exchange.id, exchange.connection, exchange.index, exchange.response ? exchange.response->status : 0,
-                 exchange.request.method, exchange.request.target, exchange.complete() ? "" : "  [" + (exchange.flags.empty() ? "incomplete" : exchange.flags.front()) + "]");
+      fmt::print(
+          "{:>6} {:>4}.{:<4} {:>4} {} {}{}\n", exchange.id, exchange.connection, exchange.index,
+          exchange.response ? exchange.response->status : 0, exchange.request.method, exchange.request.target,
+          exchange.complete() ? "" : "  [" + (exchange.flags.empty() ? "incomplete" : exchange.flags.front()) + "]");
     }
   }
   if (!as_json) print(traffic.certificate);
@@ -94,9 +97,16 @@ void show_histories(const replay::HistoryFile& file, bool as_json) {
         print(record);
         continue;
       }
-      fmt::print("{}\n", json::serialize(json::object{{"history", history.name}, {"step", record.step}, {"due_ns", record.due_ns}, {"sent_ns", record.sent_ns},
-                                                      {"done_ns", record.done_ns}, {"outcome", std::string(name_of(record.outcome))}, {"problem", record.problem},
-                                                      {"method", record.request.method}, {"target", record.request.target}, {"status", record.response.status}}));
+      fmt::print("{}\n", json::serialize(json::object{{"history", history.name},
+                                                      {"step", record.step},
+                                                      {"due_ns", record.due_ns},
+                                                      {"sent_ns", record.sent_ns},
+                                                      {"done_ns", record.done_ns},
+                                                      {"outcome", std::string(name_of(record.outcome))},
+                                                      {"problem", record.problem},
+                                                      {"method", record.request.method},
+                                                      {"target", record.request.target},
+                                                      {"status", record.response.status}}));
     }
   }
 }
@@ -166,13 +176,15 @@ int play_traffic(const PlayArguments& arguments) {
   writer.add(history);
   std::map<std::string, std::int64_t> outcomes;
   for (const auto& record : history.records) {
-    outcomes[record.outcome == replay::Outcome::answered ? fmt::format("answered {}xx", record.response.status / 100) : std::string(name_of(record.outcome))] += 1;
+    outcomes[record.outcome == replay::Outcome::answered ? fmt::format("answered {}xx", record.response.status / 100)
+                                                         : std::string(name_of(record.outcome))] += 1;
   }
   fmt::print("{} of {} steps were sent to {}\n", history.records.size(), plan.steps.size(), arguments.target);
   print_counts("outcomes", outcomes);
   fmt::print("written: {}\n", arguments.history);
   if (stop_requested) return exit_interrupted;
-  const bool whole_play = std::all_of(history.records.begin(), history.records.end(), [](const auto& record) { return record.outcome == replay::Outcome::answered; });
+  const bool whole_play = std::all_of(history.records.begin(), history.records.end(),
+                                      [](const auto& record) { return record.outcome == replay::Outcome::answered; });
   return whole_play ? exit_pass : exit_unknown;
 }
 

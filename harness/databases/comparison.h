@@ -17,8 +17,8 @@ namespace rehearse::harness {
 
 struct Side {
   Session* session;
-  std::string label;     // "legacy database"
-  bool legacy_schema;    // which SELECT of an entity speaks its words
+  std::string label;   // "legacy database"
+  bool legacy_schema;  // which SELECT of an entity speaks its words
   // Identifiers that the server made in this database → those that stand for them on the other side; applied to keys and to
   // columns that are named as identifiers.
   const properties::Correspondence* pairs = nullptr;
@@ -39,6 +39,7 @@ using VolatileCells = std::unordered_set<std::string>;
 [[nodiscard]] std::vector<std::string> unmapped_tables(const std::vector<Entity>& entities, const Side& side,
                                                        const std::map<std::string, std::string>& ignored);
 
-[[nodiscard]] std::vector<properties::IdSpace> id_spaces(const Configuration& configuration, Session& legacy, Session& new_);
+[[nodiscard]] std::vector<properties::IdSpace> id_spaces(const Configuration& configuration, Session& legacy,
+                                                         Session& new_);
 
 }  // namespace rehearse::harness

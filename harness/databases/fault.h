@@ -12,9 +12,9 @@ namespace rehearse::harness {
 class BrokenDatabase {
  public:
   enum class How {
-    stopped,     // refuses every connection; those that were open are ended
-    read_only,   // every write fails (SQLSTATE 25006)
-    hung,        // every table is locked: statements wait
+    stopped,    // refuses every connection; those that were open are ended
+    read_only,  // every write fails (SQLSTATE 25006)
+    hung,       // every table is locked: statements wait
   };
   // Throws Error when the database is not disposable or the right is missing.
   BrokenDatabase(const DatabaseSettings& database, const std::string& what, How how);
@@ -26,6 +26,8 @@ class BrokenDatabase {
   void mend();
 
  private:
+  void break_it(const DatabaseSettings& database, const std::string& what);
+
   std::string name_;
   How how_;
   bool broken_ = true;

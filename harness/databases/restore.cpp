@@ -17,17 +17,32 @@ using namespace std::chrono_literals;
 
 void expect_disposable(const DatabaseSettings& database, const std::string& what) {
   if (!database.disposable) {
-    throw Error(fmt::format("{} is not to be altered: only a database that may be lost can be restored; if it may, write disposable: true beside its dsn", what));
+    throw Error(
+        fmt::format("{} is not to be altered: only a database that may be lost can be restored; if it may, write "
+                    "disposable: true beside its dsn",
+                    what));
   }
 }
 
 void create_from(Session& maintenance, const std::string& name, const std::string& source) {
+  // Before anything is dropped: a typing error in the configuration must not cost a database.
+  if (source == name)
+    throw Error(
+        fmt::format("the database {} cannot be restored from itself; name a template that is kept apart", name));
+  if (maintenance.number(
+          fmt::format("SELECT count(*) FROM pg_database WHERE datname = {}", maintenance.quoted(source))) == 0) {
+    throw Error(
+        fmt::format("there is no database {} to restore {} from; CREATE DATABASE it from the state to start from, or "
+                    "give restore.command",
+                    source, name));
+  }
   maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
   // CREATE DATABASE refuses a template that has sessions, and a pool may reconnect in between.
   for (int attempt = 0;; ++attempt) {
     try {
       end_sessions(maintenance, source);
-      maintenance.run(fmt::format("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", maintenance.quoted_name(name), maintenance.quoted_name(source)));
+      maintenance.run(fmt::format("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", maintenance.quoted_name(name),
+                                  maintenance.quoted_name(source)));
       return;
     } catch (const Error&) {
       if (attempt == 10) throw;
@@ -41,7 +56,8 @@ void create_from(Session& maintenance, const std::string& name, const std::strin
 void restore(const DatabaseSettings& database, const std::string& what, std::chrono::milliseconds command_deadline) {
   expect_disposable(database, what);
   if (!database.restore.empty()) return run_or_throw(database.restore, command_deadline, "restoring " + what);
-  if (database.template_name.empty()) throw Error(fmt::format("{} has no restore: name a template database or a command in the configuration", what));
+  if (database.template_name.empty())
+    throw Error(fmt::format("{} has no restore: name a template database or a command in the configuration", what));
   restore_from(database, what, database.template_name);
 }
 

@@ -25,7 +25,9 @@ Options parsed(const std::string& dsn) {
   Options options(PQconninfoParse(dsn.c_str(), &message), PQconninfoFree);
   const std::string problem = message ? one_line(message) : "out of memory";
   PQfreemem(message);
-  if (!options) throw Error(fmt::format("a connection string cannot be read ({}); write it as postgresql://user@host:port/database", problem.substr(0, problem.find('"'))));
+  if (!options)
+    throw Error(fmt::format("a connection string cannot be read ({}); write it as postgresql://user@host:port/database",
+                            problem.substr(0, problem.find('"'))));
   return options;
 }
 
@@ -38,12 +40,14 @@ struct Session::Connection {
 
 Session::Session(const std::string& dsn, std::string what) : what_(std::move(what)) {
   try {
+    static_cast<void>(parsed(dsn));  // libpq's own message would quote what it could not read
     connection_ = std::make_unique<Connection>(dsn);
     connection_->connection.set_client_encoding("UTF8");
     run("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET extra_float_digits = 3; "
         "SET bytea_output = 'hex'; SET application_name = 'rehearse'; SET client_min_messages = 'warning'");
   } catch (const pqxx::failure& problem) {
-    throw Error(fmt::format("cannot connect to {}: {}; check its dsn in the configuration", what_, one_line(problem.what())));
+    throw Error(
+        fmt::format("cannot connect to {}: {}; check its dsn in the configuration", what_, one_line(problem.what())));
   }
 }
 
@@ -62,7 +66,8 @@ Rows Session::run(const std::string& sql) {
     for (const auto& source : result) {
       Row row;
       row.reserve(rows.columns.size());
-      for (const auto& cell : source) row.push_back(cell.is_null() ? std::nullopt : std::optional(std::string(cell.c_str(), cell.size())));
+      for (const auto& cell : source)
+        row.push_back(cell.is_null() ? std::nullopt : std::optional(std::string(cell.c_str(), cell.size())));
       rows.rows.push_back(std::move(row));
     }
     return rows;

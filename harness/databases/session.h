@@ -8,7 +8,7 @@
 
 namespace rehearse::harness {
 
-using Row = std::vector<std::optional<std::string>>;   // text; nothing for NULL
+using Row = std::vector<std::optional<std::string>>;  // text; nothing for NULL
 
 struct Rows {
   std::vector<std::string> columns;
@@ -29,8 +29,8 @@ class Session {
   // The first value of the first row; empty when there is none.
   [[nodiscard]] std::string value(const std::string& sql);
   [[nodiscard]] std::int64_t number(const std::string& sql);
-  [[nodiscard]] std::string quoted(const std::string& text);         // 'text'
-  [[nodiscard]] std::string quoted_name(const std::string& name);    // "name"
+  [[nodiscard]] std::string quoted(const std::string& text);       // 'text'
+  [[nodiscard]] std::string quoted_name(const std::string& name);  // "name"
   [[nodiscard]] int process_id() const;
 
  private:

@@ -20,37 +20,62 @@ constexpr std::size_t max_shown_changes = 20;
 // Sequences that a column of an ignored table owns are ignored with it.
 std::string sequences_of(Session& session, const TableNames& ignored) {
   const Rows sequences = session.run(
-      "SELECT s.schemaname || '.' || s.sequencename, s.last_value, t.relname FROM pg_sequences s "
-      "LEFT JOIN pg_depend d ON d.objid = format('%I.%I', s.schemaname, s.sequencename)::regclass AND d.classid = 'pg_class'::regclass "
-      "AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass LEFT JOIN pg_class t ON t.oid = d.refobjid ORDER BY 1");
-  std::string text;
+      "SELECT s.relname, format('%I.%I', n.nspname, s.relname), t.relname FROM pg_class s JOIN pg_namespace n ON n.oid "
+      "= s.relnamespace "
+      "LEFT JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass "
+      "AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass LEFT JOIN pg_class t ON t.oid = d.refobjid "
+      "WHERE s.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2");
+  // Asked one by one: pg_sequences says nothing of a value that is set and not used yet.
+  std::string all;
   for (const Row& row : sequences.rows) {
     if (ignored.contains(row[2].value_or(""))) continue;
-    text += fmt::format("{}={}\n", row[0].value_or(""), row[1].value_or("unused"));
+    const std::string name = row[1].value_or("");
+    all += fmt::format("{}SELECT {} || '=' || last_value || CASE WHEN is_called THEN '' ELSE ' unused' END FROM {}",
+                       all.empty() ? "" : " UNION ALL ", session.quoted(name), name);
   }
+  std::string text;
+  if (all.empty()) return text;
+  for (const Row& row : session.run(all).rows) text += row[0].value_or("") + "\n";
   return text;
 }
 
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
 std::string content_of(Session& session, const TableNames& ignored) {
   const Rows tables = session.run(
-      "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relname FROM pg_class c JOIN pg_namespace n ON "
+      "n.oid = c.relnamespace "
       "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
   std::string text;
   for (const Row& table : tables.rows) {
     if (ignored.contains(table[2].value_or(""))) continue;
     const std::string name = table[0].value_or("");
-    text += fmt::format("{} {} {}\n", name, table[1].value_or(""),
-                        session.value(fmt::format("SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
+    text +=
+        fmt::format("{} {} {}\n", name, table[1].value_or(""),
+                    session.value(fmt::format(
+                        "SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
   }
   return text;
+}
+
+// Of `public.orders`, `public."Own State"`, or of a TRUNCATE `public.a, public.b`.
+bool all_ignored(std::string_view tables, const TableNames& ignored) {
+  for (std::size_t at = 0; at < tables.size();) {
+    const auto end = std::min(tables.find(", ", at), tables.size());
+    std::string_view name = tables.substr(at, end - at);
+    name.remove_prefix(name.find('.') + 1);
+    if (name.size() > 1 && name.front() == '"') name = name.substr(1, name.size() - 2);
+    if (!ignored.contains(std::string(name))) return false;
+    at = end + 2;
+  }
+  return true;
 }
 
 void add_moved_sequences(const std::string& before, const std::string& after, Changes& changes) {
   for (std::size_t at = 0; at < after.size();) {
     const auto eol = after.find('\n', at);
     const std::string line = after.substr(at, eol - at);
-    if (("\n" + before).find("\n" + line + "\n") == std::string::npos) changes.sequences.push_back(line.substr(0, line.find('=')));
+    if (("\n" + before).find("\n" + line + "\n") == std::string::npos)
+      changes.sequences.push_back(line.substr(0, line.find('=')));
     at = eol + 1;
   }
 }
@@ -64,7 +89,7 @@ Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, Table
     session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
     slot_ = name;
   } catch (const Error&) {
-    slot_.clear();   // wal_level or rights: the content digest decides instead, and the changes say so
+    slot_.clear();  // wal_level or rights: the content digest decides instead, and the changes say so
   }
   sequences_ = sequences_of(session_, ignored_);
   if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
@@ -76,12 +101,13 @@ void Watch::read_log(Changes& changes) {
   // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
   session_.run("SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'rehearse', 'barrier')");
   const Rows log = session_.run(fmt::format(
-      "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')", slot_));
+      "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')",
+      slot_));
   for (const Row& row : log.rows) {
     const std::string line = row[0].value_or("");
     if (!line.starts_with("table ")) continue;
     const std::string table = line.substr(6, line.find(": ", 6) - 6);
-    if (ignored_.contains(table.substr(table.find('.') + 1))) continue;
+    if (all_ignored(table, ignored_)) continue;
     ++changes.rows;
     ++changes.by_table[table];
     if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
@@ -101,7 +127,8 @@ Changes Watch::lap() {
       changes.content_changed = content != content_;
       content_ = content;
     }
-    changes.decided_by = fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
+    changes.decided_by =
+        fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
     changes.known = true;
   } catch (const Error& problem) {
     changes.problem = problem.what();
@@ -121,7 +148,11 @@ StatementWatch::StatementWatch(const std::string& dsn, const std::string& what, 
 }
 
 double StatementWatch::active_ms() {
-  return std::strtod(maintenance_.value(fmt::format("SELECT active_time FROM pg_stat_database WHERE datname = {}", maintenance_.quoted(database_in(dsn_)))).c_str(), nullptr);
+  return std::strtod(maintenance_
+                         .value(fmt::format("SELECT active_time FROM pg_stat_database WHERE datname = {}",
+                                            maintenance_.quoted(database_in(dsn_))))
+                         .c_str(),
+                     nullptr);
 }
 
 Changes StatementWatch::finish() {
@@ -141,17 +172,25 @@ Changes StatementWatch::finish() {
 }
 
 void end_sessions(Session& maintenance, const std::string& database) {
-  const std::string others = fmt::format("FROM pg_stat_activity WHERE datname = {} AND backend_type = 'client backend' AND pid <> pg_backend_pid()", maintenance.quoted(database));
+  // Of sessions of other roles an ordinary role sees the role alone; ending them is then refused, which is better than overlooking them.
+  const std::string others = fmt::format(
+      "FROM pg_stat_activity WHERE datname = {} AND (backend_type = 'client backend' OR backend_type IS NULL AND "
+      "usesysid IS NOT NULL) "
+      "AND pid <> pg_backend_pid()",
+      maintenance.quoted(database));
   for (int i = 0; i < 200; ++i) {
     if (maintenance.number("SELECT count(pg_terminate_backend(pid)) " + others) == 0) return;
     std::this_thread::sleep_for(5ms);
   }
-  throw Error(fmt::format("the sessions of the database {} do not end; is something reconnecting without pause?", database));
+  throw Error(
+      fmt::format("the sessions of the database {} do not end; is something reconnecting without pause?", database));
 }
 
 bool wait_for_rest(Session& legacy, Session& new_, std::chrono::milliseconds bound) {
   const auto until = std::chrono::steady_clock::now() + bound;
-  const std::string busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'";
+  const std::string busy =
+      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' "
+      "AND pid <> pg_backend_pid() AND state <> 'idle'";
   const std::string written = "SELECT pg_current_wal_insert_lsn()";
   std::string last;
   do {

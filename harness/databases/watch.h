@@ -22,8 +22,8 @@ using TableNames = std::set<std::string>;
 class Watch {
  public:
   enum class Depth {
-    log,       // commit log and sequences, or content where there is no commit log: cheap, for laps
-    content,   // and the content digest
+    log,      // commit log and sequences, or content where there is no commit log: cheap, for laps
+    content,  // and the content digest
   };
 
   // Begins to watch. `what` names the database in errors; `ignored` are tables that do not count, such as the migration's own.
@@ -43,7 +43,7 @@ class Watch {
   Depth depth_;
   TableNames ignored_;
   Session session_;
-  std::string slot_;        // a temporary slot: the server drops it when the session ends, however it ends
+  std::string slot_;  // a temporary slot: the server drops it when the session ends, however it ends
   std::string sequences_;
   std::string content_;
 };

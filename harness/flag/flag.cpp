@@ -42,7 +42,8 @@ class FlagdFile : public Flag {
 
 class FlagCommand : public Flag {
  public:
-  FlagCommand(const FlagSettings& settings, std::chrono::milliseconds deadline) : set_(settings.set), deadline_(deadline) {}
+  FlagCommand(const FlagSettings& settings, std::chrono::milliseconds deadline)
+      : set_(settings.set), deadline_(deadline) {}
 
   void set(const std::string& value) override {
     std::string command = set_;
@@ -92,9 +93,12 @@ std::string flagd_document(const std::string& document, const std::string& key, 
 
 std::unique_ptr<Flag> make_flag(const FlagSettings& settings, std::chrono::milliseconds command_deadline) {
   switch (settings.kind) {
-    case FlagSettings::Kind::flagd_file: return std::make_unique<FlagdFile>(settings);
-    case FlagSettings::Kind::ofrep: return std::make_unique<FlagOverOfrep>(settings);
-    case FlagSettings::Kind::command: return std::make_unique<FlagCommand>(settings, command_deadline);
+    case FlagSettings::Kind::flagd_file:
+      return std::make_unique<FlagdFile>(settings);
+    case FlagSettings::Kind::ofrep:
+      return std::make_unique<FlagOverOfrep>(settings);
+    case FlagSettings::Kind::command:
+      return std::make_unique<FlagCommand>(settings, command_deadline);
   }
   return nullptr;
 }

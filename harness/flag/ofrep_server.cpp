@@ -52,7 +52,8 @@ struct OfrepServer::State {
       response.result(http::status::not_found);
       response.body() = json::serialize(json::object{{"key", key}, {"errorCode", "FLAG_NOT_FOUND"}});
     } else {
-      response.body() = json::serialize(json::object{{"key", key}, {"value", *now}, {"reason", "STATIC"}, {"variant", *now}});
+      response.body() =
+          json::serialize(json::object{{"key", key}, {"value", *now}, {"reason", "STATIC"}, {"variant", *now}});
     }
     response.keep_alive(request.keep_alive());
     response.prepare_payload();
@@ -87,7 +88,8 @@ OfrepServer::OfrepServer(const std::string& listen, std::string key) : state_(st
   boost::system::error_code error;
   const auto address = asio::ip::make_address(listen.substr(0, colon), error);
   const int port = colon == std::string::npos ? 0 : std::atoi(listen.c_str() + colon + 1);
-  if (error || port <= 0 || port > 65535) throw Error(fmt::format("flag.ofrep: {:?} is no address of the form 127.0.0.1:8016", listen));
+  if (error || port <= 0 || port > 65535)
+    throw Error(fmt::format("flag.ofrep: {:?} is no address of the form 127.0.0.1:8016", listen));
   const tcp::endpoint endpoint(address, static_cast<unsigned short>(port));
   state_->acceptor.open(endpoint.protocol());
   state_->acceptor.set_option(tcp::acceptor::reuse_address(true));

@@ -1,0 +1,341 @@
+#include "harness/configuration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+using properties::Edge;
+using properties::Stage;
+using std::chrono_literals::operator""ms;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+constexpr const char* services = R"(
+services: {legacy: {url: "http://127.0.0.1:1"}, new: {url: "http://127.0.0.1:2"}}
+)";
+constexpr const char* databases = R"(
+databases: {legacy: {dsn: dbname=l}, new: {dsn: dbname=n}}
+)";
+constexpr const char* flag = "\nflag: {file: flags.json}\n";
+
+class ConfigurationFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::temp_directory_path() / ("configuration_test_" + std::to_string(getpid()));
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::string write(const std::string& text, const std::string& name = "rehearse.yaml") {
+    std::ofstream(directory_ / name) << text;
+    return directory_ / name;
+  }
+  // The least that is accepted, and `more`.
+  Configuration with(const std::string& more) { return load_configuration(write(std::string(services) + databases + flag + more)); }
+  Configuration whole(const std::string& text) { return load_configuration(write(text)); }
+
+  std::string refusal_of_text(const std::string& text) {
+    try {
+      static_cast<void>(whole(text));
+    } catch (const Error& problem) {
+      return problem.what();
+    }
+    return "it was accepted";
+  }
+  std::string refusal(const std::string& more) { return refusal_of_text(std::string(services) + databases + flag + more); }
+
+  fs::path directory_;
+};
+
+TEST_F(ConfigurationFile, EveryKeyIsTaken) {
+  const Configuration c = whole(R"(
+schema_version: 1
+title: parcels
+traffic: captures/day.pcap
+services:
+  legacy: {url: "http://a:1", writes: allowed, start: begin, stop: finish, requests: {path: /m, metric: hits}}
+  new: {url: ["http://b:2", "http://c:3"], writes: allowed}
+databases:
+  legacy: {dsn: dbname=l, disposable: true, restore: {template: l_template}}
+  new: {dsn: dbname=n, disposable: true, restore: {command: put back}}
+flag: {command: "set {}", key: phase, propagation: 2s, values: {off: a, read-only: b, shadow: c, live: d, completed: e}}
+stage: {path: /status, json: /phase}
+copy: {forward: there, backward: back}
+refusal: {status: 423, headers: [X-Frozen, X-Until], content_type: application/json}
+legacy_gone: {status: 404, headers: [X-Moved], content_type: text/plain}
+compared_headers: [ETag]
+alerts:
+  path: /stats
+  metric: failures
+  log: alerts.log
+  event: raised
+  fields: {store: db}
+  part_of: {items: parcels}
+  not_named: {keys: with the row}
+reads: ["POST /find"]
+writes: ["GET /next"]
+not_business: [/ping]
+poison: {legacy: UPDATE a, new: UPDATE b}
+live: {legacy_failure: hidden}
+faults: {steps: 40, latency: 3s}
+guards: ["read-only:shadow", "completed:live"]
+waived: {G9: they are UUIDs}
+deadline: 250ms
+quiet: 1m
+command_deadline: 7s
+entities: {parcels: {key: [id, part], legacy: SELECT 1 AS id, new: parcels_of_new}}
+sequences: [{entity: parcels, legacy: s1, new: s2, column: number}]
+ignored_tables: {legacy: {log: nobody reads it}, new: {state: the migration's own}}
+ignored_sequences: {}
+)");
+  EXPECT_EQ(c.title, "parcels");
+  EXPECT_EQ(c.traffic, directory_ / "captures/day.pcap");
+  EXPECT_THAT(c.legacy.urls, ElementsAre("http://a:1"));
+  EXPECT_THAT(c.new_.urls, ElementsAre("http://b:2", "http://c:3"));
+  EXPECT_TRUE(c.legacy.writes_allowed && c.new_.writes_allowed);
+  EXPECT_EQ(c.legacy.start + "," + c.legacy.stop, "begin,finish");
+  EXPECT_EQ(c.legacy.requests_path + "," + c.legacy.requests_metric, "/m,hits");
+  EXPECT_TRUE(c.legacy_database.disposable && c.new_database.disposable);
+  EXPECT_EQ(c.legacy_database.dsn, "dbname=l");
+  EXPECT_EQ(c.legacy_database.template_name, "l_template");
+  EXPECT_EQ(c.new_database.restore, "put back");
+  EXPECT_EQ(c.flag.kind, FlagSettings::Kind::command);
+  EXPECT_EQ(c.flag.set, "set {}");
+  EXPECT_EQ(c.flag.key, "phase");
+  EXPECT_EQ(c.flag.propagation, 2000ms);
+  EXPECT_THAT(c.flag.values, ElementsAre(Pair(Stage::off, "a"), Pair(Stage::read_only, "b"), Pair(Stage::shadow, "c"), Pair(Stage::live, "d"), Pair(Stage::completed, "e")));
+  EXPECT_EQ(c.stage.path + c.stage.json + c.stage.header, "/status/phase");
+  EXPECT_EQ(c.copy_forward + "," + c.copy_backward, "there,back");
+  EXPECT_EQ(c.contract.refusal.status, 423);
+  EXPECT_THAT(c.contract.refusal.headers, ElementsAre("X-Frozen", "X-Until"));
+  EXPECT_EQ(c.contract.refusal.content_type, "application/json");
+  EXPECT_EQ(c.contract.legacy_gone.status, 404);
+  EXPECT_THAT(c.contract.legacy_gone.headers, ElementsAre("X-Moved"));
+  EXPECT_EQ(c.contract.legacy_gone.content_type, "text/plain");
+  EXPECT_THAT(c.contract.compared_headers, ElementsAre("ETag"));
+  EXPECT_EQ(c.contract.stage_header, "");
+  EXPECT_EQ(c.contract.stage_values.at("c"), Stage::shadow);
+  EXPECT_EQ(c.contract.propagation_ns, 2'000'000'000);
+  EXPECT_EQ(c.contract.fault_latency_ns, 3'000'000'000);
+  EXPECT_FALSE(c.contract.legacy_failure_fails_request);
+  EXPECT_THAT(c.contract.part_of, ElementsAre(Pair("items", "parcels")));
+  EXPECT_THAT(c.contract.not_alerted, ElementsAre(Pair("keys", "with the row")));
+  EXPECT_EQ(c.alerts.path + "," + c.alerts.metric + "," + c.alerts.event, "/stats,failures,raised");
+  EXPECT_EQ(c.alerts.log, directory_ / "alerts.log");
+  EXPECT_EQ(c.alerts.fields.at("store"), "db");
+  EXPECT_EQ(c.alerts.fields.at("key"), "key") << "what is not renamed keeps its name";
+  EXPECT_THAT(c.not_business, UnorderedElementsAre("/status", "/stats", "/ping"));
+  EXPECT_EQ(c.poison_legacy + "," + c.poison_new, "UPDATE a,UPDATE b");
+  EXPECT_EQ(c.fault_steps, 40u);
+  EXPECT_THAT(c.guards, ElementsAre(Edge{Stage::read_only, Stage::shadow}, Edge{Stage::completed, Stage::live}));
+  EXPECT_THAT(c.waived, ElementsAre(Pair("G9", "they are UUIDs")));
+  EXPECT_EQ(c.deadline, 250ms);
+  EXPECT_EQ(c.quiet, 60'000ms);
+  EXPECT_EQ(c.command_deadline, 7000ms);
+  ASSERT_EQ(c.entities.size(), 1u);
+  EXPECT_EQ(c.entities[0].name, "parcels");
+  EXPECT_THAT(c.entities[0].key, ElementsAre("id", "part"));
+  EXPECT_EQ(c.entities[0].legacy + "," + c.entities[0].new_, "SELECT 1 AS id,parcels_of_new");
+  ASSERT_EQ(c.sequences.size(), 1u);
+  EXPECT_EQ(c.sequences[0].legacy + c.sequences[0].new_ + c.sequences[0].column, "s1s2number");
+  EXPECT_THAT(c.ignored_legacy_tables, ElementsAre(Pair("log", "nobody reads it")));
+  EXPECT_THAT(c.ignored_new_tables, ElementsAre(Pair("state", "the migration's own")));
+}
+
+TEST_F(ConfigurationFile, NothingMayBeTouchedThatTheFileDoesNotAllow) {
+  const Configuration c = with("");
+  EXPECT_FALSE(c.legacy.writes_allowed);
+  EXPECT_FALSE(c.new_.writes_allowed);
+  EXPECT_FALSE(c.legacy_database.disposable);
+  EXPECT_FALSE(c.new_database.disposable);
+  EXPECT_EQ(c.flag.values.at(Stage::read_only), "read-only");
+  EXPECT_EQ(c.contract.stage_header, "Migration-Stage");
+}
+
+TEST_F(ConfigurationFile, VariablesOfTheEnvironmentStandForValues) {
+  setenv("CONFIGURATION_TEST_HOST", "db.example", 1);
+  unsetenv("CONFIGURATION_TEST_UNSET");
+  const Configuration c = with("title: ${CONFIGURATION_TEST_HOST}:${CONFIGURATION_TEST_UNSET:-5432}/${CONFIGURATION_TEST_HOST:-x}");
+  EXPECT_EQ(c.title, "db.example:5432/db.example");
+  EXPECT_THAT(refusal("title: a ${CONFIGURATION_TEST_UNSET}"), AllOf(HasSubstr("title: the environment variable CONFIGURATION_TEST_UNSET is not set"), HasSubstr("${CONFIGURATION_TEST_UNSET:-default}")));
+  EXPECT_EQ(with("title: \"${CONFIGURATION_TEST_UNSET:-}\"").title, "") << "an empty default is a default";
+  EXPECT_EQ(with("title: half ${open").title, "half ${open");
+}
+
+TEST_F(ConfigurationFile, SeveralAddressesMayStandInOneVariable) {
+  setenv("CONFIGURATION_TEST_URLS", "http://a:1  http://b:2", 1);
+  const Configuration c = whole(std::string("services: {legacy: {url: \"http://x:1\"}, new: {url: \"${CONFIGURATION_TEST_URLS}\"}}") + databases + flag);
+  EXPECT_THAT(c.new_.urls, ElementsAre("http://a:1", "http://b:2"));
+}
+
+TEST_F(ConfigurationFile, KeyThatNobodyKnowsIsNamed) {
+  EXPECT_THAT(refusal("titel: x"), AllOf(HasSubstr("rehearse.yaml: titel is no key of the configuration"), HasSubstr("title")));
+  EXPECT_THAT(refusal("stage: {paht: /x}"), HasSubstr("stage.paht is no key"));
+  EXPECT_THAT(refusal("alerts: {logs: x}"), HasSubstr("alerts.logs is no key"));
+  EXPECT_THAT(refusal("copy: {forwards: x}"), HasSubstr("copy.forwards is no key"));
+  EXPECT_THAT(refusal("refusal: {code: 1}"), HasSubstr("refusal.code is no key"));
+  EXPECT_THAT(refusal("faults: {step: 1}"), HasSubstr("faults.step is no key"));
+  EXPECT_THAT(refusal("entities: {a: {key: [id], legacy: a, new: a, old: b}}"), HasSubstr("entities.a.old is no key"));
+  EXPECT_THAT(refusal_of_text("services: {legacy: {url: x, write: allowed}, new: {url: x}}"), HasSubstr("services.legacy.write is no key"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, restore: {templat: x}}, new: {dsn: x}}"), HasSubstr("databases.legacy.restore.templat is no key"));
+}
+
+TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
+  EXPECT_THAT(refusal("title: [a]"), HasSubstr("title must be one value"));
+  EXPECT_THAT(refusal("stage: /x"), HasSubstr("stage must be a mapping"));
+  EXPECT_THAT(refusal("faults: {steps: many}"), HasSubstr("faults.steps must be a whole number, not \"many\""));
+  EXPECT_THAT(refusal("faults: {steps: -1}"), HasSubstr("faults.steps must be a whole number"));
+  EXPECT_THAT(refusal("faults: {steps: 3x}"), HasSubstr("faults.steps must be a whole number"));
+  EXPECT_THAT(refusal("reads: {a: b}"), HasSubstr("reads must be a list"));
+  EXPECT_THAT(refusal("reads: [[a]]"), HasSubstr("reads must hold plain values"));
+  EXPECT_THAT(refusal("waived: [G1]"), HasSubstr("waived must be a mapping"));
+  EXPECT_THAT(refusal("waived: {G1: [x]}"), HasSubstr("waived must hold plain values"));
+  EXPECT_THAT(refusal("entities: [a]"), HasSubstr("entities must map names to entities"));
+  EXPECT_THAT(refusal("sequences: {a: b}"), HasSubstr("sequences must be a list"));
+  EXPECT_THAT(refusal("live: {legacy_failure: maybe}"), HasSubstr("live.legacy_failure must be"));
+  EXPECT_THAT(refusal("schema_version: 2"), HasSubstr("schema_version must be 1"));
+  EXPECT_THAT(refusal_of_text("[a, b]"), HasSubstr("the file must be a mapping"));
+  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, writes: yes}, new: {url: x}}") + databases + flag), HasSubstr("services.legacy.writes must be allowed or refused"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, disposable: maybe}, new: {dsn: x}}" + flag), HasSubstr("databases.legacy.disposable must be true or false"));
+}
+
+TEST_F(ConfigurationFile, DurationsHaveUnits) {
+  EXPECT_EQ(with("deadline: 0ms").deadline, 0ms);
+  EXPECT_EQ(with("deadline: 1500ms").deadline, 1500ms);
+  EXPECT_EQ(with("deadline: 3s").deadline, 3000ms);
+  EXPECT_EQ(with("deadline: 2m").deadline, 120'000ms);
+  for (const char* wrong : {"5", "1.5s", "s", "-1s", "3 s", "3h", "9999999999999999999s"}) {
+    EXPECT_THAT(refusal(std::string("deadline: ") + wrong), HasSubstr("deadline must be a duration with its unit, such as 500ms or 2s")) << wrong;
+  }
+}
+
+TEST_F(ConfigurationFile, WhatCannotBeLeftOutIsAskedFor) {
+  EXPECT_THAT(refusal_of_text(""), HasSubstr("services.legacy.url is missing: give the service's address"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x}}" + flag), HasSubstr("databases.new.dsn is missing"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + databases), HasSubstr("give exactly one of file"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + databases + "flag: {file: a, command: b}"), HasSubstr("give exactly one of file"));
+  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag), HasSubstr("services.legacy.start and services.legacy.stop are given together"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, restore: {template: a, command: b}}, new: {dsn: x}}" + flag), HasSubstr("databases.legacy.restore: give a template or a command, not both"));
+  EXPECT_THAT(refusal("entities: {a: {legacy: a, new: a}}"), HasSubstr("entities.a.key is missing"));
+  EXPECT_THAT(refusal("entities: {a: {key: [id], new: a}}"), HasSubstr("entities.a.legacy is missing"));
+  EXPECT_THAT(refusal("sequences: [{entity: a, legacy: s, new: s}]"), HasSubstr("a is no entity of the mapping"));
+}
+
+TEST_F(ConfigurationFile, FlagValuesNameStagesAndEachStandsForOne) {
+  const auto values = [](const std::string& text) { return std::string(services) + databases + "flag: {file: f, values: " + text + "}"; };
+  EXPECT_THAT(refusal_of_text(values("{of: x}")), HasSubstr("flag.values: of is no stage; the stages are off, read-only, shadow, live, completed"));
+  EXPECT_THAT(refusal_of_text(values("{off: x, live: x}")), HasSubstr("flag.values: \"x\" stands for two stages"));
+  EXPECT_THAT(refusal_of_text(values("{off: live}")), HasSubstr("\"live\" stands for two stages")) << "live keeps its own name";
+}
+
+TEST_F(ConfigurationFile, GuardsAreLegalEdges) {
+  for (const char* wrong : {"off:live", "off", "off:off", "a:b", ""}) {
+    EXPECT_THAT(refusal("guards: [\"" + std::string(wrong) + "\"]"), HasSubstr("is no edge; write from:to with neighbouring stages")) << wrong;
+  }
+}
+
+TEST_F(ConfigurationFile, PatternsDecideWhatIsARead) {
+  const Configuration c = with("reads: [\"POST /orders/search\", \"POST /orders/{}/preview\", /either]\nwrites: [\"GET /counter/next\"]\nnot_business: [/ping, \"/health/{}\"]");
+  EXPECT_TRUE(c.is_read("GET", "/orders"));
+  EXPECT_TRUE(c.is_read("HEAD", "/orders"));
+  EXPECT_FALSE(c.is_read("POST", "/orders"));
+  EXPECT_TRUE(c.is_read("POST", "/orders/search"));
+  EXPECT_TRUE(c.is_read("POST", "/orders/search?limit=3")) << "a query does not make it another request";
+  EXPECT_FALSE(c.is_read("PUT", "/orders/search"));
+  EXPECT_FALSE(c.is_read("POST", "/orders/search/more"));
+  EXPECT_FALSE(c.is_read("POST", "/orders/searching"));
+  EXPECT_TRUE(c.is_read("POST", "/orders/41/preview"));
+  EXPECT_FALSE(c.is_read("POST", "/orders/41/42/preview")) << "{} is one segment";
+  EXPECT_TRUE(c.is_read("DELETE", "/either")) << "without a method every method";
+  EXPECT_FALSE(c.is_read("GET", "/counter/next"));
+  EXPECT_FALSE(c.is_read("GET", "/counter/next?by=2"));
+  EXPECT_FALSE(c.is_business("/ping"));
+  EXPECT_FALSE(c.is_business("/ping?x"));
+  EXPECT_FALSE(c.is_business("/health/db"));
+  EXPECT_FALSE(c.is_business("/healthz"));
+  EXPECT_TRUE(c.is_business("/orders"));
+}
+
+TEST_F(ConfigurationFile, PathsAreRelativeToTheFile) {
+  fs::create_directories(directory_ / "sub");
+  write(std::string(services) + databases + "flag: {file: ../flags.json}\ntraffic: ../day.pcap\nalerts: {log: /var/log/alerts}", "sub/r.yaml");
+  const Configuration c = load_configuration(directory_ / "sub/r.yaml");
+  EXPECT_EQ(c.traffic, directory_ / "day.pcap");
+  EXPECT_EQ(c.flag.path, directory_ / "flags.json");
+  EXPECT_EQ(c.alerts.log, "/var/log/alerts");
+}
+
+TEST_F(ConfigurationFile, MappingMayStandInAFileOfItsOwn) {
+  write("entities: {a: {key: [id], legacy: a, new: b}}\nsequences: [{table: a, legacy: s, new: t}]\nignored_tables: {new: {c: why}}", "mapping.yaml");
+  const Configuration c = with("mapping: mapping.yaml");
+  ASSERT_EQ(c.entities.size(), 1u);
+  EXPECT_EQ(c.sequences.at(0).entity, "a");
+  EXPECT_THAT(c.ignored_new_tables, ElementsAre(Pair("c", "why")));
+  EXPECT_THAT(refusal("mapping: none.yaml"), AllOf(HasSubstr("mapping: cannot read"), HasSubstr("none.yaml")));
+  write("entities: {a: {key: [id]", "broken.yaml");
+  EXPECT_THAT(refusal("mapping: broken.yaml"), AllOf(HasSubstr("broken.yaml, line "), HasSubstr("mapping: ")));
+  write("entity: {}", "other.yaml");
+  EXPECT_THAT(refusal("mapping: other.yaml"), HasSubstr("entity is no key"));
+}
+
+TEST_F(ConfigurationFile, SyntaxErrorNamesItsLine) {
+  EXPECT_THAT(refusal_of_text("title: a\nstage: {path: /x\ncopy: b\n"), AllOf(HasSubstr("rehearse.yaml, line 3"), HasSubstr("quote values that hold a colon")));
+  EXPECT_THAT(refusal_of_text("title: a: b\n"), HasSubstr("line 1"));
+}
+
+TEST_F(ConfigurationFile, MissingFileSaysHowToGetOne) {
+  EXPECT_THAT([&] { static_cast<void>(load_configuration(directory_ / "none.yaml")); },
+              testing::ThrowsMessage<Error>(AllOf(HasSubstr("none.yaml"), HasSubstr("`rehearse init` writes one"))));
+}
+
+TEST_F(ConfigurationFile, TemplateIsAConfigurationOnceItsPlaceholdersAreSet) {
+  unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
+  const std::string text = configuration_template({}, "  # none yet\n");
+  EXPECT_THAT(refusal_of_text(text), HasSubstr("databases.legacy.dsn: the environment variable LEGACY_DSN is not set"));
+  setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);
+  const Configuration c = whole(text);
+  EXPECT_EQ(c.legacy_database.dsn, "dbname=l");
+  EXPECT_THAT(c.entities, testing::IsEmpty());
+
+  const Configuration answered = whole(configuration_template({"http://a:1", "http://b:2", "${LEGACY_DSN}", "${NEW_DSN}", "/day.pcap"}, "  orders: {key: [id], legacy: orders, new: orders}\n"));
+  EXPECT_THAT(answered.legacy.urls, ElementsAre("http://a:1"));
+  EXPECT_THAT(answered.new_.urls, ElementsAre("http://b:2"));
+  EXPECT_EQ(answered.traffic, "/day.pcap");
+  EXPECT_EQ(answered.entities.at(0).name, "orders");
+  unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
+}
+
+// What stands behind a # in the template and looks like a key is a key, too: it parses when the # goes.
+TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
+  setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);
+  std::string text = configuration_template({}, "  orders: {key: [id], legacy: orders, new: orders}\n");
+  const auto uncomment = [&](const std::string& line) {
+    const auto at = text.find("# " + line);
+    ASSERT_NE(at, std::string::npos) << line;
+    text.erase(at, 2);
+  };
+  for (const char* line : {"start: systemctl", "stop: systemctl", "requests: {path", "values: {off", "forward: ./copy", "backward: ./copy", "legacy: UPDATE", "new: UPDATE"}) uncomment(line);
+  for (const auto& [empty, example] : std::map<std::string, std::string>{{"reads: []", "reads: [\"POST /orders/search\"]"}, {"guards: []", "guards: [\"read-only:shadow\"]"},
+                                                                         {"sequences: []", "sequences: [{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id}]"}}) {
+    text.replace(text.find(empty), empty.size(), example);
+  }
+  const Configuration c = whole(text);
+  EXPECT_EQ(c.copy_forward, "./copy legacy new");
+  EXPECT_EQ(c.sequences.size(), 1u);
+  unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
+}
+
+}  // namespace
+}  // namespace rehearse::harness

@@ -1,0 +1,272 @@
+#include "harness/databases/watch.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+#include "harness/databases/throw_away_postgres.h"
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+using namespace std::chrono_literals;
+using properties::Changes;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+// What one action looks like to a watch that looks at everything, in the order of the class's own words: rows of the commit
+// log, sequences that moved, content.
+class Watching : public TwoDatabases {
+ protected:
+  void SetUp() override {
+    TwoDatabases::SetUp();
+    sql("l", "CREATE TABLE t (id serial PRIMARY KEY, a text); CREATE UNLOGGED TABLE u (a int); CREATE SEQUENCE s; CREATE TABLE own (id serial, a text); INSERT INTO t (a) VALUES ('seed'); INSERT INTO own (a) VALUES ('x')");
+  }
+
+  Changes seen(const std::string& action, Watch::Depth depth = Watch::Depth::content, TableNames ignored = {}) {
+    Watch watch(dsn_of("l"), "the legacy database", depth, std::move(ignored));
+    EXPECT_TRUE(watch.has_commit_log());
+    try {
+      sql("l", action);
+    } catch (const Error&) {   // some actions are to fail
+    }
+    Changes changes = watch.lap();
+    EXPECT_TRUE(changes.known) << changes.problem;
+    return changes;
+  }
+};
+
+TEST_F(Watching, NothingIsSeenWhenNothingHappens) {
+  const Changes changes = seen("SELECT * FROM t");
+  EXPECT_FALSE(changes.written());
+  EXPECT_EQ(changes.decided_by, "commit log, sequences, content digest");
+}
+
+TEST_F(Watching, InsertIsSeenByEverything) {
+  const Changes changes = seen("INSERT INTO t (a) VALUES ('new')");
+  EXPECT_EQ(changes.rows, 1);
+  EXPECT_THAT(changes.by_table, ElementsAre(Pair("public.t", 1)));
+  EXPECT_THAT(changes.first, ElementsAre(AllOf(HasSubstr("table public.t: INSERT"), HasSubstr("'new'"))));
+  EXPECT_THAT(changes.sequences, ElementsAre("public.t_id_seq"));
+  EXPECT_TRUE(changes.content_changed);
+}
+
+TEST_F(Watching, InsertThatWasRolledBackIsNoWriteOfRows) {
+  const Changes changes = seen("BEGIN; INSERT INTO t (a) VALUES ('new'); ROLLBACK");
+  EXPECT_EQ(changes.rows, 0);
+  EXPECT_FALSE(changes.content_changed);
+  EXPECT_THAT(changes.sequences, ElementsAre("public.t_id_seq")) << "sequences do not roll back";
+}
+
+TEST_F(Watching, InsertThatBrokeAConstraintIsNoWrite) { EXPECT_FALSE(seen("INSERT INTO t VALUES (1, 'again')").written()); }
+
+TEST_F(Watching, UpdateThatChangesNoValueIsAWriteAllTheSame) {
+  const Changes changes = seen("UPDATE t SET a = a");
+  EXPECT_EQ(changes.rows, 1);
+  EXPECT_FALSE(changes.content_changed);
+}
+
+TEST_F(Watching, UpdateOfNoRowIsNoWrite) {
+  EXPECT_FALSE(seen("UPDATE t SET a = 'x' WHERE id > 99").written());
+  EXPECT_FALSE(seen("INSERT INTO t VALUES (1, 'x') ON CONFLICT DO NOTHING").written());
+  EXPECT_FALSE(seen("BEGIN; SELECT * FROM t FOR UPDATE; COMMIT").written());
+}
+
+TEST_F(Watching, WriteAndItsUndoingAreInTheLog) {
+  const Changes changes = seen("INSERT INTO t VALUES (50, 'x'); DELETE FROM t WHERE id = 50");
+  EXPECT_EQ(changes.rows, 2);
+  EXPECT_FALSE(changes.content_changed);
+}
+
+TEST_F(Watching, MovedSequenceIsNamed) {
+  EXPECT_THAT(seen("SELECT nextval('s')").sequences, ElementsAre("public.s"));
+  EXPECT_THAT(seen("SELECT nextval('s')").sequences, ElementsAre("public.s")) << "the cached numbers, too";
+  EXPECT_THAT(seen("SELECT setval('s', 40)").sequences, ElementsAre("public.s"));
+  EXPECT_THAT(seen("SELECT setval('s', 40)").sequences, IsEmpty());
+  EXPECT_THAT(seen("SELECT setval('s', 40, false)").sequences, ElementsAre("public.s"));
+  EXPECT_THAT(seen("SELECT setval('s', 41, false)").sequences, ElementsAre("public.s")) << "set and not used yet";
+  EXPECT_EQ(seen("SELECT nextval('s')").rows, 0);
+}
+
+TEST_F(Watching, TruncateIsSeen) {
+  const Changes changes = seen("TRUNCATE t");
+  EXPECT_EQ(changes.rows, 1) << "one entry of the log, however many rows";
+  EXPECT_TRUE(changes.content_changed);
+}
+
+TEST_F(Watching, ColumnThatWasAddedChangesTheContent) {
+  const Changes changes = seen("ALTER TABLE t ADD COLUMN b text");
+  EXPECT_EQ(changes.rows, 0) << "the commit log speaks of rows only";
+  EXPECT_TRUE(changes.content_changed);
+  EXPECT_TRUE(seen("CREATE TABLE more (a int)").content_changed);
+  EXPECT_TRUE(seen("DROP TABLE more").content_changed);
+}
+
+TEST_F(Watching, UnloggedInsertIsSeenInTheContentAlone) {
+  const Changes changes = seen("INSERT INTO u VALUES (1)");
+  EXPECT_EQ(changes.rows, 0);
+  EXPECT_TRUE(changes.content_changed);
+  EXPECT_FALSE(seen("INSERT INTO u VALUES (2)", Watch::Depth::log).written()) << "a lap that looks at the log alone is blind to it";
+}
+
+TEST_F(Watching, AsynchronousCommitIsSeen) {
+  EXPECT_EQ(seen("SET synchronous_commit = off; INSERT INTO t SELECT g, 'x' FROM generate_series(100, 1099) g", Watch::Depth::log).rows, 1000);
+}
+
+TEST_F(Watching, OtherDatabaseOfTheServerIsNotOurs) {
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::content, {});
+  sql("n", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+  EXPECT_FALSE(watch.lap().written());
+}
+
+TEST_F(Watching, HousekeepingIsNoWrite) {
+  EXPECT_FALSE(seen("VACUUM t").written());
+  EXPECT_FALSE(seen("ANALYZE t").written());
+  EXPECT_FALSE(seen("CHECKPOINT").written());
+  EXPECT_FALSE(seen("NOTIFY something").written());
+  EXPECT_FALSE(seen("CREATE TEMP TABLE x AS SELECT * FROM t").written());
+}
+
+TEST_F(Watching, IgnoredTablesDoNotCountNorTheirSequences) {
+  EXPECT_TRUE(seen("INSERT INTO own (a) VALUES ('y')").written());
+  const Changes changes = seen("INSERT INTO own (a) VALUES ('y'); TRUNCATE own; ALTER TABLE own ADD COLUMN b int", Watch::Depth::content, {"own"});
+  EXPECT_FALSE(changes.written()) << changes.rows << " rows, " << changes.sequences.size() << " sequences, content " << changes.content_changed;
+  EXPECT_EQ(seen("INSERT INTO own (a) VALUES ('y'); INSERT INTO t (a) VALUES ('y')", Watch::Depth::content, {"own"}).rows, 1);
+}
+
+TEST_F(Watching, IgnoredTableMayHaveANameThatNeedsQuotes) {
+  sql("l", "CREATE TABLE \"Own State\" (a int)");
+  EXPECT_FALSE(seen("INSERT INTO \"Own State\" VALUES (1)", Watch::Depth::content, {"Own State"}).written());
+}
+
+TEST_F(Watching, EachLapBeginsWhereTheLastEnded) {
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::content, {});
+  sql("l", "INSERT INTO t (a) VALUES ('one')");
+  EXPECT_EQ(watch.lap().rows, 1);
+  EXPECT_FALSE(watch.lap().written());
+  sql("l", "DELETE FROM t");
+  EXPECT_EQ(watch.lap().rows, 2);
+}
+
+TEST_F(Watching, ManyChangesAreCountedAndAFewShown) {
+  const Changes changes = seen("INSERT INTO t SELECT g, repeat('x', 9999) FROM generate_series(100, 599) g");
+  EXPECT_EQ(changes.rows, 500);
+  EXPECT_LE(changes.first.size(), 20u);
+  EXPECT_LE(changes.first.front().size(), 300u);
+}
+
+TEST_F(Watching, WithoutTheRightToTheLogTheContentDecides) {
+  sql("l", "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO plain");
+  {
+    Watch watch(dsn_of("l") + " user=plain", "the legacy database", Watch::Depth::log, {});
+    EXPECT_FALSE(watch.has_commit_log());
+    EXPECT_FALSE(watch.lap().written());
+    sql("l", "UPDATE t SET a = 'changed'");
+    const Changes changes = watch.lap();
+    EXPECT_TRUE(changes.known);
+    EXPECT_TRUE(changes.content_changed);
+    EXPECT_EQ(changes.decided_by, "sequences, content digest");
+  }
+  sql("l", "DROP OWNED BY plain; DROP ROLE plain");
+}
+
+TEST_F(Watching, DatabaseThatGoesAwayIsNotKnownAndNotClean) {
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::log, {});
+  Session maintenance(dsn_of("postgres"), "the server");
+  end_sessions(maintenance, "l");
+  const Changes changes = watch.lap();
+  EXPECT_FALSE(changes.known);
+  EXPECT_THAT(changes.problem, HasSubstr("the legacy database"));
+}
+
+TEST_F(Watching, LeavesNothingBehind) {
+  { Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::log, {}); }
+  Session maintenance(dsn_of("postgres"), "the server");
+  end_sessions(maintenance, "l");
+  EXPECT_EQ(maintenance.number("SELECT count(*) FROM pg_replication_slots"), 0);
+}
+
+class WatchingStatements : public Watching {};
+
+TEST_F(WatchingStatements, ReadIsSeen) {
+  StatementWatch watch(dsn_of("l"), "the legacy database", {});
+  sql("l", "SELECT count(*) FROM t");
+  const Changes changes = watch.finish();
+  EXPECT_TRUE(changes.known);
+  EXPECT_GT(changes.statement_ms, 0);
+  EXPECT_FALSE(changes.written());
+}
+
+TEST_F(WatchingStatements, SessionThatStaysOpenIsSeenAndEnded) {
+  std::optional<StatementWatch> watch;
+  watch.emplace(dsn_of("l"), "the legacy database", TableNames{});
+  Session pooled(dsn_of("l"), "a pool");
+  pooled.run("SELECT count(*) FROM t");
+  EXPECT_GT(watch->finish().statement_ms, 0);
+  EXPECT_THROW(pooled.run("SELECT 1"), Error);
+}
+
+TEST_F(WatchingStatements, NothingIsSeenWhenNobodySpeaks) {
+  Session earlier(dsn_of("l"), "a pool");
+  earlier.run("SELECT count(*) FROM t");
+  for (int i = 0; i < 5; ++i) {
+    StatementWatch watch(dsn_of("l"), "the legacy database", {});
+    sql("n", "SELECT 1");
+    const Changes changes = watch.finish();
+    EXPECT_EQ(changes.statement_ms, 0);
+    EXPECT_FALSE(changes.written());
+    EXPECT_TRUE(changes.known) << changes.problem;
+  }
+}
+
+TEST_F(WatchingStatements, WritesAreSeenAsWrites) {
+  StatementWatch watch(dsn_of("l"), "the legacy database", {"own"});
+  sql("l", "INSERT INTO t (a) VALUES ('new'); INSERT INTO own (a) VALUES ('y')");
+  const Changes changes = watch.finish();
+  EXPECT_TRUE(changes.content_changed);
+  EXPECT_THAT(changes.sequences, ElementsAre("public.t_id_seq"));
+  EXPECT_GT(changes.statement_ms, 0);
+}
+
+class Rest : public TwoDatabases {
+ protected:
+  void SetUp() override {
+    TwoDatabases::SetUp();
+    legacy_.emplace(dsn_of("l"), "the legacy database");
+    new_.emplace(dsn_of("n"), "the new database");
+  }
+  bool comes(std::chrono::milliseconds bound) { return wait_for_rest(*legacy_, *new_, bound); }
+  std::optional<Session> legacy_, new_;
+};
+
+TEST_F(Rest, ComesWhenNobodyIsAtWork) { EXPECT_TRUE(comes(5s)); }
+
+TEST_F(Rest, DoesNotComeWhileATransactionIsOpen) {
+  Session other(dsn_of("n"), "somebody");
+  other.run("BEGIN");
+  EXPECT_FALSE(comes(300ms));
+  other.run("COMMIT");
+  EXPECT_TRUE(comes(5s));
+}
+
+TEST_F(Rest, IsWaitedForWhileSomethingIsWritten) {
+  legacy_->run("CREATE TABLE t (a int)");
+  std::atomic<bool> go_on{true};
+  std::thread writer([&] {
+    Session other(dsn_of("l"), "somebody");
+    while (go_on) other.run("INSERT INTO t VALUES (1)");
+  });
+  EXPECT_FALSE(comes(300ms));
+  go_on = false;
+  writer.join();
+  EXPECT_TRUE(comes(5s));
+}
+
+}  // namespace
+}  // namespace rehearse::harness

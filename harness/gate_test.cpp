@@ -1,0 +1,454 @@
+// The program itself against the reference systems: what a user types, what it prints, what it leaves behind.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include "harness/configuration.h"
+#include "harness/process.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::Contains;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr const char* password = "hunter2";
+const std::string orders = "--config fixtures/orders/rehearse.yaml --traffic fixtures/captures/orders-small.pcap";
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+struct Ended {
+  int status = -1;
+  std::string out, err;
+};
+
+// A directory of its own, in which everything that a test starts writes.
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = std::string(test->test_suite_name()) + "." + test->name();
+    std::replace(name.begin(), name.end(), '/', '.');
+    directory_ = fs::temp_directory_path() / fmt::format("gate_test_{}_{}", getpid(), name);
+    fs::create_directories(directory_);
+  }
+  // Whatever ran: no file that it left, and nothing that it printed, holds the password of a connection string.
+  void TearDown() override {
+    for (const auto& entry : fs::recursive_directory_iterator(directory_)) {
+      if (!entry.is_regular_file() || entry.path().extension() == ".sh") continue;
+      EXPECT_EQ(contents(entry.path()).find(password), std::string::npos) << entry.path() << " holds the password";
+    }
+    if (!HasFailure()) fs::remove_all(directory_);
+  }
+
+  // Runs a script at the top of the sources with $OUT for its files, $REHEARSE for the program, and $BIN for the fixtures.
+  [[nodiscard]] Ended shell(const std::string& script) const {
+    std::ofstream(directory_ / "script.sh") << script << "\n";
+    const std::string d = directory_.string();
+    const CommandResult result = run(fmt::format("cd {} && OUT={} REHEARSE={}/rehearse BIN={}/fixtures ORDERS_BIN={}/fixtures sh {}/script.sh >{}/stdout 2>{}/stderr", REHEARSE_SOURCE_DIR, d,
+                                                 REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
+                                     280s);
+    return {result.status, contents(directory_ / "stdout"), contents(directory_ / "stderr")};
+  }
+  // ... below the orders system, with passwords in the connection strings.
+  [[nodiscard]] Ended with_orders(const std::string& script, const std::string& options = "") const {
+    std::ofstream(directory_ / "inner.sh") << "ORDERS_LEGACY_DSN=\"$ORDERS_LEGACY_DSN password=hunter2\"; ORDERS_NEW_DSN=\"$ORDERS_NEW_DSN password=hunter2\"\n" << script << "\n";
+    return shell("exec $BIN/orders-system " + options + " -- sh $OUT/inner.sh");
+  }
+  [[nodiscard]] Ended gate(const std::string& selection, const std::string& options = "", const std::string& arguments = orders) const {
+    return with_orders("$REHEARSE gate " + arguments + " " + selection + " -o $OUT/report", options);
+  }
+  [[nodiscard]] json::value report(const std::string& name = "report") const { return json::parse(contents(directory_ / name / "report.json")); }
+
+  // A configuration of the orders system with one thing in it replaced.
+  std::string orders_with(const std::string& old, const std::string& instead) const {
+    std::string text = contents(fs::path(REHEARSE_SOURCE_DIR) / "fixtures/orders/rehearse.yaml");
+    const auto at = text.find(old);
+    EXPECT_NE(at, std::string::npos) << old;
+    text.replace(at, old.size(), instead);
+    const std::string mapping = "mapping: mapping.yaml";
+    text.replace(text.find(mapping), mapping.size(), "mapping: " REHEARSE_SOURCE_DIR "/fixtures/orders/mapping.yaml");
+    std::ofstream(directory_ / "rehearse.yaml") << text;
+    return "--config $OUT/rehearse.yaml --traffic fixtures/captures/orders-small.pcap";
+  }
+
+  fs::path directory_;
+};
+
+std::set<std::string> invariants_with(const json::value& report, std::string_view verdict) {
+  std::set<std::string> found;
+  for (const json::value& result : report.at("results").as_array()) {
+    if (result.at("verdict").as_string() == verdict) found.emplace(result.at("invariant").as_string());
+  }
+  return found;
+}
+
+// One sentence on standard error that says what to do.
+MATCHER_P(RefusesWith, pattern, "") {
+  const auto lines = lines_of(arg.err);
+  *result_listener << "status " << arg.status << ", standard error: " << arg.err;
+  return (arg.status == 3 || arg.status == 2) && lines.size() == 1 && lines[0].starts_with("rehearse: ") && testing::Value(lines[0], HasSubstr(pattern));
+}
+
+// -- a clean rehearsal ---------------------------------------------------------------------------------------------------
+
+class CleanRehearsal : public Program {};
+
+TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices) {
+  const Ended ended = gate("");
+  ASSERT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_EQ(ended.err, "");
+  const auto lines = lines_of(ended.out);
+  EXPECT_THAT(lines.at(0), StartsWith("rehearse "));
+  EXPECT_THAT(lines.at(1), StartsWith("repeat: "));
+  EXPECT_THAT(lines.at(2), StartsWith("PASS"));
+  EXPECT_THAT(lines.back(), StartsWith("PASS"));
+
+  const json::value document = report();
+  EXPECT_EQ(document.at("verdict"), "pass");
+  std::set<std::string> sections;
+  for (const json::value& section : document.at("sections").as_array()) sections.emplace(section.at("name").as_string());
+  for (const char* name : {"oracle 1", "oracle 2", "off", "read-only", "shadow", "live", "completed", "off → read-only", "read-only → shadow", "shadow → live", "live → completed",
+                           "completed → live", "live → shadow", "shadow → read-only", "read-only → off", "off, new database stopped", "shadow, new database stopped",
+                           "shadow, new database read-only", "shadow, new database hung", "shadow, legacy stopped", "live, legacy stopped", "completed, legacy stopped"}) {
+    EXPECT_THAT(sections, Contains(name));
+    EXPECT_THAT(ended.out, HasSubstr(name));
+  }
+  const auto passed = invariants_with(document, "pass");
+  for (const char* invariant : {"G1", "G2", "G3", "G5", "G7", "G9", "G11", "G13", "G14", "G16", "O1", "O2", "O4", "O5", "R1", "R2", "R3", "R4", "R5", "R8", "S1", "S2", "S3", "S4", "S6", "S7",
+                                "V1", "V2", "V3", "V5", "V6", "C1", "C2", "C3", "C4", "C5", "E1", "E1'", "E2", "E2'", "E3", "E3'", "E4", "E4'", "E*"}) {
+    EXPECT_THAT(passed, Contains(invariant));
+  }
+  EXPECT_THAT(invariants_with(document, "fail"), IsEmpty());
+  EXPECT_THAT(invariants_with(document, "unknown"), IsEmpty());
+
+  EXPECT_EQ(shell("xmllint --noout $OUT/report/junit.xml").status, 0);
+  EXPECT_EQ(shell("xmllint --html --noout $OUT/report/report.html 2>$OUT/html; ! grep -v 'Tag .* invalid' $OUT/html | grep -q 'parser error'").status, 0);
+  const Ended schema = shell("/usr/bin/python3 -c 'import json, jsonschema, sys; jsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.load(open(sys.argv[2])))' "
+                             "reports/report.schema.json $OUT/report/report.json");
+  EXPECT_EQ(schema.status, 0) << schema.err;
+  EXPECT_THAT(contents(directory_ / "report/summary.md"), HasSubstr("PASS"));
+
+  // The services are gone.
+  const Ended again = shell("$REHEARSE report $OUT/report/history.sqlite -o $OUT/again");
+  EXPECT_EQ(again.status, 0) << again.err;
+  json::value second = report("again"), first = document;
+  for (json::value* each : {&first, &second}) each->as_object()["seconds"] = 0;
+  EXPECT_TRUE(first == second);
+}
+
+// -- the seeded bugs -----------------------------------------------------------------------------------------------------
+
+struct Scenario {
+  std::string bug, selection, invariant;
+};
+
+std::vector<Scenario> scenarios() {
+  std::vector<Scenario> found;
+  for (const std::string& line : lines_of(contents(fs::path(REHEARSE_SOURCE_DIR) / "fixtures/orders/scenarios.tsv"))) {
+    if (line.empty() || line.starts_with('#')) continue;
+    const auto first = line.find('\t'), second = line.find('\t', first + 1);
+    found.push_back({line.substr(0, first), line.substr(first + 1, second - first - 1), line.substr(second + 1)});
+  }
+  return found;
+}
+
+class SeededBug : public Program, public testing::WithParamInterface<Scenario> {};
+
+TEST_P(SeededBug, IsNamed) {
+  const auto& [bug, selection, invariant] = GetParam();
+  const Ended ended = gate(selection, "--bug " + bug);
+  ASSERT_EQ(ended.status, 1) << ended.out << ended.err;
+  const json::value document = report();
+  EXPECT_EQ(document.at("verdict"), "fail");
+  EXPECT_THAT(invariants_with(document, "fail"), Contains(invariant)) << ended.out;
+  EXPECT_THAT(lines_of(ended.out).at(2), StartsWith("FAIL"));
+  EXPECT_THAT(lines_of(ended.out).back(), StartsWith("FAIL"));
+  EXPECT_EQ(shell("xmllint --noout $OUT/report/junit.xml").status, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, SeededBug, testing::ValuesIn(scenarios()), [](const auto& scenario) { return scenario.param.bug; });
+
+std::vector<std::string> selections() {
+  std::set<std::string> distinct;
+  for (const Scenario& scenario : scenarios()) distinct.insert(scenario.selection);
+  return {distinct.begin(), distinct.end()};
+}
+
+class GoodSystem : public Program, public testing::WithParamInterface<std::string> {};
+
+TEST_P(GoodSystem, PassesWhatABugFails) {
+  const Ended ended = gate(GetParam());
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_EQ(ended.err, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, GoodSystem, testing::ValuesIn(selections()), [](const auto& selection) {
+  std::string name = selection.param;
+  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name.substr(2);
+});
+
+// -- other systems -------------------------------------------------------------------------------------------------------
+
+class OtherSystems : public Program {};
+
+TEST_F(OtherSystems, TinySystemInWhichEverythingIsDifferentPasses) {
+  std::ofstream(directory_ / "inner.sh") << "TINY_LEGACY_DSN=\"$TINY_LEGACY_DSN password=hunter2\" TINY_NEW_DSN=\"$TINY_NEW_DSN password=hunter2\" "
+                                            "exec $REHEARSE gate --config fixtures/tiny/rehearse.yaml -o $OUT/report\n";
+  const Ended ended = shell("exec fixtures/tiny/up -- sh $OUT/inner.sh");
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_EQ(ended.err, "");
+}
+
+TEST_F(OtherSystems, FlagThatWeServeOverOfrepToTwoInstancesPasses) {
+  const std::string configuration = orders_with("file: ${ORDERS_FLAG_FILE}", "ofrep: 127.0.0.1:${OFREP_PORT}");
+  const Ended ended = shell(
+      "OFREP_PORT=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])'); export OFREP_PORT\n"
+      "exec $BIN/orders-system --instances 2 --flag ofrep:http://127.0.0.1:$OFREP_PORT -- $REHEARSE gate " + configuration + " --stage shadow --stage live -o $OUT/report");
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_THAT(invariants_with(report(), "pass"), Contains("V6"));
+}
+
+// -- what goes wrong on our side -----------------------------------------------------------------------------------------
+
+class BadInput : public Program {
+ protected:
+  // What of the orders system need not run.
+  static std::string without_system() {
+    return "export ORDERS_LEGACY_URL=http://127.0.0.1:9 ORDERS_NEW_URLS=http://127.0.0.1:9 ORDERS_LEGACY_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=l' "
+           "ORDERS_NEW_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=n' ORDERS_FLAG_FILE=$OUT/flag.json ORDERS_NEW_LOG=$OUT/new.log\n";
+  }
+  [[nodiscard]] Ended alone(const std::string& command) const { return shell(without_system() + "$REHEARSE " + command); }
+  // A capture of one packet that goes to a port where HTTP is spoken, and is none.
+  void write_capture_without_http(const std::string& name) const {
+    const std::string payload = "\x16\x03\x01 this is no HTTP";
+    const auto le32 = [](std::uint32_t n) { return std::string{static_cast<char>(n), static_cast<char>(n >> 8), static_cast<char>(n >> 16), static_cast<char>(n >> 24)}; };
+    std::string ip("\x45\0\0\0\0\0\0\0\x40\x06\0\0\x7f\0\0\x01\x7f\0\0\x01", 20);
+    std::string tcp("\x9c\x40\x1f\x90\0\0\0\x01\0\0\0\x01\x50\x18\xff\xff\0\0\0\0", 20);
+    ip[3] = static_cast<char>(ip.size() + tcp.size() + payload.size());
+    const std::string ethernet = std::string(12, '\0') + std::string("\x08\x00", 2);
+    const std::string packet = ethernet + ip + tcp + payload;
+    const auto size = static_cast<std::uint32_t>(packet.size());
+    std::ofstream(directory_ / name, std::ios::binary) << le32(0xa1b2c3d4) << std::string("\x02\0\x04\0", 4) << le32(0) << le32(0) << le32(65535) << le32(1) << le32(1700000000) << le32(0) << le32(size)
+                                                       << le32(size) << packet;
+  }
+};
+
+TEST_F(BadInput, ConfigurationThatIsMissingOrWrong) {
+  EXPECT_THAT(alone("gate --config $OUT/none.yaml -o $OUT/report"), RefusesWith("`rehearse init` writes one"));
+  EXPECT_THAT(alone("doctor --config $OUT/none.yaml"), RefusesWith("`rehearse init` writes one"));
+  EXPECT_THAT(alone("gate " + orders_with("title: orders", "titel: orders") + " -o $OUT/report"), RefusesWith("titel is no key of the configuration"));
+  EXPECT_THAT(shell("unset ORDERS_LEGACY_URL; $REHEARSE gate " + orders + " -o $OUT/report"), RefusesWith("environment variable"));
+}
+
+TEST_F(BadInput, SelectionThatDoesNotExist) {
+  EXPECT_THAT(alone("gate " + orders + " --stage shadwo -o $OUT/report"), RefusesWith("--stage shadwo: no such stage; the stages are off, read-only, shadow, live, completed"));
+  EXPECT_THAT(alone("gate " + orders + " --edge off:live -o $OUT/report"), RefusesWith("--edge off:live: no such edge"));
+}
+
+TEST_F(BadInput, TrafficThatHoldsNothingToPlay) {
+  std::ofstream(directory_ / "empty.pcap");
+  std::ofstream(directory_ / "poem.pcap") << "Tyger Tyger, burning bright, in the forests of the night";
+  write_capture_without_http("other.pcap");
+  const std::string gate = "gate --config fixtures/orders/rehearse.yaml -o $OUT/report --traffic ";
+  EXPECT_THAT(alone(gate + "$OUT/none.pcap"), RefusesWith("none.pcap"));
+  EXPECT_THAT(alone(gate + "$OUT/empty.pcap"), RefusesWith("empty.pcap"));
+  EXPECT_THAT(alone(gate + "$OUT/poem.pcap"), RefusesWith("poem.pcap"));
+  EXPECT_THAT(alone(gate + "$OUT/other.pcap"), RefusesWith("holds no exchange that can be played"));
+}
+
+TEST_F(BadInput, ServiceThatDoesNotAnswer) {
+  EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"), RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
+  const Ended doctor = alone("doctor --config fixtures/orders/rehearse.yaml");
+  EXPECT_EQ(doctor.status, 3);
+  EXPECT_THAT(doctor.out, AllOf(HasSubstr("BROKEN   the legacy service does not say its stage"), HasSubstr("BROKEN   cannot connect to the new database"), HasSubstr("Mend what is broken first")));
+}
+
+TEST_F(BadInput, HistoryThatIsNone) {
+  std::ofstream(directory_ / "poem.sqlite") << "Tyger Tyger, burning bright";
+  EXPECT_THAT(alone("report $OUT/poem.sqlite -o $OUT/report"), RefusesWith("poem.sqlite"));
+  EXPECT_THAT(alone("report $OUT/none.sqlite -o $OUT/report"), RefusesWith("none.sqlite"));
+  EXPECT_FALSE(fs::exists(directory_ / "none.sqlite"));
+  ASSERT_EQ(alone("import fixtures/captures/tiny.pcap -o $OUT/tiny.traffic").status, 0);
+  EXPECT_THAT(alone("report $OUT/tiny.traffic -o $OUT/report"), RefusesWith("tiny.traffic"));
+}
+
+TEST_F(BadInput, OptionThatDoesNotExist) {
+  EXPECT_EQ(alone("gate --colour").status, 3);
+  EXPECT_EQ(alone("").status, 3);
+  EXPECT_EQ(alone("--help").status, 0);
+  EXPECT_THAT(alone("--version").out, StartsWith("rehearse "));
+}
+
+// One system for all of these, because none of them changes it.
+TEST_F(BadInput, RunningSystemThatMayNotBeRehearsed) {
+  const std::string writes = orders_with("writes: allowed", "writes: refused");
+  fs::rename(directory_ / "rehearse.yaml", directory_ / "writes.yaml");
+  orders_with("disposable: true", "disposable: false");
+  fs::rename(directory_ / "rehearse.yaml", directory_ / "precious.yaml");
+  orders_with("orders_legacy_template", "no_such_template");
+  fs::rename(directory_ / "rehearse.yaml", directory_ / "template.yaml");
+  const Ended ended = with_orders(R"(
+    try() {
+      name=$1; shift
+      "$@" >$OUT/$name.out 2>$OUT/$name.err
+      echo $? >$OUT/$name.status
+    }
+    traffic="--traffic fixtures/captures/orders-small.pcap -o $OUT/report"
+    good="--config fixtures/orders/rehearse.yaml"
+    try writes $REHEARSE gate --config $OUT/writes.yaml $traffic
+    try precious $REHEARSE gate --config $OUT/precious.yaml $traffic
+    try template $REHEARSE gate --config $OUT/template.yaml $traffic
+    try template_doctor $REHEARSE doctor --config $OUT/template.yaml
+    psql -qX "$ORDERS_ADMIN_DSN" -c 'CREATE ROLE limited LOGIN'
+    dsn=$ORDERS_LEGACY_DSN
+    export ORDERS_LEGACY_DSN="$dsn user=limited"
+    try limited $REHEARSE gate $good $traffic
+    try limited_doctor $REHEARSE doctor $good
+    export ORDERS_LEGACY_DSN="$dsn dbname=nowhere"
+    try nowhere $REHEARSE gate $good $traffic
+    try nowhere_doctor $REHEARSE doctor $good
+    export ORDERS_LEGACY_DSN="hunter2 is no connection string"
+    try nonsense $REHEARSE gate $good $traffic
+    export ORDERS_LEGACY_DSN=$dsn
+    try good_doctor $REHEARSE doctor $good
+    psql -qXtA "$ORDERS_LEGACY_DSN" -c 'SELECT count(*) > 1000 FROM orders' >$OUT/orders
+  )");
+  ASSERT_EQ(ended.status, 0) << ended.out << ended.err;
+  const auto of = [&](const std::string& name) {
+    return Ended{std::atoi(contents(directory_ / (name + ".status")).c_str()), contents(directory_ / (name + ".out")), contents(directory_ / (name + ".err"))};
+  };
+  EXPECT_THAT(of("writes"), RefusesWith("write `writes: allowed` beside services.legacy"));
+  EXPECT_THAT(of("precious"), RefusesWith("write disposable: true beside its dsn"));
+  EXPECT_THAT(of("template"), RefusesWith("there is no database no_such_template"));
+  EXPECT_EQ(of("template_doctor").status, 3);
+  EXPECT_THAT(of("template_doctor").out, HasSubstr("the template \"no_such_template\" does not exist"));
+  EXPECT_THAT(of("limited"), RefusesWith("the legacy database"));
+  EXPECT_EQ(of("limited_doctor").status, 3);
+  EXPECT_THAT(of("limited_doctor").out, AllOf(HasSubstr("ALTER ROLE \"limited\" REPLICATION;"), HasSubstr("ALTER ROLE \"limited\" CREATEDB;"), HasSubstr("GRANT pg_read_all_stats")));
+  EXPECT_THAT(of("nowhere"), RefusesWith("cannot connect to the legacy database"));
+  EXPECT_EQ(of("nowhere_doctor").status, 3);
+  EXPECT_THAT(of("nowhere_doctor").out, HasSubstr("\"nowhere\" does not exist"));
+  EXPECT_THAT(of("nonsense"), RefusesWith("a connection string cannot be read"));
+  EXPECT_EQ(of("good_doctor").status, 0) << of("good_doctor").out;
+  EXPECT_THAT(of("good_doctor").out, EndsWith("All is there: rehearse gate\n"));
+  EXPECT_EQ(contents(directory_ / "orders"), "t\n") << "nothing was lost by any of them";
+}
+
+TEST_F(BadInput, ServicesThatServeDifferentStages) {
+  const Ended ended = with_orders(R"(
+    sed 's/"defaultVariant": *"off"/"defaultVariant":"read-only"/' $ORDERS_FLAG_FILE >$OUT/other.json
+    $BIN/orders-new --dsn "$ORDERS_NEW_DSN" --flag file:$OUT/other.json --log $OUT/new.log --legacy $ORDERS_LEGACY_URL --port 0 >$OUT/new.out &
+    other=$!
+    until [ -s $OUT/new.out ]; do sleep 0.05; done
+    port=$(sed 's/[^0-9]*\([0-9]*\).*/\1/;q' $OUT/new.out)
+    until curl -sf http://127.0.0.1:$port/healthz >/dev/null; do sleep 0.05; done
+    ORDERS_NEW_URLS="$ORDERS_NEW_URLS http://127.0.0.1:$port"
+    export ORDERS_NEW_URLS
+    $REHEARSE doctor --config fixtures/orders/rehearse.yaml >$OUT/doctor.out; echo $? >$OUT/doctor.status
+    $REHEARSE gate )" + orders + R"( -o $OUT/report; status=$?
+    kill $other; wait $other
+    exit $status
+  )");
+  EXPECT_THAT(ended, RefusesWith("the services serve different stages: legacy off, new (2) read-only; let both read the same flag"));
+  EXPECT_EQ(contents(directory_ / "doctor.status"), "3\n");
+  EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   the new (2) service serves read-only and the legacy service off"));
+}
+
+// -- the other commands --------------------------------------------------------------------------------------------------
+
+class Commands : public Program {};
+
+TEST_F(Commands, InitWritesAConfigurationThatCanBeRead) {
+  const Ended ended = with_orders(R"(
+    $REHEARSE init --legacy $ORDERS_LEGACY_URL --new $ORDERS_NEW_URL --legacy-dsn "$ORDERS_LEGACY_DSN" --new-dsn "$ORDERS_NEW_DSN" --traffic day.pcap -o $OUT/made.yaml || exit 1
+    $REHEARSE init -o $OUT/made.yaml 2>$OUT/again.err; echo $? >$OUT/again.status
+    LEGACY_DSN="$ORDERS_LEGACY_DSN" NEW_DSN="$ORDERS_NEW_DSN" $REHEARSE doctor --config $OUT/made.yaml >$OUT/doctor.out; true
+  )");
+  ASSERT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("rehearse doctor --config"));
+  setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);
+  const Configuration configuration = load_configuration(directory_ / "made.yaml");
+  EXPECT_EQ(configuration.traffic, directory_ / "day.pcap");
+  EXPECT_THAT(contents(directory_ / "made.yaml"), HasSubstr("idempotency_keys")) << "the tables are proposed";
+  EXPECT_EQ(contents(directory_ / "again.status"), "3\n");
+  EXPECT_THAT(contents(directory_ / "again.err"), HasSubstr("is there already"));
+  EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   copy.forward is not given"));
+}
+
+TEST_F(Commands, InterruptedGateLeavesAHistoryAndTheFlagOff) {
+  const Ended ended = with_orders("$REHEARSE gate " + orders + R"( -o $OUT/report &
+    gate=$!
+    until grep -q 'stage_entered.*shadow' $ORDERS_NEW_LOG; do sleep 0.05; done
+    kill -INT $gate; kill -TERM $gate
+    wait $gate; status=$?
+    curl -si $ORDERS_NEW_URL/healthz | grep -i '^migration-stage' | tr -d '\r' >$OUT/stage
+    psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT datname FROM pg_database WHERE datname LIKE 'rehearse%'" >$OUT/left
+    exit $status
+  )");
+  EXPECT_EQ(ended.status, 130) << ended.out << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("interrupted"));
+  EXPECT_EQ(contents(directory_ / "stage"), "Migration-Stage: off\n");
+  EXPECT_EQ(contents(directory_ / "left"), "") << "databases that a rehearsal keeps for itself are gone";
+  const Ended again = shell("$REHEARSE report $OUT/report/history.sqlite -o $OUT/again");
+  EXPECT_NE(again.status, 3) << again.err;
+  EXPECT_EQ(report("again").at("verdict"), report().at("verdict"));
+  EXPECT_EQ(shell("$REHEARSE show $OUT/report/history.sqlite >/dev/null").status, 0);
+}
+
+TEST_F(Commands, GateThatFailsOnOurSideLeavesTheFlagOff) {
+  const std::string configuration = orders_with("forward: ${ORDERS_BIN}/orders-copy --from legacy --to new", "forward: echo the disk is full >&2; exit 1");
+  const Ended ended = with_orders("$REHEARSE gate " + configuration + R"( --stage shadow -o $OUT/report; status=$?
+    curl -si $ORDERS_NEW_URL/healthz | grep -i '^migration-stage' | tr -d '\r' >$OUT/stage
+    exit $status
+  )");
+  EXPECT_THAT(ended, RefusesWith("the copy failed"));
+  EXPECT_THAT(contents(directory_ / "stage"), HasSubstr("off"));
+}
+
+TEST_F(Commands, CompareSaysWhatDiffers) {
+  const Ended ended = with_orders(R"sh(
+    $BIN/orders-copy --quiet --from legacy --to new
+    $REHEARSE compare --config fixtures/orders/rehearse.yaml; echo $? >$OUT/equal
+    psql -qX "$ORDERS_NEW_DSN" -c "UPDATE orders SET comment = 'by hand' WHERE id = (SELECT min(id) FROM orders)"
+    $REHEARSE compare --config fixtures/orders/rehearse.yaml --json >$OUT/compare.json
+  )sh");
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_EQ(contents(directory_ / "equal"), "0\n") << ended.out;
+  const json::value found = json::parse(contents(directory_ / "compare.json"));
+  EXPECT_EQ(found.at("differences"), 1);
+  EXPECT_EQ(found.at_pointer("/rows/0/new"), "by hand");
+}
+
+}  // namespace
+}  // namespace rehearse::harness

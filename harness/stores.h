@@ -1,0 +1,76 @@
+// The two databases of a rehearsal: restored, kept for later, compared and watched.
+//
+// What it keeps are databases of its own on the same servers, named after the rehearsed one; `drop_kept` removes them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/configuration.h"
+#include "harness/databases/comparison.h"
+#include "harness/databases/fault.h"
+#include "harness/databases/session.h"
+#include "harness/databases/watch.h"
+#include "properties/correspondence.h"
+#include "properties/evidence.h"
+
+namespace rehearse::harness {
+
+class Stores {
+ public:
+  // How the two are called in errors.
+  static constexpr const char* legacy_name = "the legacy database";
+  static constexpr const char* new_name = "the new database";
+
+  explicit Stores(const Configuration& configuration) : config_(configuration) {}
+
+  // Both as they were before the migration.
+  void restore_seeded();
+  // Both as they were right behind the copy. REQUIRES: keep_copy was called.
+  void restore_copied();
+  // The new database as before the migration.
+  void empty_new();
+  void keep_copy();
+  [[nodiscard]] bool copy_kept() const { return copy_kept_; }
+  // Keeps the legacy database as it is now as the final state of the oracle's first or second run.
+  void keep_oracle(int run);
+  // Learns which cells the two runs filled differently; `pairs` are the second run's identifiers in the first one's words.
+  void learn_volatile_cells(const properties::Correspondence& pairs);
+  void drop_kept();
+
+  [[nodiscard]] properties::Comparison compare();
+  // One store against the oracle's final state; `pairs` are its identifiers in the oracle's words.
+  [[nodiscard]] properties::Comparison compare_with_oracle(bool new_store, const properties::Correspondence& pairs);
+  [[nodiscard]] std::vector<properties::IdSpace> ids();
+  // Why the comparison leaves something out: tables that nobody mapped. Empty when every table is mapped or ignored.
+  [[nodiscard]] std::string unmapped();
+  // False when the databases are still written after the configured bound.
+  [[nodiscard]] bool come_to_rest();
+
+  [[nodiscard]] Watch watch_legacy(Watch::Depth depth) const;
+  [[nodiscard]] Watch watch_new(Watch::Depth depth) const;
+  [[nodiscard]] StatementWatch watch_legacy_statements() const;
+  [[nodiscard]] StatementWatch watch_new_statements() const;
+
+  // Breaks one of them until the result is mended or destroyed; our own sessions are let go first.
+  [[nodiscard]] BrokenDatabase break_legacy(BrokenDatabase::How how);
+  [[nodiscard]] BrokenDatabase break_new(BrokenDatabase::How how);
+
+ private:
+  struct Sessions {
+    Session legacy;
+    Session new_;
+  };
+  Sessions& sessions();
+  void let_go() { sessions_.reset(); }
+  [[nodiscard]] std::string kept_oracle(int run) const;
+  [[nodiscard]] std::string kept_copy() const;
+
+  const Configuration& config_;
+  std::optional<Sessions> sessions_;
+  VolatileCells volatile_cells_;
+  bool copy_kept_ = false;
+};
+
+}  // namespace rehearse::harness
