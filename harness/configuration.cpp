@@ -342,9 +342,9 @@ bool any_fits(const std::set<std::string>& patterns, std::string_view method, st
 }  // namespace
 
 bool Configuration::is_read(std::string_view method, std::string_view target) const {
-  const std::string_view path = replay::path_of(target);
-  if (any_fits(writes, method, path)) return false;
-  return replay::safe(method) || any_fits(reads, method, path);
+  const std::string_view requested = replay::path_of(target);
+  if (any_fits(writes, method, requested)) return false;
+  return replay::safe(method) || any_fits(reads, method, requested);
 }
 
 bool Configuration::is_business(std::string_view target) const {

@@ -43,7 +43,9 @@ class ConfigurationFile : public testing::Test {
     return directory_ / name;
   }
   // The least that is accepted, and `more`.
-  Configuration with(const std::string& more) { return load_configuration(write(std::string(services) + databases + flag + more)); }
+  Configuration with(const std::string& more) {
+    return load_configuration(write(std::string(services) + databases + flag + more));
+  }
   Configuration whole(const std::string& text) { return load_configuration(write(text)); }
 
   std::string refusal_of_text(const std::string& text) {
@@ -54,7 +56,9 @@ class ConfigurationFile : public testing::Test {
     }
     return "it was accepted";
   }
-  std::string refusal(const std::string& more) { return refusal_of_text(std::string(services) + databases + flag + more); }
+  std::string refusal(const std::string& more) {
+    return refusal_of_text(std::string(services) + databases + flag + more);
+  }
 
   fs::path directory_;
 };
@@ -115,7 +119,8 @@ ignored_sequences: {}
   EXPECT_EQ(c.flag.set, "set {}");
   EXPECT_EQ(c.flag.key, "phase");
   EXPECT_EQ(c.flag.propagation, 2000ms);
-  EXPECT_THAT(c.flag.values, ElementsAre(Pair(Stage::off, "a"), Pair(Stage::read_only, "b"), Pair(Stage::shadow, "c"), Pair(Stage::live, "d"), Pair(Stage::completed, "e")));
+  EXPECT_THAT(c.flag.values, ElementsAre(Pair(Stage::off, "a"), Pair(Stage::read_only, "b"), Pair(Stage::shadow, "c"),
+                                         Pair(Stage::live, "d"), Pair(Stage::completed, "e")));
   EXPECT_EQ(c.stage.path + c.stage.json + c.stage.header, "/status/phase");
   EXPECT_EQ(c.copy_forward + "," + c.copy_backward, "there,back");
   EXPECT_EQ(c.contract.refusal.status, 423);
@@ -167,29 +172,38 @@ TEST_F(ConfigurationFile, NothingMayBeTouchedThatTheFileDoesNotAllow) {
 TEST_F(ConfigurationFile, VariablesOfTheEnvironmentStandForValues) {
   setenv("CONFIGURATION_TEST_HOST", "db.example", 1);
   unsetenv("CONFIGURATION_TEST_UNSET");
-  const Configuration c = with("title: ${CONFIGURATION_TEST_HOST}:${CONFIGURATION_TEST_UNSET:-5432}/${CONFIGURATION_TEST_HOST:-x}");
+  const Configuration c =
+      with("title: ${CONFIGURATION_TEST_HOST}:${CONFIGURATION_TEST_UNSET:-5432}/${CONFIGURATION_TEST_HOST:-x}");
   EXPECT_EQ(c.title, "db.example:5432/db.example");
-  EXPECT_THAT(refusal("title: a ${CONFIGURATION_TEST_UNSET}"), AllOf(HasSubstr("title: the environment variable CONFIGURATION_TEST_UNSET is not set"), HasSubstr("${CONFIGURATION_TEST_UNSET:-default}")));
+  EXPECT_THAT(refusal("title: a ${CONFIGURATION_TEST_UNSET}"),
+              AllOf(HasSubstr("title: the environment variable CONFIGURATION_TEST_UNSET is not set"),
+                    HasSubstr("${CONFIGURATION_TEST_UNSET:-default}")));
   EXPECT_EQ(with("title: \"${CONFIGURATION_TEST_UNSET:-}\"").title, "") << "an empty default is a default";
   EXPECT_EQ(with("title: half ${open").title, "half ${open");
 }
 
 TEST_F(ConfigurationFile, SeveralAddressesMayStandInOneVariable) {
   setenv("CONFIGURATION_TEST_URLS", "http://a:1  http://b:2", 1);
-  const Configuration c = whole(std::string("services: {legacy: {url: \"http://x:1\"}, new: {url: \"${CONFIGURATION_TEST_URLS}\"}}") + databases + flag);
+  const Configuration c =
+      whole(std::string("services: {legacy: {url: \"http://x:1\"}, new: {url: \"${CONFIGURATION_TEST_URLS}\"}}") +
+            databases + flag);
   EXPECT_THAT(c.new_.urls, ElementsAre("http://a:1", "http://b:2"));
 }
 
 TEST_F(ConfigurationFile, KeyThatNobodyKnowsIsNamed) {
-  EXPECT_THAT(refusal("titel: x"), AllOf(HasSubstr("rehearse.yaml: titel is no key of the configuration"), HasSubstr("title")));
+  EXPECT_THAT(refusal("titel: x"),
+              AllOf(HasSubstr("rehearse.yaml: titel is no key of the configuration"), HasSubstr("title")));
   EXPECT_THAT(refusal("stage: {paht: /x}"), HasSubstr("stage.paht is no key"));
   EXPECT_THAT(refusal("alerts: {logs: x}"), HasSubstr("alerts.logs is no key"));
   EXPECT_THAT(refusal("copy: {forwards: x}"), HasSubstr("copy.forwards is no key"));
   EXPECT_THAT(refusal("refusal: {code: 1}"), HasSubstr("refusal.code is no key"));
   EXPECT_THAT(refusal("faults: {step: 1}"), HasSubstr("faults.step is no key"));
   EXPECT_THAT(refusal("entities: {a: {key: [id], legacy: a, new: a, old: b}}"), HasSubstr("entities.a.old is no key"));
-  EXPECT_THAT(refusal_of_text("services: {legacy: {url: x, write: allowed}, new: {url: x}}"), HasSubstr("services.legacy.write is no key"));
-  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, restore: {templat: x}}, new: {dsn: x}}"), HasSubstr("databases.legacy.restore.templat is no key"));
+  EXPECT_THAT(refusal_of_text("services: {legacy: {url: x, write: allowed}, new: {url: x}}"),
+              HasSubstr("services.legacy.write is no key"));
+  EXPECT_THAT(
+      refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, restore: {templat: x}}, new: {dsn: x}}"),
+      HasSubstr("databases.legacy.restore.templat is no key"));
 }
 
 TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
@@ -207,8 +221,12 @@ TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
   EXPECT_THAT(refusal("live: {legacy_failure: maybe}"), HasSubstr("live.legacy_failure must be"));
   EXPECT_THAT(refusal("schema_version: 2"), HasSubstr("schema_version must be 1"));
   EXPECT_THAT(refusal_of_text("[a, b]"), HasSubstr("the file must be a mapping"));
-  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, writes: yes}, new: {url: x}}") + databases + flag), HasSubstr("services.legacy.writes must be allowed or refused"));
-  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, disposable: maybe}, new: {dsn: x}}" + flag), HasSubstr("databases.legacy.disposable must be true or false"));
+  EXPECT_THAT(
+      refusal_of_text(std::string("services: {legacy: {url: x, writes: yes}, new: {url: x}}") + databases + flag),
+      HasSubstr("services.legacy.writes must be allowed or refused"));
+  EXPECT_THAT(
+      refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, disposable: maybe}, new: {dsn: x}}" + flag),
+      HasSubstr("databases.legacy.disposable must be true or false"));
 }
 
 TEST_F(ConfigurationFile, DurationsHaveUnits) {
@@ -217,37 +235,53 @@ TEST_F(ConfigurationFile, DurationsHaveUnits) {
   EXPECT_EQ(with("deadline: 3s").deadline, 3000ms);
   EXPECT_EQ(with("deadline: 2m").deadline, 120'000ms);
   for (const char* wrong : {"5", "1.5s", "s", "-1s", "3 s", "3h", "9999999999999999999s"}) {
-    EXPECT_THAT(refusal(std::string("deadline: ") + wrong), HasSubstr("deadline must be a duration with its unit, such as 500ms or 2s")) << wrong;
+    EXPECT_THAT(refusal(std::string("deadline: ") + wrong),
+                HasSubstr("deadline must be a duration with its unit, such as 500ms or 2s"))
+        << wrong;
   }
 }
 
 TEST_F(ConfigurationFile, WhatCannotBeLeftOutIsAskedFor) {
   EXPECT_THAT(refusal_of_text(""), HasSubstr("services.legacy.url is missing: give the service's address"));
-  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x}}" + flag), HasSubstr("databases.new.dsn is missing"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x}}" + flag),
+              HasSubstr("databases.new.dsn is missing"));
   EXPECT_THAT(refusal_of_text(std::string(services) + databases), HasSubstr("give exactly one of file"));
-  EXPECT_THAT(refusal_of_text(std::string(services) + databases + "flag: {file: a, command: b}"), HasSubstr("give exactly one of file"));
-  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag), HasSubstr("services.legacy.start and services.legacy.stop are given together"));
-  EXPECT_THAT(refusal_of_text(std::string(services) + "databases: {legacy: {dsn: x, restore: {template: a, command: b}}, new: {dsn: x}}" + flag), HasSubstr("databases.legacy.restore: give a template or a command, not both"));
+  EXPECT_THAT(refusal_of_text(std::string(services) + databases + "flag: {file: a, command: b}"),
+              HasSubstr("give exactly one of file"));
+  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag),
+              HasSubstr("services.legacy.start and services.legacy.stop are given together"));
+  EXPECT_THAT(
+      refusal_of_text(std::string(services) +
+                      "databases: {legacy: {dsn: x, restore: {template: a, command: b}}, new: {dsn: x}}" + flag),
+      HasSubstr("databases.legacy.restore: give a template or a command, not both"));
   EXPECT_THAT(refusal("entities: {a: {legacy: a, new: a}}"), HasSubstr("entities.a.key is missing"));
   EXPECT_THAT(refusal("entities: {a: {key: [id], new: a}}"), HasSubstr("entities.a.legacy is missing"));
   EXPECT_THAT(refusal("sequences: [{entity: a, legacy: s, new: s}]"), HasSubstr("a is no entity of the mapping"));
 }
 
 TEST_F(ConfigurationFile, FlagValuesNameStagesAndEachStandsForOne) {
-  const auto values = [](const std::string& text) { return std::string(services) + databases + "flag: {file: f, values: " + text + "}"; };
-  EXPECT_THAT(refusal_of_text(values("{of: x}")), HasSubstr("flag.values: of is no stage; the stages are off, read-only, shadow, live, completed"));
+  const auto values = [](const std::string& text) {
+    return std::string(services) + databases + "flag: {file: f, values: " + text + "}";
+  };
+  EXPECT_THAT(refusal_of_text(values("{of: x}")),
+              HasSubstr("flag.values: of is no stage; the stages are off, read-only, shadow, live, completed"));
   EXPECT_THAT(refusal_of_text(values("{off: x, live: x}")), HasSubstr("flag.values: \"x\" stands for two stages"));
-  EXPECT_THAT(refusal_of_text(values("{off: live}")), HasSubstr("\"live\" stands for two stages")) << "live keeps its own name";
+  EXPECT_THAT(refusal_of_text(values("{off: live}")), HasSubstr("\"live\" stands for two stages"))
+      << "live keeps its own name";
 }
 
 TEST_F(ConfigurationFile, GuardsAreLegalEdges) {
   for (const char* wrong : {"off:live", "off", "off:off", "a:b", ""}) {
-    EXPECT_THAT(refusal("guards: [\"" + std::string(wrong) + "\"]"), HasSubstr("is no edge; write from:to with neighbouring stages")) << wrong;
+    EXPECT_THAT(refusal("guards: [\"" + std::string(wrong) + "\"]"),
+                HasSubstr("is no edge; write from:to with neighbouring stages"))
+        << wrong;
   }
 }
 
 TEST_F(ConfigurationFile, PatternsDecideWhatIsARead) {
-  const Configuration c = with("reads: [\"POST /orders/search\", \"POST /orders/{}/preview\", /either]\nwrites: [\"GET /counter/next\"]\nnot_business: [/ping, \"/health/{}\"]");
+  const Configuration c = with(
+      "reads: [\"POST /orders/search\", \"POST /orders/{}/preview\", /either]\nwrites: [\"GET "
+      "/counter/next\"]\nnot_business: [/ping, \"/health/{}\"]");
   EXPECT_TRUE(c.is_read("GET", "/orders"));
   EXPECT_TRUE(c.is_read("HEAD", "/orders"));
   EXPECT_FALSE(c.is_read("POST", "/orders"));
@@ -270,7 +304,9 @@ TEST_F(ConfigurationFile, PatternsDecideWhatIsARead) {
 
 TEST_F(ConfigurationFile, PathsAreRelativeToTheFile) {
   fs::create_directories(directory_ / "sub");
-  write(std::string(services) + databases + "flag: {file: ../flags.json}\ntraffic: ../day.pcap\nalerts: {log: /var/log/alerts}", "sub/r.yaml");
+  write(std::string(services) + databases +
+            "flag: {file: ../flags.json}\ntraffic: ../day.pcap\nalerts: {log: /var/log/alerts}",
+        "sub/r.yaml");
   const Configuration c = load_configuration(directory_ / "sub/r.yaml");
   EXPECT_EQ(c.traffic, directory_ / "day.pcap");
   EXPECT_EQ(c.flag.path, directory_ / "flags.json");
@@ -278,7 +314,10 @@ TEST_F(ConfigurationFile, PathsAreRelativeToTheFile) {
 }
 
 TEST_F(ConfigurationFile, MappingMayStandInAFileOfItsOwn) {
-  write("entities: {a: {key: [id], legacy: a, new: b}}\nsequences: [{table: a, legacy: s, new: t}]\nignored_tables: {new: {c: why}}", "mapping.yaml");
+  write(
+      "entities: {a: {key: [id], legacy: a, new: b}}\nsequences: [{table: a, legacy: s, new: t}]\nignored_tables: "
+      "{new: {c: why}}",
+      "mapping.yaml");
   const Configuration c = with("mapping: mapping.yaml");
   ASSERT_EQ(c.entities.size(), 1u);
   EXPECT_EQ(c.sequences.at(0).entity, "a");
@@ -291,7 +330,8 @@ TEST_F(ConfigurationFile, MappingMayStandInAFileOfItsOwn) {
 }
 
 TEST_F(ConfigurationFile, SyntaxErrorNamesItsLine) {
-  EXPECT_THAT(refusal_of_text("title: a\nstage: {path: /x\ncopy: b\n"), AllOf(HasSubstr("rehearse.yaml, line 3"), HasSubstr("quote values that hold a colon")));
+  EXPECT_THAT(refusal_of_text("title: a\nstage: {path: /x\ncopy: b\n"),
+              AllOf(HasSubstr("rehearse.yaml, line 3"), HasSubstr("quote values that hold a colon")));
   EXPECT_THAT(refusal_of_text("title: a: b\n"), HasSubstr("line 1"));
 }
 
@@ -309,7 +349,9 @@ TEST_F(ConfigurationFile, TemplateIsAConfigurationOnceItsPlaceholdersAreSet) {
   EXPECT_EQ(c.legacy_database.dsn, "dbname=l");
   EXPECT_THAT(c.entities, testing::IsEmpty());
 
-  const Configuration answered = whole(configuration_template({"http://a:1", "http://b:2", "${LEGACY_DSN}", "${NEW_DSN}", "/day.pcap"}, "  orders: {key: [id], legacy: orders, new: orders}\n"));
+  const Configuration answered =
+      whole(configuration_template({"http://a:1", "http://b:2", "${LEGACY_DSN}", "${NEW_DSN}", "/day.pcap"},
+                                   "  orders: {key: [id], legacy: orders, new: orders}\n"));
   EXPECT_THAT(answered.legacy.urls, ElementsAre("http://a:1"));
   EXPECT_THAT(answered.new_.urls, ElementsAre("http://b:2"));
   EXPECT_EQ(answered.traffic, "/day.pcap");
@@ -326,9 +368,13 @@ TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
     ASSERT_NE(at, std::string::npos) << line;
     text.erase(at, 2);
   };
-  for (const char* line : {"start: systemctl", "stop: systemctl", "requests: {path", "values: {off", "forward: ./copy", "backward: ./copy", "legacy: UPDATE", "new: UPDATE"}) uncomment(line);
-  for (const auto& [empty, example] : std::map<std::string, std::string>{{"reads: []", "reads: [\"POST /orders/search\"]"}, {"guards: []", "guards: [\"read-only:shadow\"]"},
-                                                                         {"sequences: []", "sequences: [{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id}]"}}) {
+  for (const char* line : {"start: systemctl", "stop: systemctl", "requests: {path", "values: {off", "forward: ./copy",
+                           "backward: ./copy", "legacy: UPDATE", "new: UPDATE"})
+    uncomment(line);
+  for (const auto& [empty, example] : std::map<std::string, std::string>{
+           {"reads: []", "reads: [\"POST /orders/search\"]"},
+           {"guards: []", "guards: [\"read-only:shadow\"]"},
+           {"sequences: []", "sequences: [{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id}]"}}) {
     text.replace(text.find(empty), empty.size(), example);
   }
   const Configuration c = whole(text);

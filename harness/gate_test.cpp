@@ -74,20 +74,27 @@ class Program : public testing::Test {
   [[nodiscard]] Ended shell(const std::string& script) const {
     std::ofstream(directory_ / "script.sh") << script << "\n";
     const std::string d = directory_.string();
-    const CommandResult result = run(fmt::format("cd {} && OUT={} REHEARSE={}/rehearse BIN={}/fixtures ORDERS_BIN={}/fixtures sh {}/script.sh >{}/stdout 2>{}/stderr", REHEARSE_SOURCE_DIR, d,
-                                                 REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
-                                     280s);
+    const CommandResult result =
+        run(fmt::format("cd {} && OUT={} REHEARSE={}/rehearse BIN={}/fixtures ORDERS_BIN={}/fixtures sh {}/script.sh "
+                        ">{}/stdout 2>{}/stderr",
+                        REHEARSE_SOURCE_DIR, d, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
+            280s);
     return {result.status, contents(directory_ / "stdout"), contents(directory_ / "stderr")};
   }
   // ... below the orders system, with passwords in the connection strings.
   [[nodiscard]] Ended with_orders(const std::string& script, const std::string& options = "") const {
-    std::ofstream(directory_ / "inner.sh") << "ORDERS_LEGACY_DSN=\"$ORDERS_LEGACY_DSN password=hunter2\"; ORDERS_NEW_DSN=\"$ORDERS_NEW_DSN password=hunter2\"\n" << script << "\n";
+    std::ofstream(directory_ / "inner.sh") << "ORDERS_LEGACY_DSN=\"$ORDERS_LEGACY_DSN password=hunter2\"; "
+                                              "ORDERS_NEW_DSN=\"$ORDERS_NEW_DSN password=hunter2\"\n"
+                                           << script << "\n";
     return shell("exec $BIN/orders-system " + options + " -- sh $OUT/inner.sh");
   }
-  [[nodiscard]] Ended gate(const std::string& selection, const std::string& options = "", const std::string& arguments = orders) const {
+  [[nodiscard]] Ended gate(const std::string& selection, const std::string& options = "",
+                           const std::string& arguments = orders) const {
     return with_orders("$REHEARSE gate " + arguments + " " + selection + " -o $OUT/report", options);
   }
-  [[nodiscard]] json::value report(const std::string& name = "report") const { return json::parse(contents(directory_ / name / "report.json")); }
+  [[nodiscard]] json::value report(const std::string& name = "report") const {
+    return json::parse(contents(directory_ / name / "report.json"));
+  }
 
   // A configuration of the orders system with one thing in it replaced.
   std::string orders_with(const std::string& old, const std::string& instead) const {
@@ -116,7 +123,8 @@ std::set<std::string> invariants_with(const json::value& report, std::string_vie
 MATCHER_P(RefusesWith, pattern, "") {
   const auto lines = lines_of(arg.err);
   *result_listener << "status " << arg.status << ", standard error: " << arg.err;
-  return (arg.status == 3 || arg.status == 2) && lines.size() == 1 && lines[0].starts_with("rehearse: ") && testing::Value(lines[0], HasSubstr(pattern));
+  return (arg.status == 3 || arg.status == 2) && lines.size() == 1 && lines[0].starts_with("rehearse: ") &&
+         testing::Value(lines[0], HasSubstr(pattern));
 }
 
 // -- a clean rehearsal ---------------------------------------------------------------------------------------------------
@@ -136,25 +144,52 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
   const json::value document = report();
   EXPECT_EQ(document.at("verdict"), "pass");
   std::set<std::string> sections;
-  for (const json::value& section : document.at("sections").as_array()) sections.emplace(section.at("name").as_string());
-  for (const char* name : {"oracle 1", "oracle 2", "off", "read-only", "shadow", "live", "completed", "off → read-only", "read-only → shadow", "shadow → live", "live → completed",
-                           "completed → live", "live → shadow", "shadow → read-only", "read-only → off", "off, new database stopped", "shadow, new database stopped",
-                           "shadow, new database read-only", "shadow, new database hung", "shadow, legacy stopped", "live, legacy stopped", "completed, legacy stopped"}) {
+  for (const json::value& section : document.at("sections").as_array())
+    sections.emplace(section.at("name").as_string());
+  for (const char* name : {"oracle 1",
+                           "oracle 2",
+                           "off",
+                           "read-only",
+                           "shadow",
+                           "live",
+                           "completed",
+                           "off → read-only",
+                           "read-only → shadow",
+                           "shadow → live",
+                           "live → completed",
+                           "completed → live",
+                           "live → shadow",
+                           "shadow → read-only",
+                           "read-only → off",
+                           "off, new database stopped",
+                           "shadow, new database stopped",
+                           "shadow, new database read-only",
+                           "shadow, new database hung",
+                           "shadow, legacy stopped",
+                           "live, legacy stopped",
+                           "completed, legacy stopped"}) {
     EXPECT_THAT(sections, Contains(name));
     EXPECT_THAT(ended.out, HasSubstr(name));
   }
   const auto passed = invariants_with(document, "pass");
-  for (const char* invariant : {"G1", "G2", "G3", "G5", "G7", "G9", "G11", "G13", "G14", "G16", "O1", "O2", "O4", "O5", "R1", "R2", "R3", "R4", "R5", "R8", "S1", "S2", "S3", "S4", "S6", "S7",
-                                "V1", "V2", "V3", "V5", "V6", "C1", "C2", "C3", "C4", "C5", "E1", "E1'", "E2", "E2'", "E3", "E3'", "E4", "E4'", "E*"}) {
+  for (const char* invariant :
+       {"G1", "G2", "G3", "G5", "G7", "G9", "G11", "G13", "G14", "G16", "O1", "O2",  "O4", "O5",  "R1",
+        "R2", "R3", "R4", "R5", "R8", "S1", "S2",  "S3",  "S4",  "S6",  "S7", "V1",  "V2", "V3",  "V5",
+        "V6", "C1", "C2", "C3", "C4", "C5", "E1",  "E1'", "E2",  "E2'", "E3", "E3'", "E4", "E4'", "E*"}) {
     EXPECT_THAT(passed, Contains(invariant));
   }
   EXPECT_THAT(invariants_with(document, "fail"), IsEmpty());
   EXPECT_THAT(invariants_with(document, "unknown"), IsEmpty());
 
   EXPECT_EQ(shell("xmllint --noout $OUT/report/junit.xml").status, 0);
-  EXPECT_EQ(shell("xmllint --html --noout $OUT/report/report.html 2>$OUT/html; ! grep -v 'Tag .* invalid' $OUT/html | grep -q 'parser error'").status, 0);
-  const Ended schema = shell("/usr/bin/python3 -c 'import json, jsonschema, sys; jsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.load(open(sys.argv[2])))' "
-                             "reports/report.schema.json $OUT/report/report.json");
+  EXPECT_EQ(shell("xmllint --html --noout $OUT/report/report.html 2>$OUT/html; ! grep -v 'Tag .* invalid' $OUT/html | "
+                  "grep -q 'parser error'")
+                .status,
+            0);
+  const Ended schema = shell(
+      "/usr/bin/python3 -c 'import json, jsonschema, sys; "
+      "jsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.load(open(sys.argv[2])))' "
+      "reports/report.schema.json $OUT/report/report.json");
   EXPECT_EQ(schema.status, 0) << schema.err;
   EXPECT_THAT(contents(directory_ / "report/summary.md"), HasSubstr("PASS"));
 
@@ -196,7 +231,8 @@ TEST_P(SeededBug, IsNamed) {
   EXPECT_EQ(shell("xmllint --noout $OUT/report/junit.xml").status, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, SeededBug, testing::ValuesIn(scenarios()), [](const auto& scenario) { return scenario.param.bug; });
+INSTANTIATE_TEST_SUITE_P(Scenarios, SeededBug, testing::ValuesIn(scenarios()),
+                         [](const auto& scenario) { return scenario.param.bug; });
 
 std::vector<std::string> selections() {
   std::set<std::string> distinct;
@@ -214,7 +250,8 @@ TEST_P(GoodSystem, PassesWhatABugFails) {
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, GoodSystem, testing::ValuesIn(selections()), [](const auto& selection) {
   std::string name = selection.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name.substr(2);
 });
 
@@ -223,8 +260,9 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, GoodSystem, testing::ValuesIn(selections()),
 class OtherSystems : public Program {};
 
 TEST_F(OtherSystems, TinySystemInWhichEverythingIsDifferentPasses) {
-  std::ofstream(directory_ / "inner.sh") << "TINY_LEGACY_DSN=\"$TINY_LEGACY_DSN password=hunter2\" TINY_NEW_DSN=\"$TINY_NEW_DSN password=hunter2\" "
-                                            "exec $REHEARSE gate --config fixtures/tiny/rehearse.yaml -o $OUT/report\n";
+  std::ofstream(directory_ / "inner.sh")
+      << "TINY_LEGACY_DSN=\"$TINY_LEGACY_DSN password=hunter2\" TINY_NEW_DSN=\"$TINY_NEW_DSN password=hunter2\" "
+         "exec $REHEARSE gate --config fixtures/tiny/rehearse.yaml -o $OUT/report\n";
   const Ended ended = shell("exec fixtures/tiny/up -- sh $OUT/inner.sh");
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
   EXPECT_EQ(ended.err, "");
@@ -233,8 +271,10 @@ TEST_F(OtherSystems, TinySystemInWhichEverythingIsDifferentPasses) {
 TEST_F(OtherSystems, FlagThatWeServeOverOfrepToTwoInstancesPasses) {
   const std::string configuration = orders_with("file: ${ORDERS_FLAG_FILE}", "ofrep: 127.0.0.1:${OFREP_PORT}");
   const Ended ended = shell(
-      "OFREP_PORT=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])'); export OFREP_PORT\n"
-      "exec $BIN/orders-system --instances 2 --flag ofrep:http://127.0.0.1:$OFREP_PORT -- $REHEARSE gate " + configuration + " --stage shadow --stage live -o $OUT/report");
+      "OFREP_PORT=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); "
+      "print(s.getsockname()[1])'); export OFREP_PORT\n"
+      "exec $BIN/orders-system --instances 2 --flag ofrep:http://127.0.0.1:$OFREP_PORT -- $REHEARSE gate " +
+      configuration + " --stage shadow --stage live -o $OUT/report");
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
   EXPECT_THAT(invariants_with(report(), "pass"), Contains("V6"));
 }
@@ -245,35 +285,47 @@ class BadInput : public Program {
  protected:
   // What of the orders system need not run.
   static std::string without_system() {
-    return "export ORDERS_LEGACY_URL=http://127.0.0.1:9 ORDERS_NEW_URLS=http://127.0.0.1:9 ORDERS_LEGACY_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=l' "
-           "ORDERS_NEW_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=n' ORDERS_FLAG_FILE=$OUT/flag.json ORDERS_NEW_LOG=$OUT/new.log\n";
+    return "export ORDERS_LEGACY_URL=http://127.0.0.1:9 ORDERS_NEW_URLS=http://127.0.0.1:9 "
+           "ORDERS_LEGACY_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=l' "
+           "ORDERS_NEW_DSN='host=127.0.0.1 port=9 password=hunter2 dbname=n' ORDERS_FLAG_FILE=$OUT/flag.json "
+           "ORDERS_NEW_LOG=$OUT/new.log\n";
   }
-  [[nodiscard]] Ended alone(const std::string& command) const { return shell(without_system() + "$REHEARSE " + command); }
+  [[nodiscard]] Ended alone(const std::string& command) const {
+    return shell(without_system() + "$REHEARSE " + command);
+  }
   // A capture of one packet that goes to a port where HTTP is spoken, and is none.
   void write_capture_without_http(const std::string& name) const {
     const std::string payload = "\x16\x03\x01 this is no HTTP";
-    const auto le32 = [](std::uint32_t n) { return std::string{static_cast<char>(n), static_cast<char>(n >> 8), static_cast<char>(n >> 16), static_cast<char>(n >> 24)}; };
+    const auto le32 = [](std::uint32_t n) {
+      return std::string{static_cast<char>(n), static_cast<char>(n >> 8), static_cast<char>(n >> 16),
+                         static_cast<char>(n >> 24)};
+    };
     std::string ip("\x45\0\0\0\0\0\0\0\x40\x06\0\0\x7f\0\0\x01\x7f\0\0\x01", 20);
     std::string tcp("\x9c\x40\x1f\x90\0\0\0\x01\0\0\0\x01\x50\x18\xff\xff\0\0\0\0", 20);
     ip[3] = static_cast<char>(ip.size() + tcp.size() + payload.size());
     const std::string ethernet = std::string(12, '\0') + std::string("\x08\x00", 2);
     const std::string packet = ethernet + ip + tcp + payload;
     const auto size = static_cast<std::uint32_t>(packet.size());
-    std::ofstream(directory_ / name, std::ios::binary) << le32(0xa1b2c3d4) << std::string("\x02\0\x04\0", 4) << le32(0) << le32(0) << le32(65535) << le32(1) << le32(1700000000) << le32(0) << le32(size)
-                                                       << le32(size) << packet;
+    std::ofstream(directory_ / name, std::ios::binary)
+        << le32(0xa1b2c3d4) << std::string("\x02\0\x04\0", 4) << le32(0) << le32(0) << le32(65535) << le32(1)
+        << le32(1700000000) << le32(0) << le32(size) << le32(size) << packet;
   }
 };
 
 TEST_F(BadInput, ConfigurationThatIsMissingOrWrong) {
   EXPECT_THAT(alone("gate --config $OUT/none.yaml -o $OUT/report"), RefusesWith("`rehearse init` writes one"));
   EXPECT_THAT(alone("doctor --config $OUT/none.yaml"), RefusesWith("`rehearse init` writes one"));
-  EXPECT_THAT(alone("gate " + orders_with("title: orders", "titel: orders") + " -o $OUT/report"), RefusesWith("titel is no key of the configuration"));
-  EXPECT_THAT(shell("unset ORDERS_LEGACY_URL; $REHEARSE gate " + orders + " -o $OUT/report"), RefusesWith("environment variable"));
+  EXPECT_THAT(alone("gate " + orders_with("title: orders", "titel: orders") + " -o $OUT/report"),
+              RefusesWith("titel is no key of the configuration"));
+  EXPECT_THAT(shell("unset ORDERS_LEGACY_URL; $REHEARSE gate " + orders + " -o $OUT/report"),
+              RefusesWith("environment variable"));
 }
 
 TEST_F(BadInput, SelectionThatDoesNotExist) {
-  EXPECT_THAT(alone("gate " + orders + " --stage shadwo -o $OUT/report"), RefusesWith("--stage shadwo: no such stage; the stages are off, read-only, shadow, live, completed"));
-  EXPECT_THAT(alone("gate " + orders + " --edge off:live -o $OUT/report"), RefusesWith("--edge off:live: no such edge"));
+  EXPECT_THAT(alone("gate " + orders + " --stage shadwo -o $OUT/report"),
+              RefusesWith("--stage shadwo: no such stage; the stages are off, read-only, shadow, live, completed"));
+  EXPECT_THAT(alone("gate " + orders + " --edge off:live -o $OUT/report"),
+              RefusesWith("--edge off:live: no such edge"));
 }
 
 TEST_F(BadInput, TrafficThatHoldsNothingToPlay) {
@@ -288,10 +340,13 @@ TEST_F(BadInput, TrafficThatHoldsNothingToPlay) {
 }
 
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
-  EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"), RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
+  EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"),
+              RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
   const Ended doctor = alone("doctor --config fixtures/orders/rehearse.yaml");
   EXPECT_EQ(doctor.status, 3);
-  EXPECT_THAT(doctor.out, AllOf(HasSubstr("BROKEN   the legacy service does not say its stage"), HasSubstr("BROKEN   cannot connect to the new database"), HasSubstr("Mend what is broken first")));
+  EXPECT_THAT(doctor.out,
+              AllOf(HasSubstr("BROKEN   the legacy service does not say its stage"),
+                    HasSubstr("BROKEN   cannot connect to the new database"), HasSubstr("Mend what is broken first")));
 }
 
 TEST_F(BadInput, HistoryThatIsNone) {
@@ -346,7 +401,8 @@ TEST_F(BadInput, RunningSystemThatMayNotBeRehearsed) {
   )");
   ASSERT_EQ(ended.status, 0) << ended.out << ended.err;
   const auto of = [&](const std::string& name) {
-    return Ended{std::atoi(contents(directory_ / (name + ".status")).c_str()), contents(directory_ / (name + ".out")), contents(directory_ / (name + ".err"))};
+    return Ended{std::atoi(contents(directory_ / (name + ".status")).c_str()), contents(directory_ / (name + ".out")),
+                 contents(directory_ / (name + ".err"))};
   };
   EXPECT_THAT(of("writes"), RefusesWith("write `writes: allowed` beside services.legacy"));
   EXPECT_THAT(of("precious"), RefusesWith("write disposable: true beside its dsn"));
@@ -355,7 +411,9 @@ TEST_F(BadInput, RunningSystemThatMayNotBeRehearsed) {
   EXPECT_THAT(of("template_doctor").out, HasSubstr("the template \"no_such_template\" does not exist"));
   EXPECT_THAT(of("limited"), RefusesWith("the legacy database"));
   EXPECT_EQ(of("limited_doctor").status, 3);
-  EXPECT_THAT(of("limited_doctor").out, AllOf(HasSubstr("ALTER ROLE \"limited\" REPLICATION;"), HasSubstr("ALTER ROLE \"limited\" CREATEDB;"), HasSubstr("GRANT pg_read_all_stats")));
+  EXPECT_THAT(of("limited_doctor").out,
+              AllOf(HasSubstr("ALTER ROLE \"limited\" REPLICATION;"), HasSubstr("ALTER ROLE \"limited\" CREATEDB;"),
+                    HasSubstr("GRANT pg_read_all_stats")));
   EXPECT_THAT(of("nowhere"), RefusesWith("cannot connect to the legacy database"));
   EXPECT_EQ(of("nowhere_doctor").status, 3);
   EXPECT_THAT(of("nowhere_doctor").out, HasSubstr("\"nowhere\" does not exist"));
@@ -380,9 +438,12 @@ TEST_F(BadInput, ServicesThatServeDifferentStages) {
     kill $other; wait $other
     exit $status
   )");
-  EXPECT_THAT(ended, RefusesWith("the services serve different stages: legacy off, new (2) read-only; let both read the same flag"));
+  EXPECT_THAT(
+      ended,
+      RefusesWith("the services serve different stages: legacy off, new (2) read-only; let both read the same flag"));
   EXPECT_EQ(contents(directory_ / "doctor.status"), "3\n");
-  EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   the new (2) service serves read-only and the legacy service off"));
+  EXPECT_THAT(contents(directory_ / "doctor.out"),
+              HasSubstr("BROKEN   the new (2) service serves read-only and the legacy service off"));
 }
 
 // -- the other commands --------------------------------------------------------------------------------------------------
@@ -427,7 +488,8 @@ TEST_F(Commands, InterruptedGateLeavesAHistoryAndTheFlagOff) {
 }
 
 TEST_F(Commands, GateThatFailsOnOurSideLeavesTheFlagOff) {
-  const std::string configuration = orders_with("forward: ${ORDERS_BIN}/orders-copy --from legacy --to new", "forward: echo the disk is full >&2; exit 1");
+  const std::string configuration = orders_with("forward: ${ORDERS_BIN}/orders-copy --from legacy --to new",
+                                                "forward: echo the disk is full >&2; exit 1");
   const Ended ended = with_orders("$REHEARSE gate " + configuration + R"( --stage shadow -o $OUT/report; status=$?
     curl -si $ORDERS_NEW_URL/healthz | grep -i '^migration-stage' | tr -d '\r' >$OUT/stage
     exit $status

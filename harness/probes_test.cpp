@@ -28,7 +28,8 @@ Record answered(const std::string& method, const std::string& target, int status
 
 History history_of(std::vector<Record> records) {
   History history;
-  for (Record& record : records) record.step = static_cast<replay::StepId>(history.records.size()) + 1, history.records.push_back(std::move(record));
+  for (Record& record : records)
+    record.step = static_cast<replay::StepId>(history.records.size()) + 1, history.records.push_back(std::move(record));
   return history;
 }
 
@@ -52,33 +53,40 @@ std::vector<std::string> requests_of(const Plan& plan) {
 }
 
 TEST(ReadBack, ReadsWhatWasMadeChangedAndDeletedNewestFirst) {
-  const History history = history_of({answered("POST", "/orders", 201, {{"Location", "/orders/41"}}), answered("PUT", "/orders/7?force=1", 200), answered("DELETE", "/orders/8", 204)});
+  const History history = history_of({answered("POST", "/orders", 201, {{"Location", "/orders/41"}}),
+                                      answered("PUT", "/orders/7?force=1", 200), answered("DELETE", "/orders/8", 204)});
   const Plan plan = read_back_of({&history});
   EXPECT_THAT(requests_of(plan), ElementsAre("GET /orders/8", "GET /orders/7", "GET /orders/41"));
   for (const Step& step : plan.steps) EXPECT_TRUE(step.read);
 }
 
 TEST(ReadBack, FollowsALocationWithAHost) {
-  const History history = history_of({answered("POST", "/orders", 201, {{"Location", "http://elsewhere:8080/orders/41?x"}}), answered("POST", "/orders", 201, {{"location", "http://elsewhere"}})});
+  const History history =
+      history_of({answered("POST", "/orders", 201, {{"Location", "http://elsewhere:8080/orders/41?x"}}),
+                  answered("POST", "/orders", 201, {{"location", "http://elsewhere"}})});
   EXPECT_THAT(requests_of(read_back_of({&history})), ElementsAre("GET /orders/41"));
 }
 
 TEST(ReadBack, LeavesOutWhatWasNotAcknowledged) {
-  History history = history_of({answered("PUT", "/orders/1", 409), answered("PUT", "/orders/2", 500), answered("GET", "/orders/3", 200)});
+  History history = history_of(
+      {answered("PUT", "/orders/1", 409), answered("PUT", "/orders/2", 500), answered("GET", "/orders/3", 200)});
   history.records.push_back(answered("PUT", "/orders/4", 200));
   history.records.back().outcome = Outcome::lost;
   EXPECT_THAT(requests_of(read_back_of({&history})), IsEmpty());
 }
 
 TEST(ReadBack, ReadsListsAgainAndNothingTwice) {
-  const History first = history_of({answered("GET", "/orders?page=1", 200), answered("PUT", "/orders/1", 200), answered("GET", "/orders?page=9", 404)});
+  const History first = history_of({answered("GET", "/orders?page=1", 200), answered("PUT", "/orders/1", 200),
+                                    answered("GET", "/orders?page=9", 404)});
   const History second = history_of({answered("PUT", "/orders/1", 200), answered("GET", "/orders?page=1", 200)});
   EXPECT_THAT(requests_of(read_back_of({&first, &second})), ElementsAre("GET /orders/1", "GET /orders?page=1"));
 }
 
 TEST(ReadBack, IsBoundedAndKeepsRoomForLists) {
   std::vector<Record> records;
-  for (int i = 0; i < 500; ++i) records.push_back(answered("PUT", "/orders/" + std::to_string(i), 200)), records.push_back(answered("GET", "/orders?after=" + std::to_string(i), 200));
+  for (int i = 0; i < 500; ++i)
+    records.push_back(answered("PUT", "/orders/" + std::to_string(i), 200)),
+        records.push_back(answered("GET", "/orders?after=" + std::to_string(i), 200));
   const History history = history_of(records);
   const Plan plan = read_back_of({&history});
   EXPECT_THAT(plan.steps, SizeIs(max_read_backs));
@@ -94,33 +102,45 @@ class OneOfEachRoute : public testing::Test {
 };
 
 TEST_F(OneOfEachRoute, IsTakenWritesFirst) {
-  const Plan plan = plan_of({{"GET", "/orders/1"}, {"GET", "/orders/2"}, {"POST", "/orders"}, {"POST", "/orders"}, {"DELETE", "/orders/3"}, {"GET", "/metrics"}});
+  const Plan plan = plan_of({{"GET", "/orders/1"},
+                             {"GET", "/orders/2"},
+                             {"POST", "/orders"},
+                             {"POST", "/orders"},
+                             {"DELETE", "/orders/3"},
+                             {"GET", "/metrics"}});
   const Plan chosen = one_of_each_route(configuration, plan, {}, false);
   EXPECT_THAT(requests_of(chosen), ElementsAre("POST /orders", "DELETE /orders/3", "GET /orders/1"));
   EXPECT_EQ(chosen.steps[0].request->body, "body");
-  EXPECT_THAT(requests_of(one_of_each_route(configuration, plan, {}, true)), ElementsAre("POST /orders", "DELETE /orders/3"));
+  EXPECT_THAT(requests_of(one_of_each_route(configuration, plan, {}, true)),
+              ElementsAre("POST /orders", "DELETE /orders/3"));
 }
 
 TEST_F(OneOfEachRoute, LeavesOutWhatIsNoOperation) {
   const Plan plan = plan_of({{"PUT", "/orders"}, {"PATCH", "/orders"}, {"POST", "/orders"}});
-  const History oracle = history_of({answered("PUT", "/orders", 405), answered("PATCH", "/orders", 501), answered("POST", "/orders", 422)});
+  const History oracle = history_of(
+      {answered("PUT", "/orders", 405), answered("PATCH", "/orders", 501), answered("POST", "/orders", 422)});
   EXPECT_THAT(requests_of(one_of_each_route(configuration, plan, oracle, true)), ElementsAre("POST /orders"));
 }
 
 TEST_F(OneOfEachRoute, IsBounded) {
   std::vector<std::pair<std::string, std::string>> requests;
-  for (int i = 0; i < 100; ++i) requests.emplace_back("POST", "/" + std::string(static_cast<std::size_t>(i % 20 + 1), static_cast<char>('a' + i / 20)));
+  for (int i = 0; i < 100; ++i)
+    requests.emplace_back("POST",
+                          "/" + std::string(static_cast<std::size_t>(i % 20 + 1), static_cast<char>('a' + i / 20)));
   EXPECT_THAT(one_of_each_route(configuration, plan_of(requests), {}, false).steps, SizeIs(max_direct_requests));
 }
 
 TEST(Refusals, AreWritesWithoutEffectOneOfEachRouteAndStatus) {
-  History history = history_of({answered("POST", "/orders", 201), answered("POST", "/orders", 422), answered("POST", "/orders", 422), answered("POST", "/orders", 409), answered("PUT", "/orders/1", 412),
-                                answered("PUT", "/orders/2", 412), answered("GET", "/orders/9", 404), answered("POST", "/orders", 503), answered("POST", "/orders", 503, {{"Retry-After", "1"}}),
-                                answered("PUT", "/orders/3", 500)});
+  History history = history_of(
+      {answered("POST", "/orders", 201), answered("POST", "/orders", 422), answered("POST", "/orders", 422),
+       answered("POST", "/orders", 409), answered("PUT", "/orders/1", 412), answered("PUT", "/orders/2", 412),
+       answered("GET", "/orders/9", 404), answered("POST", "/orders", 503),
+       answered("POST", "/orders", 503, {{"Retry-After", "1"}}), answered("PUT", "/orders/3", 500)});
   history.records.push_back(answered("PUT", "/orders/4", 404));
   history.records.back().outcome = Outcome::lost;
   std::vector<std::string> found;
-  for (const Record& record : refusals_of(history)) found.push_back(record.request.method + " " + record.request.target + " " + std::to_string(record.response.status));
+  for (const Record& record : refusals_of(history))
+    found.push_back(record.request.method + " " + record.request.target + " " + std::to_string(record.response.status));
   EXPECT_THAT(found, ElementsAre("POST /orders 422", "POST /orders 409", "PUT /orders/1 412", "POST /orders 503"));
 }
 

@@ -39,7 +39,8 @@ TEST(Command, TellsHowItEnded) {
 
 TEST(Command, GivesBothOutputsToTheLastByte) {
   EXPECT_EQ(run("echo out; echo err >&2; printf end", 10s).output, "out\nerr\nend");
-  for (int i = 0; i < 50; ++i) ASSERT_EQ(run("printf last", 10s).output, "last") << "what is written just before the end is not lost";
+  for (int i = 0; i < 50; ++i)
+    ASSERT_EQ(run("printf last", 10s).output, "last") << "what is written just before the end is not lost";
 }
 
 TEST(Command, ReadsNothingFromTheTerminal) { EXPECT_EQ(run("cat", 10s).status, 0); }
@@ -78,9 +79,7 @@ TEST(Command, IsNotWaitedForOnceOnlyItsBackgroundChildGoesOn) {
   EXPECT_LT(run("timeout 3 yes & sleep 0.1", 20s).seconds, 2) << "nor when the child never stops to print";
 }
 
-TEST(Command, ThatClosesItsOutputIsWaitedFor) {
-  EXPECT_EQ(run("exec >&- 2>&-; sleep 0.3; exit 5", 10s).status, 5);
-}
+TEST(Command, ThatClosesItsOutputIsWaitedFor) { EXPECT_EQ(run("exec >&- 2>&-; sleep 0.3; exit 5", 10s).status, 5); }
 
 TEST(Command, IsToldOfAPipeThatNobodyReads) {
   const auto before = std::signal(SIGPIPE, SIG_IGN);
@@ -90,16 +89,21 @@ TEST(Command, IsToldOfAPipeThatNobodyReads) {
 
 TEST(Command, ThatFailsSaysWhatAndItsLastLine) {
   EXPECT_NO_THROW(run_or_throw("true", 10s, "the copy"));
-  EXPECT_THAT([] { run_or_throw("echo one; echo two; exit 3", 10s, "the copy"); }, ThrowsMessage<Error>(AllOf(HasSubstr("the copy failed with status 3: two"), Not(HasSubstr("one\n")))));
+  EXPECT_THAT([] { run_or_throw("echo one; echo two; exit 3", 10s, "the copy"); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("the copy failed with status 3: two"), Not(HasSubstr("one\n")))));
   EXPECT_THAT([] { run_or_throw("exit 3", 10s, "the copy"); }, ThrowsMessage<Error>(HasSubstr("it printed nothing")));
-  EXPECT_THAT([] { run_or_throw("sleep 9", 50ms, "the copy"); }, ThrowsMessage<Error>(HasSubstr("the copy did not end within")));
+  EXPECT_THAT([] { run_or_throw("sleep 9", 50ms, "the copy"); },
+              ThrowsMessage<Error>(HasSubstr("the copy did not end within")));
 }
 
 TEST(Command, DoesNotPrintPasswords) {
   const auto fails = [](const std::string& command) { return [command] { run_or_throw(command, 10s, "the copy"); }; };
-  EXPECT_THAT(fails("exit 3 # host=a password=hunter2 dbname=b"), ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("dbname=b"))));
-  EXPECT_THAT(fails("exit 3 # postgresql://me:hunter2@db/x"), ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("postgresql://me:***@db/x"))));
-  EXPECT_THAT(fails("echo 'cannot reach postgresql://me:hunter2@db/x password=hunter2'; exit 3"), ThrowsMessage<Error>(Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(fails("exit 3 # host=a password=hunter2 dbname=b"),
+              ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("dbname=b"))));
+  EXPECT_THAT(fails("exit 3 # postgresql://me:hunter2@db/x"),
+              ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("postgresql://me:***@db/x"))));
+  EXPECT_THAT(fails("echo 'cannot reach postgresql://me:hunter2@db/x password=hunter2'; exit 3"),
+              ThrowsMessage<Error>(Not(HasSubstr("hunter2"))));
   EXPECT_THAT(fails("exit 3 # GET http://127.0.0.1:80/a"), ThrowsMessage<Error>(HasSubstr("http://127.0.0.1:80/a")));
 }
 

@@ -22,11 +22,15 @@ std::string kept_name(const std::string& dsn, const std::string& suffix) {
 
 }  // namespace
 
-std::string Stores::kept_oracle(int run) const { return kept_name(config_.legacy_database.dsn, fmt::format("_rehearse_oracle_{}", run)); }
+std::string Stores::kept_oracle(int run) const {
+  return kept_name(config_.legacy_database.dsn, fmt::format("_rehearse_oracle_{}", run));
+}
 std::string Stores::kept_copy() const { return kept_name(config_.new_database.dsn, "_rehearse_copied"); }
 
 Stores::Sessions& Stores::sessions() {
-  if (!sessions_) sessions_.emplace(Sessions{Session(config_.legacy_database.dsn, legacy_name), Session(config_.new_database.dsn, new_name)});
+  if (!sessions_)
+    sessions_.emplace(
+        Sessions{Session(config_.legacy_database.dsn, legacy_name), Session(config_.new_database.dsn, new_name)});
   return *sessions_;
 }
 
@@ -61,7 +65,8 @@ void Stores::keep_oracle(int run) {
 void Stores::learn_volatile_cells(const properties::Correspondence& pairs) {
   Session first(with_database(config_.legacy_database.dsn, kept_oracle(1)), "the oracle's database");
   Session second(with_database(config_.legacy_database.dsn, kept_oracle(2)), "the oracle's second database");
-  volatile_cells_ = differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true, &pairs});
+  volatile_cells_ =
+      differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true, &pairs});
 }
 
 void Stores::drop_kept() {
@@ -71,23 +76,31 @@ void Stores::drop_kept() {
 }
 
 properties::Comparison Stores::compare() {
-  return harness::compare(config_.entities, {&sessions().legacy, "legacy database", true}, {&sessions().new_, "new database", false});
+  return harness::compare(config_.entities, {&sessions().legacy, "legacy database", true},
+                          {&sessions().new_, "new database", false});
 }
 
 properties::Comparison Stores::compare_with_oracle(bool new_store, const properties::Correspondence& pairs) {
   Session oracle(with_database(config_.legacy_database.dsn, kept_oracle(1)), "the oracle's database");
-  const Side store = new_store ? Side{&sessions().new_, "new database", false, &pairs} : Side{&sessions().legacy, "legacy database", true, &pairs};
+  const Side store = new_store ? Side{&sessions().new_, "new database", false, &pairs}
+                               : Side{&sessions().legacy, "legacy database", true, &pairs};
   return harness::compare(config_.entities, store, {&oracle, "oracle", true}, &volatile_cells_);
 }
 
 std::vector<properties::IdSpace> Stores::ids() { return id_spaces(config_, sessions().legacy, sessions().new_); }
 
 std::string Stores::unmapped() {
-  const auto legacy = unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
-  const auto new_ = unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
+  const auto legacy =
+      unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
+  const auto new_ =
+      unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
   if (legacy.empty() && new_.empty()) return "";
-  const auto listed = [](const std::vector<std::string>& tables) { return tables.empty() ? std::string("none") : fmt::format("{}", fmt::join(tables, ", ")); };
-  return fmt::format("tables that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_tables with a reason", listed(legacy), listed(new_));
+  const auto listed = [](const std::vector<std::string>& tables) {
+    return tables.empty() ? std::string("none") : fmt::format("{}", fmt::join(tables, ", "));
+  };
+  return fmt::format(
+      "tables that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_tables with a reason",
+      listed(legacy), listed(new_));
 }
 
 bool Stores::come_to_rest() { return wait_for_rest(sessions().legacy, sessions().new_, config_.quiet); }

@@ -20,9 +20,10 @@ using testing::UnorderedElementsAre;
 std::vector<std::string> in_words(const Comparison& comparison) {
   std::vector<std::string> words;
   for (const RowDifference& row : comparison.rows) {
-    words.push_back(row.kind == RowDifference::Kind::only_left    ? "only left " + row.key
-                    : row.kind == RowDifference::Kind::only_right ? "only right " + row.key
-                                                                  : row.key + "." + row.column + ": " + row.left + " | " + row.right);
+    words.push_back(row.kind == RowDifference::Kind::only_left ? "only left " + row.key
+                    : row.kind == RowDifference::Kind::only_right
+                        ? "only right " + row.key
+                        : row.key + "." + row.column + ": " + row.left + " | " + row.right);
   }
   return words;
 }
@@ -41,9 +42,15 @@ class Comparing : public TwoDatabases {
 
   [[nodiscard]] Side left() { return {&*legacy_, "legacy database", true, nullptr}; }
   [[nodiscard]] Side right() { return {&*new_, "new database", false, nullptr}; }
-  [[nodiscard]] Comparison compared(const VolatileCells* masked = nullptr) { return compare(entities_, left(), right(), masked); }
+  [[nodiscard]] Comparison compared(const VolatileCells* masked = nullptr) {
+    return compare(entities_, left(), right(), masked);
+  }
 
-  std::vector<Entity> entities_{{"customers", {"id"}, "SELECT id, name, cents FROM customer ORDER BY id", "SELECT number AS id, title AS name, (price * 100)::int AS cents FROM customers ORDER BY number"}};
+  std::vector<Entity> entities_{
+      {"customers",
+       {"id"},
+       "SELECT id, name, cents FROM customer ORDER BY id",
+       "SELECT number AS id, title AS name, (price * 100)::int AS cents FROM customers ORDER BY number"}};
   std::optional<Session> legacy_, new_;
 };
 
@@ -82,7 +89,8 @@ TEST_F(Comparing, CountsMoreDifferencesThanItShows) {
 TEST_F(Comparing, KeyThatStandsTwiceIsAProblem) {
   legacy("(1, 'Ada', 1)");
   renewed("(1, 'Ada', 0.01), (1, 'Ada', 0.01)");
-  EXPECT_THAT(compared().problem, HasSubstr("entity customers: the key 1 stands in more than one row of the new database"));
+  EXPECT_THAT(compared().problem,
+              HasSubstr("entity customers: the key 1 stands in more than one row of the new database"));
 }
 
 TEST_F(Comparing, KeysOfSeveralColumnsAreNotMixedUp) {
@@ -98,7 +106,9 @@ TEST_F(Comparing, SelectsThatDoNotFitAreProblemsAndNoErrors) {
   legacy("(1, 'Ada', 1)");
   const Entity good = entities_[0];
   entities_ = {{"customers", {"id"}, good.legacy, "SELECT number AS id, title AS name FROM customers"}};
-  EXPECT_THAT(compared().problem, AllOf(HasSubstr("its SELECTs give different columns"), HasSubstr("id, name, cents in the legacy database"), HasSubstr("id, name in the new database")));
+  EXPECT_THAT(compared().problem,
+              AllOf(HasSubstr("its SELECTs give different columns"),
+                    HasSubstr("id, name, cents in the legacy database"), HasSubstr("id, name in the new database")));
   entities_ = {{"customers", {"id"}, good.legacy, "SELECT title AS name, number AS id, 1 AS cents FROM customers"}};
   EXPECT_THAT(compared().problem, HasSubstr("different columns")) << "the order counts";
   entities_ = {{"customers", {"email"}, good.legacy, good.new_}};
@@ -129,30 +139,43 @@ TEST_F(Comparing, VolatileCellsAreMaskedAndCountedButNotTheirAbsence) {
 
 TEST_F(Comparing, CellsThatTwoRunsFilledDifferentlyAreVolatile) {
   legacy("(1, 'Ada', 1), (2, 'Bo', 2), (3, 'Cy', 3)");
-  new_->run("CREATE TABLE customer (id int, name text, cents int); INSERT INTO customer VALUES (1, 'Ada', 9), (2, 'Bo', 2), (4, 'Di', 4)");
-  EXPECT_THAT(differing_cells(entities_, left(), {&*new_, "second run", true, nullptr}), UnorderedElementsAre(cell_name("customers", "1", "cents")));
+  new_->run(
+      "CREATE TABLE customer (id int, name text, cents int); INSERT INTO customer VALUES (1, 'Ada', 9), (2, 'Bo', 2), "
+      "(4, 'Di', 4)");
+  EXPECT_THAT(differing_cells(entities_, left(), {&*new_, "second run", true, nullptr}),
+              UnorderedElementsAre(cell_name("customers", "1", "cents")));
 }
 
 TEST_F(Comparing, IdentifiersThatStandForEachOtherAreEqual) {
-  legacy_->run("CREATE TABLE note (id text, book_id text, body text); INSERT INTO note VALUES ('u1', 'b1', 'u1'), ('u2', 'b1', 'x')");
-  new_->run("CREATE TABLE note (id text, book_id text, body text); INSERT INTO note VALUES ('v1', 'c1', 'v1'), ('u2', 'c1', 'x')");
+  legacy_->run(
+      "CREATE TABLE note (id text, book_id text, body text); INSERT INTO note VALUES ('u1', 'b1', 'u1'), ('u2', 'b1', "
+      "'x')");
+  new_->run(
+      "CREATE TABLE note (id text, book_id text, body text); INSERT INTO note VALUES ('v1', 'c1', 'v1'), ('u2', 'c1', "
+      "'x')");
   entities_ = {{"notes", {"id"}, "note", "note"}};
   const properties::Correspondence pairs{{"v1", "u1"}, {"c1", "b1"}};
   Side paired = right();
   paired.pairs = &pairs;
-  EXPECT_THAT(in_words(compare(entities_, left(), paired)), ElementsAre("u1.body: u1 | v1")) << "keys and columns named as identifiers, nothing else";
+  EXPECT_THAT(in_words(compare(entities_, left(), paired)), ElementsAre("u1.body: u1 | v1"))
+      << "keys and columns named as identifiers, nothing else";
 }
 
 TEST_F(Comparing, TablesThatNobodyReadsAreFound) {
-  legacy_->run("CREATE TABLE forgotten (a int); CREATE TABLE skipped (a int); CREATE VIEW seen AS SELECT * FROM customer; CREATE SCHEMA other; CREATE TABLE other.far (a int)");
+  legacy_->run(
+      "CREATE TABLE forgotten (a int); CREATE TABLE skipped (a int); CREATE VIEW seen AS SELECT * FROM customer; "
+      "CREATE SCHEMA other; CREATE TABLE other.far (a int)");
   EXPECT_THAT(unmapped_tables(entities_, left(), {{"skipped", "why"}}), ElementsAre("far", "forgotten"));
   EXPECT_THAT(unmapped_tables(entities_, right(), {}), IsEmpty());
   entities_[0].legacy = "seen";
-  EXPECT_THAT(unmapped_tables(entities_, left(), {{"skipped", ""}, {"far", ""}, {"forgotten", ""}}), IsEmpty()) << "a view reads its tables";
+  EXPECT_THAT(unmapped_tables(entities_, left(), {{"skipped", ""}, {"far", ""}, {"forgotten", ""}}), IsEmpty())
+      << "a view reads its tables";
 }
 
 TEST_F(Comparing, TableOfPartitionsIsReadThroughThem) {
-  legacy_->run("CREATE TABLE event (id int) PARTITION BY RANGE (id); CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (9); CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (9) TO (99)");
+  legacy_->run(
+      "CREATE TABLE event (id int) PARTITION BY RANGE (id); CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM "
+      "(0) TO (9); CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (9) TO (99)");
   EXPECT_THAT(unmapped_tables(entities_, left(), {}), ElementsAre("event")) << "once, not for each of them";
   entities_.push_back({"events", {"id"}, "event", "event"});
   EXPECT_THAT(unmapped_tables(entities_, left(), {}), IsEmpty());

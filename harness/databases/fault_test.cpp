@@ -19,7 +19,8 @@ class Breaking : public TwoDatabases {
  protected:
   void SetUp() override {
     TwoDatabases::SetUp();
-    sql("n", "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SCHEMA other; CREATE TABLE other.\"T 2\" (a int)");
+    sql("n",
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SCHEMA other; CREATE TABLE other.\"T 2\" (a int)");
   }
   // What a client gets for a statement in a session of its own: its value, or the server's words.
   static std::string answer(const std::string& statement) {
@@ -30,7 +31,9 @@ class Breaking : public TwoDatabases {
       return problem.what();
     }
   }
-  static bool works() { return answer("INSERT INTO t VALUES (2)") == "done" && answer("SELECT a FROM other.\"T 2\"") == "done"; }
+  static bool works() {
+    return answer("INSERT INTO t VALUES (2)") == "done" && answer("SELECT a FROM other.\"T 2\"") == "done";
+  }
 };
 
 TEST_F(Breaking, StoppedRefusesConnectionsAndEndsOpenOnes) {
@@ -92,13 +95,17 @@ TEST_F(Breaking, IsMendedWhenAnExceptionPasses) {
   EXPECT_TRUE(works());
 }
 
-TEST_F(Breaking, EmptyDatabaseHangsWithoutTables) { EXPECT_NO_THROW(BrokenDatabase(disposable("l"), "the legacy database", How::hung)); }
+TEST_F(Breaking, EmptyDatabaseHangsWithoutTables) {
+  EXPECT_NO_THROW(BrokenDatabase(disposable("l"), "the legacy database", How::hung));
+}
 
 TEST_F(Breaking, IsRefusedUnlessTheDatabaseIsDisposable) {
   DatabaseSettings precious = disposable("n");
   precious.disposable = false;
   for (const How how : {How::stopped, How::read_only, How::hung}) {
-    EXPECT_THAT([&] { BrokenDatabase(precious, new_name, how); }, ThrowsMessage<Error>(AllOf(HasSubstr("the new database may not be broken on purpose"), HasSubstr("disposable: true"))));
+    EXPECT_THAT([&] { BrokenDatabase(precious, new_name, how); },
+                ThrowsMessage<Error>(
+                    AllOf(HasSubstr("the new database may not be broken on purpose"), HasSubstr("disposable: true"))));
   }
   EXPECT_TRUE(works());
 }
@@ -109,7 +116,7 @@ TEST_F(Breaking, HalfDoneByARoleThatMayNotEndSessionsIsUndone) {
   DatabaseSettings owned = disposable("n");
   owned.dsn += " user=owner";
   {
-    Session open(dsn_of("n"), "a superuser's shell");   // which the owner may not end
+    Session open(dsn_of("n"), "a superuser's shell");  // which the owner may not end
     for (const How how : {How::stopped, How::read_only}) {
       EXPECT_THAT([&] { BrokenDatabase(owned, new_name, how); }, ThrowsMessage<Error>(HasSubstr("superuser")));
       EXPECT_TRUE(works());

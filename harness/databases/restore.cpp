@@ -36,10 +36,11 @@ void create_from(Session& maintenance, const std::string& name, const std::strin
                     "give restore.command",
                     source, name));
   }
-  maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
-  // CREATE DATABASE refuses a template that has sessions, and a pool may reconnect in between.
+  // CREATE DATABASE refuses a template that has sessions, and a pool may reconnect in between; DROP DATABASE refuses what a
+  // session that just ended still holds.
   for (int attempt = 0;; ++attempt) {
     try {
+      maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
       end_sessions(maintenance, source);
       maintenance.run(fmt::format("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", maintenance.quoted_name(name),
                                   maintenance.quoted_name(source)));

@@ -25,7 +25,9 @@ class Restoring : public TwoDatabases {
     sql("l", "UPDATE t SET a = 2; CREATE TABLE more (a int)");
   }
   static std::string a() { return *sql("l", "SELECT a FROM t").rows.at(0).at(0); }
-  static bool exists(const std::string& name) { return !sql("postgres", "SELECT 1 FROM pg_database WHERE datname = '" + name + "'").rows.empty(); }
+  static bool exists(const std::string& name) {
+    return !sql("postgres", "SELECT 1 FROM pg_database WHERE datname = '" + name + "'").rows.empty();
+  }
 
   DatabaseSettings settings_ = disposable("l");
 };
@@ -57,12 +59,14 @@ TEST_F(Restoring, RunsTheCommandWhenThereIsOne) {
   restore(settings_, legacy_name, 10s);
   EXPECT_EQ(a(), "2") << "what the command does is the command's";
   settings_.restore = "echo no room; exit 9";
-  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, ThrowsMessage<Error>(HasSubstr("restoring the legacy database failed with status 9: no room")));
+  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); },
+              ThrowsMessage<Error>(HasSubstr("restoring the legacy database failed with status 9: no room")));
 }
 
 TEST_F(Restoring, IsRefusedUnlessTheDatabaseIsDisposable) {
   settings_.disposable = false;
-  const auto refused = ThrowsMessage<Error>(AllOf(HasSubstr("the legacy database is not to be altered"), HasSubstr("disposable: true")));
+  const auto refused =
+      ThrowsMessage<Error>(AllOf(HasSubstr("the legacy database is not to be altered"), HasSubstr("disposable: true")));
   EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, refused);
   EXPECT_THAT([&] { restore_from(settings_, legacy_name, "l_template"); }, refused);
   EXPECT_THAT([&] { keep_as(settings_, legacy_name, "kept"); }, refused);
@@ -72,11 +76,14 @@ TEST_F(Restoring, IsRefusedUnlessTheDatabaseIsDisposable) {
 
 TEST_F(Restoring, TemplateThatIsNotThereCostsNothing) {
   settings_.template_name = "typing_error";
-  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, ThrowsMessage<Error>(HasSubstr("there is no database typing_error to restore l from")));
+  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); },
+              ThrowsMessage<Error>(HasSubstr("there is no database typing_error to restore l from")));
   settings_.template_name = "l";
-  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, ThrowsMessage<Error>(HasSubstr("cannot be restored from itself")));
+  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); },
+              ThrowsMessage<Error>(HasSubstr("cannot be restored from itself")));
   settings_.template_name = "";
-  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, ThrowsMessage<Error>(HasSubstr("has no restore: name a template database or a command")));
+  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); },
+              ThrowsMessage<Error>(HasSubstr("has no restore: name a template database or a command")));
   EXPECT_EQ(a(), "2");
 }
 
@@ -98,7 +105,8 @@ TEST_F(Restoring, StatesAreKeptReplacedAndDropped) {
 TEST_F(Restoring, RoleThatMayNotSaysWhatItLacks) {
   sql("postgres", "CREATE ROLE limited LOGIN");
   settings_.dsn += " user=limited";
-  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, ThrowsMessage<Error>(AllOf(HasSubstr("the legacy database"), HasSubstr("must be owner"))));
+  EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("the legacy database"), HasSubstr("must be owner"))));
   EXPECT_EQ(a(), "2");
   sql("postgres", "DROP ROLE limited");
 }

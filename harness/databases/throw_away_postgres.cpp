@@ -16,7 +16,8 @@ class ThrowAwayPostgres {
  public:
   ThrowAwayPostgres() {
     std::array<int, 2> input{}, output{};
-    if (pipe2(input.data(), O_CLOEXEC) != 0 || pipe2(output.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    if (pipe2(input.data(), O_CLOEXEC) != 0 || pipe2(output.data(), O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe");
     const std::string program = std::string(REHEARSE_BINARY_DIR) + "/fixtures/orders-postgres";
     if (fork() == 0) {
       dup2(input[0], STDIN_FILENO);
@@ -53,11 +54,15 @@ std::string dsn_of(const std::string& database) {
   return postgres.dsn(database);
 }
 
-Rows sql(const std::string& database, const std::string& statements) { return Session(dsn_of(database), "the test's database").run(statements); }
+Rows sql(const std::string& database, const std::string& statements) {
+  return Session(dsn_of(database), "the test's database").run(statements);
+}
 
 void TwoDatabases::SetUp() {
   Session maintenance(dsn_of("postgres"), "the test's server");
-  for (const Row& row : maintenance.run("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')").rows) {
+  for (const Row& row :
+       maintenance.run("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')")
+           .rows) {
     maintenance.run("DROP DATABASE \"" + *row[0] + "\" WITH (FORCE)");
   }
   for (const char* name : {"l", "n"}) maintenance.run(std::string("CREATE DATABASE ") + name + " STRATEGY FILE_COPY");

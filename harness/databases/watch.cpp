@@ -95,7 +95,13 @@ Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, Table
   if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
 }
 
-Watch::~Watch() = default;
+Watch::~Watch() {
+  if (slot_.empty()) return;
+  try {  // the server would drop it some time after the session, and refuse to drop the database until then
+    session_.run(fmt::format("SELECT pg_drop_replication_slot('{}')", slot_));
+  } catch (const Error&) {
+  }
+}
 
 void Watch::read_log(Changes& changes) {
   // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.

@@ -26,7 +26,9 @@ class Watching : public TwoDatabases {
  protected:
   void SetUp() override {
     TwoDatabases::SetUp();
-    sql("l", "CREATE TABLE t (id serial PRIMARY KEY, a text); CREATE UNLOGGED TABLE u (a int); CREATE SEQUENCE s; CREATE TABLE own (id serial, a text); INSERT INTO t (a) VALUES ('seed'); INSERT INTO own (a) VALUES ('x')");
+    sql("l",
+        "CREATE TABLE t (id serial PRIMARY KEY, a text); CREATE UNLOGGED TABLE u (a int); CREATE SEQUENCE s; CREATE "
+        "TABLE own (id serial, a text); INSERT INTO t (a) VALUES ('seed'); INSERT INTO own (a) VALUES ('x')");
   }
 
   Changes seen(const std::string& action, Watch::Depth depth = Watch::Depth::content, TableNames ignored = {}) {
@@ -34,7 +36,7 @@ class Watching : public TwoDatabases {
     EXPECT_TRUE(watch.has_commit_log());
     try {
       sql("l", action);
-    } catch (const Error&) {   // some actions are to fail
+    } catch (const Error&) {  // some actions are to fail
     }
     Changes changes = watch.lap();
     EXPECT_TRUE(changes.known) << changes.problem;
@@ -64,7 +66,9 @@ TEST_F(Watching, InsertThatWasRolledBackIsNoWriteOfRows) {
   EXPECT_THAT(changes.sequences, ElementsAre("public.t_id_seq")) << "sequences do not roll back";
 }
 
-TEST_F(Watching, InsertThatBrokeAConstraintIsNoWrite) { EXPECT_FALSE(seen("INSERT INTO t VALUES (1, 'again')").written()); }
+TEST_F(Watching, InsertThatBrokeAConstraintIsNoWrite) {
+  EXPECT_FALSE(seen("INSERT INTO t VALUES (1, 'again')").written());
+}
 
 TEST_F(Watching, UpdateThatChangesNoValueIsAWriteAllTheSame) {
   const Changes changes = seen("UPDATE t SET a = a");
@@ -112,11 +116,15 @@ TEST_F(Watching, UnloggedInsertIsSeenInTheContentAlone) {
   const Changes changes = seen("INSERT INTO u VALUES (1)");
   EXPECT_EQ(changes.rows, 0);
   EXPECT_TRUE(changes.content_changed);
-  EXPECT_FALSE(seen("INSERT INTO u VALUES (2)", Watch::Depth::log).written()) << "a lap that looks at the log alone is blind to it";
+  EXPECT_FALSE(seen("INSERT INTO u VALUES (2)", Watch::Depth::log).written())
+      << "a lap that looks at the log alone is blind to it";
 }
 
 TEST_F(Watching, AsynchronousCommitIsSeen) {
-  EXPECT_EQ(seen("SET synchronous_commit = off; INSERT INTO t SELECT g, 'x' FROM generate_series(100, 1099) g", Watch::Depth::log).rows, 1000);
+  EXPECT_EQ(seen("SET synchronous_commit = off; INSERT INTO t SELECT g, 'x' FROM generate_series(100, 1099) g",
+                 Watch::Depth::log)
+                .rows,
+            1000);
 }
 
 TEST_F(Watching, OtherDatabaseOfTheServerIsNotOurs) {
@@ -135,9 +143,12 @@ TEST_F(Watching, HousekeepingIsNoWrite) {
 
 TEST_F(Watching, IgnoredTablesDoNotCountNorTheirSequences) {
   EXPECT_TRUE(seen("INSERT INTO own (a) VALUES ('y')").written());
-  const Changes changes = seen("INSERT INTO own (a) VALUES ('y'); TRUNCATE own; ALTER TABLE own ADD COLUMN b int", Watch::Depth::content, {"own"});
-  EXPECT_FALSE(changes.written()) << changes.rows << " rows, " << changes.sequences.size() << " sequences, content " << changes.content_changed;
-  EXPECT_EQ(seen("INSERT INTO own (a) VALUES ('y'); INSERT INTO t (a) VALUES ('y')", Watch::Depth::content, {"own"}).rows, 1);
+  const Changes changes = seen("INSERT INTO own (a) VALUES ('y'); TRUNCATE own; ALTER TABLE own ADD COLUMN b int",
+                               Watch::Depth::content, {"own"});
+  EXPECT_FALSE(changes.written()) << changes.rows << " rows, " << changes.sequences.size() << " sequences, content "
+                                  << changes.content_changed;
+  EXPECT_EQ(
+      seen("INSERT INTO own (a) VALUES ('y'); INSERT INTO t (a) VALUES ('y')", Watch::Depth::content, {"own"}).rows, 1);
 }
 
 TEST_F(Watching, IgnoredTableMayHaveANameThatNeedsQuotes) {
@@ -162,7 +173,9 @@ TEST_F(Watching, ManyChangesAreCountedAndAFewShown) {
 }
 
 TEST_F(Watching, WithoutTheRightToTheLogTheContentDecides) {
-  sql("l", "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO plain");
+  sql("l",
+      "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES IN "
+      "SCHEMA public TO plain");
   {
     Watch watch(dsn_of("l") + " user=plain", "the legacy database", Watch::Depth::log, {});
     EXPECT_FALSE(watch.has_commit_log());

@@ -27,7 +27,11 @@ using properties::Stage;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-const std::map<Stage, std::string> values{{Stage::off, "off"}, {Stage::read_only, "ro"}, {Stage::shadow, "shadow"}, {Stage::live, "live"}, {Stage::completed, "done"}};
+const std::map<Stage, std::string> values{{Stage::off, "off"},
+                                          {Stage::read_only, "ro"},
+                                          {Stage::shadow, "shadow"},
+                                          {Stage::live, "live"},
+                                          {Stage::completed, "done"}};
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path);
@@ -57,7 +61,8 @@ TEST(FlagdDocument, OfNothingHasTheFiveVariants) {
 
 TEST(FlagdDocument, KeepsWhatElseStandsInTheFile) {
   const value document = boost::json::parse(flagd_document(
-      R"({"$schema": "s", "flags": {"other": {"state": "DISABLED"}, "stage": {"targeting": {"if": [1]}, "variants": {"live": "live", "extra": 1}}}})", "stage", "live", values));
+      R"({"$schema": "s", "flags": {"other": {"state": "DISABLED"}, "stage": {"targeting": {"if": [1]}, "variants": {"live": "live", "extra": 1}}}})",
+      "stage", "live", values));
   EXPECT_EQ(document.at("$schema"), "s");
   EXPECT_EQ(document.at_pointer("/flags/other/state"), "DISABLED");
   EXPECT_EQ(document.at_pointer("/flags/stage/targeting/if/0"), 1);
@@ -66,7 +71,8 @@ TEST(FlagdDocument, KeepsWhatElseStandsInTheFile) {
 }
 
 TEST(FlagdDocument, OfSomethingBrokenIsWholeAgain) {
-  for (const char* broken : {"{", "[]", "null", R"({"flags": []})", R"({"flags": {"stage": 7}})", R"({"flags": {"stage": {"variants": 7}}})"}) {
+  for (const char* broken : {"{", "[]", "null", R"({"flags": []})", R"({"flags": {"stage": 7}})",
+                             R"({"flags": {"stage": {"variants": 7}}})"}) {
     const value document = boost::json::parse(flagd_document(broken, "stage", "off", values));
     EXPECT_EQ(document.at_pointer("/flags/stage/defaultVariant"), "off") << broken;
   }
@@ -96,7 +102,7 @@ TEST_F(FlagFile, IsReplacedAndNeverHalfWritten) {
   const auto flag = make_flag(settings(FlagSettings::Kind::flagd_file), 1s);
   flag->set("off");
   const auto first = fs::directory_entry(directory_ / "flags.json");
-  std::ifstream reader(directory_ / "flags.json");   // has the old file open
+  std::ifstream reader(directory_ / "flags.json");  // has the old file open
   flag->set("live");
   EXPECT_THAT(std::string(std::istreambuf_iterator<char>(reader), {}), HasSubstr(R"("defaultVariant":"off")"));
   EXPECT_THAT(contents(directory_ / "flags.json"), HasSubstr(R"("defaultVariant":"live")"));
@@ -119,14 +125,16 @@ TEST_F(FlagFile, CommandGetsTheValueWhereItsPlaceIs) {
   make_flag(command, 1s)->set("no such stage");
   EXPECT_EQ(contents(directory_ / "set"), "no such stage") << "without a place it is the last argument";
   command.set = "echo refused; exit 4";
-  EXPECT_THAT([&] { make_flag(command, 1s)->set("ro"); }, ThrowsMessage<Error>(HasSubstr("setting the flag failed with status 4: refused")));
+  EXPECT_THAT([&] { make_flag(command, 1s)->set("ro"); },
+              ThrowsMessage<Error>(HasSubstr("setting the flag failed with status 4: refused")));
 }
 
 TEST(Ofrep, AnswersWithTheValueThatWasSetLast) {
   const std::string address = free_address();
   OfrepServer server(address, "stage");
   const auto evaluate = [&](const std::string& key) {
-    return replay::send({"POST", "/ofrep/v1/evaluate/flags/" + key, {{"Content-Type", "application/json"}}, "{}"}, "http://" + address, 2s);
+    return replay::send({"POST", "/ofrep/v1/evaluate/flags/" + key, {{"Content-Type", "application/json"}}, "{}"},
+                        "http://" + address, 2s);
   };
   EXPECT_EQ(evaluate("stage").response.status, 404) << "there is no flag before its first value";
   server.serve("off");
@@ -153,9 +161,12 @@ TEST(Ofrep, IsGoneWithItsServer) {
 TEST(Ofrep, AddressThatIsTakenOrNoneIsAnError) {
   const std::string address = free_address();
   OfrepServer server(address, "stage");
-  EXPECT_THAT([&] { OfrepServer second(address, "stage"); }, ThrowsMessage<Error>(testing::AllOf(HasSubstr("cannot listen on " + address), HasSubstr("in use"))));
+  EXPECT_THAT([&] { OfrepServer second(address, "stage"); },
+              ThrowsMessage<Error>(testing::AllOf(HasSubstr("cannot listen on " + address), HasSubstr("in use"))));
   for (const char* wrong : {"", "8016", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "localhost:x"}) {
-    EXPECT_THAT([&] { OfrepServer none(wrong, "stage"); }, ThrowsMessage<Error>(HasSubstr("is no address of the form 127.0.0.1:8016"))) << wrong;
+    EXPECT_THAT([&] { OfrepServer none(wrong, "stage"); },
+                ThrowsMessage<Error>(HasSubstr("is no address of the form 127.0.0.1:8016")))
+        << wrong;
   }
 }
 
