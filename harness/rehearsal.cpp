@@ -54,6 +54,9 @@ class Rehearsal {
   Evidence run() {
     check_permissions();
     stages_.learn();
+    // A restore would make the database that a wrong name names.
+    static_cast<void>(Session(config_.legacy_database.dsn, Stores::legacy_name));
+    static_cast<void>(Session(config_.new_database.dsn, Stores::new_name));
     try {
       rehearse_oracle();
       for (Stage stage : properties::all_stages) {
@@ -122,7 +125,6 @@ class Rehearsal {
             fmt::format("{} is not to be altered, and a rehearsal restores and breaks it: if it may be lost, write "
                         "disposable: true beside its dsn",
                         name));
-      static_cast<void>(Session(database->dsn, name));  // a restore would make the database that a wrong name names
     }
     if (plan_.steps.empty())
       throw Error(
