@@ -43,7 +43,8 @@ BENCHMARK(import_capture);
 void make_plan(benchmark::State& state) {
   const auto traffic = replay::import_captures({capture});
   for (auto _ : state) {
-    benchmark::DoNotOptimize(replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); }));
+    benchmark::DoNotOptimize(
+        replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); }));
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * traffic.exchanges.size()));
 }
@@ -73,7 +74,8 @@ void compare(benchmark::State& state, std::string_view change) {
   std::int64_t bytes = 0;
   for (const auto& record : candidate.records) bytes += static_cast<std::int64_t>(record.response.body.size());
   for (auto _ : state) {
-    benchmark::DoNotOptimize(properties::compare_answers(contract, oracle, nullptr, candidate, [](const auto&) { return true; }));
+    benchmark::DoNotOptimize(
+        properties::compare_answers(contract, oracle, nullptr, candidate, [](const auto&) { return true; }));
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * bytes);
 }

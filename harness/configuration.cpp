@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "properties/check.h"
 #include "replay/error.h"
 #include "replay/http/message.h"
 
@@ -283,7 +285,10 @@ void take_mapping(Section& section, Configuration& configuration) {
   configuration.ignored_legacy_tables.merge(tables.pairs("legacy"));
   configuration.ignored_new_tables.merge(tables.pairs("new"));
   tables.expect_nothing_else();
-  static_cast<void>(section.node("ignored_sequences"));
+  Section numbers = section.section("ignored_sequences");
+  configuration.ignored_legacy_tables.merge(numbers.pairs("legacy"));
+  configuration.ignored_new_tables.merge(numbers.pairs("new"));
+  numbers.expect_nothing_else();
 }
 
 void take_mapping_file(const std::string& path, Configuration& configuration) {
@@ -419,7 +424,18 @@ Configuration load_configuration(const std::string& path) {
             "guards: {:?} is no edge; write from:to with neighbouring stages, such as read-only:shadow", edge));
       configuration.guards.push_back(*parsed);
     }
+    for (const auto& [edge, reason] : section.pairs("unguarded")) {
+      const auto parsed = properties::edge_named(edge);
+      if (!parsed) throw Error(fmt::format("unguarded: {:?} is no edge; write from:to with neighbouring stages", edge));
+      contract.unguarded[std::string(invariant_of(*parsed))] = reason;
+    }
     configuration.waived = section.pairs("waived");
+    for (const auto& [invariant, reason] : configuration.waived) {
+      const auto checks = properties::all_checks();
+      if (std::none_of(checks.begin(), checks.end(), [&](const auto& check) { return check.invariant == invariant; })) {
+        throw Error(fmt::format("waived: {} is no invariant that is checked; ARCHITECTURE.md lists them", invariant));
+      }
+    }
     configuration.deadline = section.duration("deadline", configuration.deadline);
     configuration.quiet = section.duration("quiet", configuration.quiet);
     configuration.command_deadline = section.duration("command_deadline", configuration.command_deadline);

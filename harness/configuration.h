@@ -1,5 +1,5 @@
 // What a user says about the two services, their databases and the flag: one YAML file, read whole and checked before anything
-// is touched. `rehearse init` writes one with every key explained; rehearse.schema.json is for editors.
+// is touched. `rehearse init` writes one with every key explained.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ namespace rehearse::harness {
 using std::chrono::milliseconds;
 
 struct ServiceSettings {
-  std::vector<std::string> urls;  // the first is played against; every one must serve the stage
+  std::vector<std::string> urls;  // the lanes are dealt out among them; every one must serve the stage
   std::string start;              // shell commands; both or neither
   std::string stop;
   bool writes_allowed = false;  // `writes: allowed`

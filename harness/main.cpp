@@ -23,7 +23,15 @@ void request_stop(int signal) {
 
 std::string quoted_command_line(int argc, char** argv) {
   std::string line;
-  for (int i = 0; i < argc; ++i) line += (i > 0 ? " " : "") + std::string(argv[i]);
+  // A script around us knows better what a person has to type.
+  if (const char* repeat = std::getenv("REHEARSE_REPEAT")) return repeat;
+  const auto quoted = [](const std::string& word) {
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+") ==
+                                            std::string::npos;
+    return plain ? word : "'" + word + "'";
+  };
+  for (int i = 0; i < argc; ++i) line += (i > 0 ? " " : "") + quoted(argv[i]);
   return line;
 }
 

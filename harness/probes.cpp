@@ -4,6 +4,8 @@
 #include <set>
 #include <unordered_set>
 
+#include "properties/checks/facts.h"
+
 namespace rehearse::harness {
 namespace {
 
@@ -13,10 +15,6 @@ using replay::Record;
 using replay::Step;
 
 constexpr std::int64_t probe_lanes = 4;
-
-bool acknowledged_write(const Record& record) {
-  return !record.read && record.outcome == replay::Outcome::answered && record.response.status / 100 == 2;
-}
 
 Step step_of(std::size_t position, replay::Request request, bool read) {
   Step step;
@@ -46,7 +44,7 @@ Plan read_back_of(const std::vector<const History*>& histories) {
   };
   for (auto history = histories.rbegin(); history != histories.rend(); ++history) {
     for (auto record = (*history)->records.rbegin(); record != (*history)->records.rend(); ++record) {
-      if (acknowledged_write(*record)) add(resource_of(*record), max_read_backs * 3 / 4);
+      if (properties::acknowledged(*record)) add(resource_of(*record), max_read_backs * 3 / 4);
     }
   }
   for (auto history = histories.rbegin(); history != histories.rend(); ++history) {
@@ -79,14 +77,13 @@ Plan one_of_each_route(const Configuration& configuration, const Plan& plan, con
   return chosen;
 }
 
-std::vector<Record> refusals_of(const History& history) {
+std::vector<Record> refusals_of(const Configuration& configuration, const History& history) {
   std::vector<Record> refusals;
   std::set<std::string> seen;
   for (const Record& record : history.records) {
-    if (record.read || record.outcome != replay::Outcome::answered || refusals.size() >= max_traced_refusals) continue;
-    const int status = record.response.status;
-    if (status / 100 != 4 && !(status == 503 && replay::field(record.response.headers, "Retry-After"))) continue;
-    const std::string kind = replay::route_of(record.request.method, record.request.target) + std::to_string(status);
+    if (refusals.size() >= max_traced_refusals || !properties::refused(configuration.contract, record)) continue;
+    const std::string kind =
+        replay::route_of(record.request.method, record.request.target) + std::to_string(record.response.status);
     if (seen.insert(kind).second) refusals.push_back(record);
   }
   return refusals;

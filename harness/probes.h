@@ -23,8 +23,9 @@ inline constexpr std::size_t max_traced_refusals = 12;
 [[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan,
                                              const replay::History& oracle, bool writes_only);
 
-// Writes that the history shows as refused (4xx, or 503 with Retry-After), one of each route and status.
-[[nodiscard]] std::vector<replay::Record> refusals_of(const replay::History& history);
+// Writes that the history shows as refused (4xx, or the declared refusal), one of each route and status.
+[[nodiscard]] std::vector<replay::Record> refusals_of(const Configuration& configuration,
+                                                      const replay::History& history);
 
 // The plan's reads alone.
 [[nodiscard]] replay::Plan reads_of(const replay::Plan& plan);

@@ -138,8 +138,10 @@ TEST(Refusals, AreWritesWithoutEffectOneOfEachRouteAndStatus) {
        answered("POST", "/orders", 503, {{"Retry-After", "1"}}), answered("PUT", "/orders/3", 500)});
   history.records.push_back(answered("PUT", "/orders/4", 404));
   history.records.back().outcome = Outcome::lost;
+  Configuration configuration;
+  configuration.contract.refusal = {503, {"Retry-After"}, ""};
   std::vector<std::string> found;
-  for (const Record& record : refusals_of(history))
+  for (const Record& record : refusals_of(configuration, history))
     found.push_back(record.request.method + " " + record.request.target + " " + std::to_string(record.response.status));
   EXPECT_THAT(found, ElementsAre("POST /orders 422", "POST /orders 409", "PUT /orders/1 412", "POST /orders 503"));
 }
@@ -147,7 +149,7 @@ TEST(Refusals, AreWritesWithoutEffectOneOfEachRouteAndStatus) {
 TEST(Refusals, AreBounded) {
   std::vector<Record> records;
   for (int i = 0; i < 90; ++i) records.push_back(answered("POST", "/orders", 400 + i));
-  EXPECT_THAT(refusals_of(history_of(records)), SizeIs(max_traced_refusals));
+  EXPECT_THAT(refusals_of(Configuration(), history_of(records)), SizeIs(max_traced_refusals));
 }
 
 TEST(ReadsOfAPlan, WaitForNoWriteAndUseNoValueOfOne) {

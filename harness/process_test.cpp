@@ -98,13 +98,14 @@ TEST(Command, ThatFailsSaysWhatAndItsLastLine) {
 
 TEST(Command, DoesNotPrintPasswords) {
   const auto fails = [](const std::string& command) { return [command] { run_or_throw(command, 10s, "the copy"); }; };
-  EXPECT_THAT(fails("exit 3 # host=a password=hunter2 dbname=b"),
+  EXPECT_THAT(fails("exit 3 # PGPASSWORD=hunter2 copy --password hunter2"),
+              ThrowsMessage<Error>(Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(fails("echo 'no host=a password=hunter2 dbname=b'; exit 3"),
               ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("dbname=b"))));
-  EXPECT_THAT(fails("exit 3 # postgresql://me:hunter2@db/x"),
-              ThrowsMessage<Error>(AllOf(Not(HasSubstr("hunter2")), HasSubstr("postgresql://me:***@db/x"))));
   EXPECT_THAT(fails("echo 'cannot reach postgresql://me:hunter2@db/x password=hunter2'; exit 3"),
               ThrowsMessage<Error>(Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(fails("exit 3 # GET http://127.0.0.1:80/a"), ThrowsMessage<Error>(HasSubstr("http://127.0.0.1:80/a")));
+  EXPECT_THAT(fails("echo 'no GET http://127.0.0.1:80/a'; exit 3"),
+              ThrowsMessage<Error>(HasSubstr("http://127.0.0.1:80/a")));
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ class Rehearsal {
     evidence_.contract = config_.contract;
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
+    evidence_.complete = false;
     for (const auto& [name, body] : options.documents) writer_.add_document(name, body);
   }
 
@@ -62,7 +63,9 @@ class Rehearsal {
       for (Stage stage : properties::all_stages) {
         if (selected(stage)) rehearse_stage(stage);
       }
+      if (!options_.selection.everything()) try_guards_on_the_way();
       for (const auto& walk : walks()) rehearse_walk(walk);
+      evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
       evidence_.sections.push_back(current_);
@@ -206,13 +209,14 @@ class Rehearsal {
     section.played = name;
     section.planned = static_cast<std::int64_t>(plan.steps.size());
     play(name, plan, new_url(), std::move(earlier));
+    // What is written or raised behind the last answer counts too. A broken database comes to rest when it is mended.
+    const bool broken = section.fault != Fault::none && section.fault != Fault::legacy_stopped;
+    if (!broken) section.quiet = stores_.come_to_rest();
     section.alerts = alerts.finish();
     const auto after = poll_stages(config_);
     section.polls.insert(section.polls.end(), before.begin(), before.end());
     section.polls.insert(section.polls.end(), after.begin(), after.end());
   }
-
-  void wait_until_quiet(Section& section) { section.quiet = stores_.come_to_rest(); }
 
   void begin(const std::string& name, Stage stage) {
     current_ = Section{};
@@ -237,7 +241,11 @@ class Rehearsal {
     restore_both();
     {
       Watch watch = stores_.watch_legacy(Watch::Depth::log);
+      const auto before = legacy_requests();
       play(oracle_1, plan_, legacy_url());
+      const auto after = legacy_requests();
+      // A counter that does not count the oracle's requests would not count others either.
+      counts_requests_ = before && after && *after - *before >= static_cast<double>(plan_.steps.size());
       oracle_changes_ = watch.lap();
       if (!watch.has_commit_log()) oracle_changes_.known = false;
     }
@@ -299,7 +307,6 @@ class Rehearsal {
       current_.oracle_changes["legacy"] = oracle_changes_;
       current_.changes["new"] = new_.finish();
     }
-    wait_until_quiet(current_);
     compare_all(current_, false);
     trace_refusals();
     end();
@@ -324,7 +331,6 @@ class Rehearsal {
       current_.changes["legacy"] = legacy.lap();
       current_.changes["new"] = new_.lap();
     }
-    wait_until_quiet(current_);
     trace_refusals();
     end();
   }
@@ -336,7 +342,6 @@ class Rehearsal {
     current_.served_from_ns = arrive_copied(stage);
     set_oracle(oracle_1, oracle_2);
     play_section(current_, current_.name, plan_);
-    wait_until_quiet(current_);
     compare_all(current_, true);
     look_at_ids(current_);
     trace_refusals();
@@ -347,19 +352,16 @@ class Rehearsal {
   void rehearse_shadow() {
     rehearse_dual(Stage::shadow, "S2", config_.new_database, Stores::new_name, config_.poison_new);
     rehearse_fault("shadow, new database stopped", Stage::shadow, Fault::new_database_stopped);
-    if (guarded(Stage::shadow, Stage::live)) try_flip_with_open_alert(Stage::shadow, Stage::live);
     rehearse_fault("shadow, new database read-only", Stage::shadow, Fault::new_database_read_only);
     rehearse_fault("shadow, new database hung", Stage::shadow, Fault::new_database_hung);
     rehearse_fault("shadow, legacy stopped", Stage::shadow, Fault::legacy_stopped);
+    if (options_.selection.everything()) try_flip_with_open_alert(Stage::shadow, Stage::live);
   }
 
   void rehearse_live() {
     rehearse_dual(Stage::live, "V1", config_.legacy_database, Stores::legacy_name, config_.poison_legacy);
-    if (guarded(Stage::live, Stage::completed)) {
-      open_alerts_in_live();
-      try_flip_with_open_alert(Stage::live, Stage::completed);
-    }
     rehearse_fault("live, legacy stopped", Stage::live, Fault::legacy_stopped);
+    if (options_.selection.everything()) try_flip_with_open_alert(Stage::live, Stage::completed);
   }
 
   void rehearse_completed() {
@@ -372,10 +374,9 @@ class Rehearsal {
       play_section(current_, "completed", plan_);
       const auto after = legacy_requests();
       // Counted by the legacy service itself: our own polls of its stage and counters are not business requests.
-      if (before && after) current_.legacy_requests = static_cast<std::int64_t>(*after - *before);
+      if (before && after && counts_requests_) current_.legacy_requests = static_cast<std::int64_t>(*after - *before);
       current_.changes["legacy"] = legacy.finish();
     }
-    wait_until_quiet(current_);
     compare_all(current_, false);
     look_at_ids(current_);
     trace_refusals();
@@ -399,7 +400,6 @@ class Rehearsal {
     const Plan part = slice(plan_, 0, config_.fault_steps);
     fault == Fault::legacy_stopped ? play_without_legacy(part) : play_with_broken_new_database(part, fault);
     if (stage == Stage::shadow && fault != Fault::legacy_stopped) {
-      wait_until_quiet(current_);
       current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     }
     end();
@@ -412,6 +412,7 @@ class Rehearsal {
     BrokenDatabase broken = stores_.break_new(how);
     play_section(current_, current_.name, part);
     broken.mend();
+    current_.quiet = stores_.come_to_rest();
   }
 
   void play_without_legacy(const Plan& part) {
@@ -430,6 +431,7 @@ class Rehearsal {
       current_.played = current_.name;
       current_.planned = static_cast<std::int64_t>(part.steps.size());
       play(current_.name, part, new_url());
+      current_.quiet = stores_.come_to_rest();
       current_.polls = poll_new_service(config_);
       current_.alerts = alerts.finish();
       current_.changes["new"] = new_.lap();
@@ -466,31 +468,45 @@ class Rehearsal {
         stages_.attempt(config_.flag.values.at(Stage::off), "it is the stage that is served", "G14"));
   }
 
-  // With an alert left open by a fault, the data differs, and the flip would lose it.
-  void try_flip_with_open_alert(Stage from, Stage to) {
-    const Edge edge{from, to};
-    begin(name_of(edge) + " with an open alert", to);
-    current_.edge = edge;
-    current_.flag_trials.push_back(stages_.attempt(config_.flag.values.at(to),
-                                                   "a write is missing in one database and its alert is open",
-                                                   std::string(invariant_of(edge))));
-    end();
+  // A selected edge lies behind others, whose guards are then tried as well.
+  void try_guards_on_the_way() {
+    std::size_t farthest = 0;
+    for (const auto& walk : walks()) {
+      for (Stage stage : walk) farthest = std::max(farthest, static_cast<std::size_t>(stage));
+    }
+    if (farthest >= static_cast<std::size_t>(Stage::live)) try_flip_with_open_alert(Stage::shadow, Stage::live);
+    if (farthest >= static_cast<std::size_t>(Stage::completed)) try_flip_with_open_alert(Stage::live, Stage::completed);
   }
 
-  // In live a new database that refuses writes fails the requests, but legacy has taken them: their alerts stay open.
-  void open_alerts_in_live() {
-    restore_copied();
+  // With an alert left open by a fault the data differs, and the flip would lose it: the service must refuse it.
+  void try_flip_with_open_alert(Stage from, Stage to) {
+    const Edge edge{from, to};
+    if (!guarded(from, to)) return;
+    begin(name_of(edge) + " with an open alert", to);
+    current_.edge = edge;
+    arrive_copied(from);
+    const AlertReader alerts(config_);
+    // A database that refuses writes leaves them in legacy alone, in shadow and in live.
     BrokenDatabase broken = stores_.break_new(BrokenDatabase::How::read_only);
-    play("live, new database read-only", slice(plan_, 0, config_.fault_steps), new_url());
+    play(current_.name + ": writes that open it", slice(plan_, 0, config_.fault_steps), new_url());
     broken.mend();
     // What one instance could not write down while its database refused, another instance learns of only now.
     std::this_thread::sleep_for(config_.flag.propagation);
     static_cast<void>(stores_.come_to_rest());
+    const std::string invariant(invariant_of(edge));
+    if (alerts.finish().counted == 0) {
+      current_.not_done[invariant] =
+          "no alert could be opened: the beginning of the traffic (faults.steps) holds no write that succeeds";
+    } else {
+      current_.flag_trials.push_back(stages_.attempt(
+          config_.flag.values.at(to), "a write is missing in one database and its alert is open", invariant));
+    }
+    end();
   }
 
   void trace_refusals() {
     const History& played = evidence_.histories.at(current_.played);
-    const auto refusals = refusals_of(played);
+    const auto refusals = refusals_of(config_, played);
     if (refusals.empty()) return;
     Watch legacy = stores_.watch_legacy(Watch::Depth::log);
     Watch new_ = stores_.watch_new(Watch::Depth::log);
@@ -508,6 +524,14 @@ class Rehearsal {
       current_.traced.push_back(std::move(traced));
       history.records.push_back(std::move(record));
     }
+    // What is written behind the last answer belongs to one of them; it is shown with the last.
+    static_cast<void>(stores_.come_to_rest());
+    const auto add_late = [](properties::Changes& changes, properties::Changes late) {
+      late.sequences.clear();
+      if (late.written()) changes = std::move(late);
+    };
+    add_late(current_.traced.back().legacy_changes, legacy.lap());
+    add_late(current_.traced.back().new_changes, new_.lap());
     writer_.add(history);
     evidence_.histories[history.name] = std::move(history);
   }
@@ -642,6 +666,7 @@ class Rehearsal {
     Watch new_ = stores_.watch_new(Watch::Depth::content);
     const std::string name = "writes in " + current_.name;
     play(name, one_of_each_route(config_, plan_, evidence_.histories.at(oracle_1), true), new_url());
+    current_.quiet = stores_.come_to_rest();
     current_.changes["legacy"] = legacy.lap();
     current_.changes["new"] = new_.lap();
     current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
@@ -660,7 +685,6 @@ class Rehearsal {
       current_.changes["legacy"] = legacy.lap();
     } else {
       play_leg(name, &current_);
-      wait_until_quiet(current_);
       current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     }
     if (edge.to != Stage::off) look_at_ids(current_);
@@ -704,6 +728,7 @@ class Rehearsal {
   std::chrono::steady_clock::time_point started_;
   Stores stores_;
   properties::Changes oracle_changes_;
+  bool counts_requests_ = false;
   // the walk
   std::size_t legs_ = 1, leg_ = 0;
   std::vector<std::string> walked_;

@@ -109,8 +109,12 @@ properties::FlagTrial StageControl::attempt(const std::string& value, const std:
   const std::string& now = configuration_.flag.values.at(now_);
   trial.served_before = served_instead(configuration_, now);
   flag_->set(value);
-  std::this_thread::sleep_for(configuration_.flag.propagation);
-  trial.served_after = served_instead(configuration_, now);
+  // A service may think for a while before it takes the flip: it is watched for twice the bound.
+  const auto watched_until = std::chrono::steady_clock::now() + 2 * configuration_.flag.propagation;
+  do {
+    trial.served_after = served_instead(configuration_, now);
+    std::this_thread::sleep_for(20ms);
+  } while (trial.served_after == trial.served_before && std::chrono::steady_clock::now() < watched_until);
   // Whatever it went over to: back to where it was, over the same edge.
   flag_->set(now);
   const auto until = std::chrono::steady_clock::now() + configuration_.flag.propagation + patience;

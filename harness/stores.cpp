@@ -94,6 +94,11 @@ std::string Stores::unmapped() {
       unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
   const auto new_ =
       unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
+  const auto invalid =
+      sessions().new_.value("SELECT string_agg(conname, ', ') FROM pg_constraint WHERE NOT convalidated");
+  if (!invalid.empty())
+    return fmt::format("constraints of the new database that are not valid ({}); ALTER TABLE ... VALIDATE CONSTRAINT",
+                       invalid);
   if (legacy.empty() && new_.empty()) return "";
   const auto listed = [](const std::vector<std::string>& tables) {
     return tables.empty() ? std::string("none") : fmt::format("{}", fmt::join(tables, ", "));
@@ -103,7 +108,12 @@ std::string Stores::unmapped() {
       listed(legacy), listed(new_));
 }
 
-bool Stores::come_to_rest() { return wait_for_rest(sessions().legacy, sessions().new_, config_.quiet); }
+bool Stores::come_to_rest() {
+  Session legacy = maintenance_session(config_.legacy_database.dsn, legacy_name);
+  Session new_ = maintenance_session(config_.new_database.dsn, new_name);
+  return wait_for_rest(legacy, database_in(config_.legacy_database.dsn), new_, database_in(config_.new_database.dsn),
+                       config_.quiet);
+}
 
 Watch Stores::watch_legacy(Watch::Depth depth) const {
   return {config_.legacy_database.dsn, legacy_name, depth, names_of(config_.ignored_legacy_tables)};

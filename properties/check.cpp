@@ -79,6 +79,15 @@ Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
       judgement.results.push_back(std::move(result));
     }
   }
+  if (!evidence.complete) {
+    Result result;
+    result.invariant = "G16";
+    result.title = "every captured exchange and every planned request is accounted for";
+    result.scope = "the whole rehearsal";
+    result.verdict = Verdict::unknown;
+    result.reason = "the rehearsal did not come to its end: what was still to be rehearsed is not proved";
+    judgement.results.push_back(std::move(result));
+  }
   return judgement;
 }
 

@@ -18,7 +18,7 @@ BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                       fault_latency_ns, compared_headers, part_of, not_alerted))
+                       fault_latency_ns, compared_headers, part_of, unguarded, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (), (left, right, rows_left, rows_right, masked, differences, rows, problem))
@@ -45,8 +45,9 @@ struct Document {
   std::vector<Section> sections;
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;
+  bool complete = true;
 };
-BOOST_DESCRIBE_STRUCT(Document, (), (schema_version, contract, sections, conservation, waived))
+BOOST_DESCRIBE_STRUCT(Document, (), (schema_version, contract, sections, conservation, waived, complete))
 
 }  // namespace
 
@@ -71,7 +72,7 @@ const replay::History* Evidence::history(const std::string& name) const {
 
 std::string to_json(const Evidence& evidence) {
   return boost::json::serialize(boost::json::value_from(
-      Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived}));
+      Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived, evidence.complete}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
@@ -83,6 +84,7 @@ Evidence evidence_from_json(const std::string& text) {
     evidence.sections = std::move(document.sections);
     evidence.conservation = std::move(document.conservation);
     evidence.waived = std::move(document.waived);
+    evidence.complete = document.complete;
     return evidence;
   } catch (const std::exception& problem) {
     throw Error(std::string("the evidence in the history file cannot be read: ") + problem.what() +

@@ -38,6 +38,7 @@ struct Contract {
   std::vector<std::string> compared_headers;
   // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
   std::map<std::string, std::string> part_of;
+  std::map<std::string, std::string> unguarded;    // E2, E3, ... that no service refuses, with the reason
   std::map<std::string, std::string> not_alerted;  // ... and entities that alerts do not name, with the reason
 };
 
@@ -176,6 +177,8 @@ struct Evidence {
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
+  // False from the beginning of a rehearsal until its end: what a killed one left behind proves nothing.
+  bool complete = true;
 
   // The histories of `section.earlier` that there are.
   [[nodiscard]] std::vector<const replay::History*> earlier_plays(const Section& section) const;

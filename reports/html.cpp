@@ -202,8 +202,8 @@ std::string render_html(const Report& report) {
       "<body>\n<header class=\"verdict {}\"><h1>{} {}: {}</h1>\n<p>{} · {} · {}{} · rehearse "
       "{}</p></header>\n<main>\n",
       name_of(report.verdict), mark_of(report.verdict), shout(report.verdict), advice(report),
-      html_escape(report.title), html_escape(report.started), duration(report.seconds), prefixed(" · ", seed_of(report)),
-      html_escape(report.tool_version));
+      html_escape(report.title), html_escape(report.started), duration(report.seconds),
+      prefixed(" · ", seed_of(report)), html_escape(report.tool_version));
   out += path_of(report) + table_of(report) + failures_of(report);
   out += results_of(report, Verdict::unknown, "Not proved", false) + volatiles_of(report);
   out += results_of(report, Verdict::pass, "Proved", true) + repeat_of(report);

@@ -31,8 +31,8 @@ std::string header(const Report& report) {
   std::string out = fmt::format("## {} {}\n\n", mark_of(report.verdict).substr(0, mark_of(report.verdict).find(' ')),
                                 fmt::format("{}: {}", shout(report.verdict), advice(report)));
   out += fmt::format("{} · traffic {} · {} · {}{} · rehearse {}\n\n", cell(report.title, 200),
-                     cell(report.traffic, 200), cell(report.started, 40), duration(report.seconds), prefixed(" · ", seed_of(report)),
-                     cell(report.tool_version, 40));
+                     cell(report.traffic, 200), cell(report.started, 40), duration(report.seconds),
+                     prefixed(" · ", seed_of(report)), cell(report.tool_version, 40));
   return out;
 }
 

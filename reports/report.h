@@ -43,7 +43,7 @@ struct Report {
   std::string started;  // RFC 3339, UTC
   double seconds = 0;
   std::uint64_t seed = 0;  // of what was drawn at random; 0 when nothing was
-  std::string repeat;  // the command that does it again
+  std::string repeat;      // the command that does it again
   properties::Verdict verdict = properties::Verdict::unknown;
   std::string traffic;                                              // the capture that was played
   std::vector<std::pair<std::string, std::uint64_t>> conservation;  // "captured", "sent", "filtered: ...", ... in order

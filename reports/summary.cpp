@@ -39,9 +39,9 @@ void count_answers(const Evidence& evidence, const properties::Section& seen, co
   const History* oracle = evidence.history(seen.oracle);
   if (oracle == nullptr) return;
   const bool reads_only = seen.stage == properties::Stage::read_only;
-  const auto compared = properties::compare_answers(evidence.contract, *oracle, evidence.history(seen.oracle_again), played,
-                                                    [&](const replay::Record& record) { return record.read || !reads_only; },
-                                                    evidence.earlier_plays(seen));
+  const auto compared = properties::compare_answers(
+      evidence.contract, *oracle, evidence.history(seen.oracle_again), played,
+      [&](const replay::Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(seen));
   section.matched = static_cast<std::uint64_t>(compared.matched);
   section.masked = static_cast<std::uint64_t>(compared.masked);
   section.differed = static_cast<std::uint64_t>(compared.differed);
@@ -88,8 +88,10 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
     report.sections.push_back(std::move(section));
   }
   for (const auto& [where, count] : volatiles) report.volatiles.push_back({where, count});
-  for (const auto& [what, count] : evidence.conservation) report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
-  for (const auto& [invariant, reason] : evidence.waived) report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
+  for (const auto& [what, count] : evidence.conservation)
+    report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
+  for (const auto& [invariant, reason] : evidence.waived)
+    report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
   return report;
 }
 

@@ -83,22 +83,22 @@ traffic: {traffic}
 services:
   legacy:
     url: {legacy_url}
-    writes: allowed            # only where nothing is lost by it
+    writes: refused            # allowed, only where nothing is lost by it: a rehearsal writes
     # start: systemctl start legacy     # both or neither: without them C3, S4 and V3 stay unknown
     # stop: systemctl stop legacy
     # requests: {{path: /metrics, metric: http_requests_total}}   # makes C1 see every call
   new:
     url: {new_url}             # several instances: a list; all must serve the stage
-    writes: allowed
+    writes: refused            # allowed, ...
 
 databases:
   legacy:
     dsn: {legacy_dsn}
-    disposable: true           # may be restored and altered
+    disposable: false          # true, only for a database that may be lost: a rehearsal drops and restores it
     restore: {{template: legacy_template}}   # or {{command: ./restore-legacy}}
   new:
     dsn: {new_dsn}
-    disposable: true
+    disposable: false          # true, ...
     restore: {{template: new_template}}      # empty schema
 
 # The flag. Exactly one of: file (flagd's JSON, which the services watch), ofrep (an address on which rehearse answers
@@ -146,8 +146,10 @@ poison:
 # compared_headers: [Content-Type, Location, ETag]   # instead of the built-in list
 # waived: {{G9: "ids are UUIDs"}}                 # invariants that are not to be judged, each with its reason
 
-# Edges that the new service itself refuses while their condition does not hold.
-guards: []                     # ["read-only:shadow", "completed:live"]
+# Edges that the new service itself refuses while their condition does not hold: no copy, an open alert, legacy not caught up.
+# Each is tried; an edge that nobody guards is named under unguarded, with the reason, or stays unknown.
+guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live"]
+unguarded: {{}}                  # {{"read-only:shadow": "the runbook checks the copy before the flip"}}
 
 # What rows of both databases have in common: SELECTs with the same columns in the same order. They may stand in a file of
 # their own (mapping: FILE).

@@ -28,7 +28,8 @@ std::string sequences_of(Session& session, const TableNames& ignored) {
   // Asked one by one: pg_sequences says nothing of a value that is set and not used yet.
   std::string all;
   for (const Row& row : sequences.rows) {
-    if (ignored.contains(row[2].value_or(""))) continue;
+    const std::string sequence = row[0].value_or("");
+    if (ignored.contains(row[2].value_or("")) || ignored.contains(sequence.substr(sequence.find('.') + 1))) continue;
     const std::string name = row[1].value_or("");
     all += fmt::format("{}SELECT {} || '=' || last_value || CASE WHEN is_called THEN '' ELSE ' unused' END FROM {}",
                        all.empty() ? "" : " UNION ALL ", session.quoted(name), name);
@@ -192,16 +193,25 @@ void end_sessions(Session& maintenance, const std::string& database) {
       fmt::format("the sessions of the database {} do not end; is something reconnecting without pause?", database));
 }
 
-bool wait_for_rest(Session& legacy, Session& new_, std::chrono::milliseconds bound) {
+bool wait_for_rest(Session& legacy_server, const std::string& legacy, Session& new_server, const std::string& new_,
+                   std::chrono::milliseconds bound) {
   const auto until = std::chrono::steady_clock::now() + bound;
-  const std::string busy =
-      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' "
-      "AND pid <> pg_backend_pid() AND state <> 'idle'";
+  const auto busy = [](Session& server, const std::string& database) {
+    return server.number(
+        fmt::format("SELECT count(*) FROM pg_stat_activity WHERE datname = {} AND backend_type = 'client backend' "
+                    "AND pid <> pg_backend_pid() AND state <> 'idle'",
+                    server.quoted(database)));
+  };
   const std::string written = "SELECT pg_current_wal_insert_lsn()";
+  // A write that is sent on behind the answer may take a moment to arrive: rest is several equal looks, not one.
+  constexpr int equal_looks = 4;
   std::string last;
+  int equal = 0;
   do {
-    const std::string now = legacy.value(written) + " " + new_.value(written);
-    if (now == last && legacy.number(busy) == 0 && new_.number(busy) == 0) return true;
+    const std::string now = legacy_server.value(written) + " " + new_server.value(written);
+    const bool still = now == last && busy(legacy_server, legacy) == 0 && busy(new_server, new_) == 0;
+    equal = still ? equal + 1 : 0;
+    if (equal == equal_looks) return true;
     last = now;
     std::this_thread::sleep_for(30ms);
   } while (std::chrono::steady_clock::now() < until);

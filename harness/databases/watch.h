@@ -69,6 +69,8 @@ class StatementWatch {
 void end_sessions(Session& maintenance, const std::string& database);
 
 // Waits until neither database has a client at work and nothing more is written. False when `bound` passes first.
-[[nodiscard]] bool wait_for_rest(Session& legacy, Session& new_, std::chrono::milliseconds bound);
+// Asked from outside, through sessions of other databases of their servers, so that waiting is no statement in them.
+[[nodiscard]] bool wait_for_rest(Session& legacy_server, const std::string& legacy, Session& new_server,
+                                 const std::string& new_, std::chrono::milliseconds bound);
 
 }  // namespace rehearse::harness

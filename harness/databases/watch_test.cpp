@@ -254,7 +254,10 @@ class Rest : public TwoDatabases {
     legacy_.emplace(dsn_of("l"), "the legacy database");
     new_.emplace(dsn_of("n"), "the new database");
   }
-  bool comes(std::chrono::milliseconds bound) { return wait_for_rest(*legacy_, *new_, bound); }
+  bool comes(std::chrono::milliseconds bound) {
+    const std::string name = "SELECT current_database()";
+    return wait_for_rest(*legacy_, legacy_->value(name), *new_, new_->value(name), bound);
+  }
   std::optional<Session> legacy_, new_;
 };
 

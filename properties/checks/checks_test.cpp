@@ -385,6 +385,40 @@ TEST(Checks, ASectionWithoutEvidencePassesNothing) {
   }
 }
 
+TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {
+  Evidence evidence = rehearsed();
+  evidence.complete = false;
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown);
+}
+
+TEST(Checks, AGuardThatNobodyTriedIsUnknownUnlessNobodyGuards) {
+  for (const char* edge : {"read-only → shadow", "shadow → live", "live → completed", "completed → live"}) {
+    Evidence evidence = rehearsed();
+    Section& section = section_of(evidence, edge);
+    section.flag_trials.clear();
+    EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown) << edge;
+    evidence.contract.unguarded[std::string(invariant_of(*section.edge))] = "the runbook looks";
+    EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass) << edge;
+  }
+}
+
+TEST(Checks, WhatTheOracleDidNotAnswerIsUnknown) {
+  Evidence evidence = rehearsed();
+  auto& oracle = evidence.histories.at(section_of(evidence, "live").oracle);
+  oracle.records.front().outcome = replay::Outcome::lost;
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown);
+}
+
+TEST(Checks, ReadsThatFailBeforeAndAfterProveNothing) {
+  Evidence evidence = rehearsed();
+  for (const PairedReads& pair : section_of(evidence, "shadow → live").paired) {
+    for (const std::string& name : {pair.before, pair.after}) {
+      for (auto& record : evidence.histories.at(name).records) record.response.status = 500;
+    }
+  }
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown);
+}
+
 TEST(Checks, EachFaultOfTheNewDatabaseIsHeldToTheSame) {
   for (Fault fault : {Fault::new_database_stopped, Fault::new_database_read_only, Fault::new_database_hung}) {
     Evidence evidence = rehearsed();

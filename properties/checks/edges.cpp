@@ -5,6 +5,8 @@
 // What an edge cannot be judged without stands in its `Needs`.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "properties/checks/facts.h"
 
 namespace rehearse::properties {
@@ -16,7 +18,19 @@ struct Needs {
   bool copied = false;
   bool numbered = false;
   std::vector<std::string> silent;  // the databases that must have been watched
+  bool guarded = false;             // the flip must have been tried while its condition did not hold
 };
+
+// True when some section tried the guard of the edge, or the configuration says why nobody guards it.
+bool tried(const Evidence& evidence, const Edge& edge) {
+  const std::string invariant(invariant_of(edge));
+  if (evidence.contract.unguarded.contains(invariant)) return true;
+  return std::any_of(evidence.sections.begin(), evidence.sections.end(), [&](const Section& section) {
+    return section.not_done.contains(invariant) ||
+           std::any_of(section.flag_trials.begin(), section.flag_trials.end(),
+                       [&](const FlagTrial& trial) { return trial.invariant == invariant; });
+  });
+}
 
 void expect_evidence(const Evidence& evidence, const Section& section, const Needs& needs, Outcome& outcome) {
   // A flip that the guard must refuse is not crossed: there is nothing behind it.
@@ -32,6 +46,11 @@ void expect_evidence(const Evidence& evidence, const Section& section, const Nee
     outcome.cannot_tell(fmt::format("the databases were not compared in {}", name));
   }
   if (needs.copied && !section.copied) outcome.cannot_tell(fmt::format("no copy was made in {}", name));
+  if (needs.guarded && !tried(evidence, *section.edge)) {
+    outcome.cannot_tell(fmt::format(
+        "nobody tried whether the flip {} is refused while its condition does not hold; name the edge under guards",
+        name));
+  }
   // Who waives G9 says that there is no numbering to look at.
   if (needs.numbered && section.ids.empty() && !evidence.waived.contains("G9"))
     outcome.cannot_tell(fmt::format("the sequences were not read in {}", name));
@@ -122,20 +141,23 @@ std::vector<Check> checks_of_edges() {
       check_of(read_only, off, "the new database stays silent, and a second copy catches up with deletes",
                {"any", true, false, {"new"}}),
       check_of(read_only, shadow, "no flip before a verified copy; afterwards both databases number on and agree",
-               {legacy_against_new, true, true, {}}),
+               {legacy_against_new, true, true, {}, true}),
       check_of(shadow, read_only, "both databases are silent and equal",
                {legacy_against_new, false, false, {"legacy", "new"}}),
       check_of(shadow, live, "no flip while the databases differ; what was readable stays readable",
-               {legacy_against_new, false, false, {}}),
+               {legacy_against_new, false, false, {}, true}),
       check_of(live, shadow, "every write of live is readable from legacy, and ids do not collide",
                {legacy_against_new, false, true, {}}),
       check_of(live, completed, "no flip while the databases differ; the legacy database is frozen",
-               {"any", false, false, {"legacy"}}),
+               {"any", false, false, {"legacy"}, true}),
       check_of(completed, live, "no flip before legacy has caught up; afterwards both databases agree",
-               {legacy_against_new, true, true, {}}),
+               {legacy_against_new, true, true, {}, true}),
       {"E*", "every acknowledged write is readable after the whole way back",
        [](const Section& s) {
-         return s.edge == Edge{read_only, off} && !s.paired.empty();
+         // The whole way: some earlier leg was played in completed.
+         const bool was_completed = std::any_of(s.earlier.begin(), s.earlier.end(),
+                                                [](const std::string& leg) { return leg.ends_with(": completed"); });
+         return s.edge == Edge{read_only, off} && !s.paired.empty() && was_completed;
        },
        whole_way_back},
   };

@@ -22,10 +22,13 @@ bool acknowledged(const Record& record) {
          record.response.status < 300;
 }
 
-bool refused(const Record& record) {
+bool refused(const Contract& contract, const Record& record) {
   if (record.read || record.outcome != replay::Outcome::answered) return false;
   const int status = record.response.status;
-  return (status >= 400 && status < 500) || (status == 503 && field(record.response.headers, "Retry-After"));
+  if (status >= 400 && status < 500) return true;
+  return status == contract.refusal.status &&
+         std::all_of(contract.refusal.headers.begin(), contract.refusal.headers.end(),
+                     [&](const std::string& name) { return field(record.response.headers, name).has_value(); });
 }
 
 std::string in_words(const Comparison& comparison, const RowDifference& difference) {
@@ -60,7 +63,9 @@ const Record* writer_of(const History* history, const std::string& key) {
 }
 
 bool named_by_alert(const Evidence& evidence, const Section& section, const RowDifference& row) {
-  if (evidence.contract.not_alerted.contains(row.entity)) return true;
+  // Such rows are excused by a fault that raised alerts for their owners, and by nothing else.
+  if (evidence.contract.not_alerted.contains(row.entity))
+    return section.fault != Fault::none && section.alerts.counted > 0;
   const auto owner = evidence.contract.part_of.find(row.entity);
   const bool part = owner != evidence.contract.part_of.end();
   const std::string& entity = part ? owner->second : row.entity;
@@ -174,14 +179,21 @@ void expect_oracle_answers(const Evidence& evidence, const Section& section, Out
         played, record);
   }
   if (compared.unanswered == 0) return;
+  std::int64_t without_oracle = 0;
   for (const Record& record : played->records) {
     const Record* expected = replay::record_of(*oracle, record.step);
-    if (!which(record) || expected == nullptr || expected->outcome != replay::Outcome::answered) continue;
+    if (!which(record)) continue;
+    if (expected == nullptr || expected->outcome != replay::Outcome::answered) {
+      ++without_oracle;
+      continue;
+    }
     if (record.outcome != replay::Outcome::answered) {
       outcome.contradict(fmt::format("the oracle answered step {} with {}", record.step, expected->response.status),
                          what_happened(record), played, &record);
     }
   }
+  if (without_oracle > 0)
+    outcome.cannot_tell(fmt::format("the oracle itself did not answer {} of these requests", without_oracle));
 }
 
 void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -201,6 +213,10 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
       }
       if (observed == nullptr) {
         outcome.cannot_tell(fmt::format("after {}: {} was not read again", pair.around, expected.request.target));
+        continue;
+      }
+      if (expected.response.status >= 500) {
+        outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(expected)));
         continue;
       }
       outcome.looked_at(1, "pairs of reads");

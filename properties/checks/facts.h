@@ -14,7 +14,8 @@ namespace rehearse::properties {
 [[nodiscard]] std::string what_happened(const replay::Record& record);
 
 [[nodiscard]] bool acknowledged(const replay::Record& record);  // a write answered 2xx: W_ok
-[[nodiscard]] bool refused(const replay::Record& record);  // a write answered 4xx, or 503 with Retry-After: W_refused
+// A write answered 4xx, or with the status and the headers that the contract declares for a refusal: W_refused.
+[[nodiscard]] bool refused(const Contract& contract, const replay::Record& record);
 
 // "the new database has no orders/30011", "orders/30011.status is paid in the legacy database and open in the new database".
 [[nodiscard]] std::string in_words(const Comparison& comparison, const RowDifference& difference);

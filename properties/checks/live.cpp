@@ -31,10 +31,17 @@ void writes_reach_both(const Evidence& evidence, const Section& section, Outcome
 }
 
 void legacy_failure_follows_the_policy(const Evidence& evidence, const Section& section, Outcome& outcome) {
-  if (evidence.contract.legacy_failure_fails_request)
-    return expect_writes_to_fail_without_trace(evidence, section, outcome);
   const auto* history = evidence.history(section.played);
   if (history == nullptr) return outcome.cannot_tell("nothing was played");
+  for (const Record& record : history->records) {
+    const bool failed = record.outcome != replay::Outcome::answered || record.response.status >= 500;
+    if (record.read && failed) {
+      outcome.contradict("legacy is stopped, and reads come from the new database", what_happened(record), history,
+                         &record);
+    }
+  }
+  if (evidence.contract.legacy_failure_fails_request)
+    return expect_writes_to_fail_without_trace(evidence, section, outcome);
   bool acknowledged_any = false;
   for (const Record& record : history->records) {
     if (record.read) continue;

@@ -189,8 +189,10 @@ class Rehearsal {
     agree(copied_again);
     copied_again.ids = one_numbering();
     Section& up = cross(shadow, live, true);
+    up.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow"}};
     agree(up);
     Section& last = cross(live, completed, true);
+    last.flag_trials = {{"completed", "an alert is open", "E4", "live", "live"}};
     last.comparisons["before the flip"] = same("legacy database", "new database");
     last.changes["legacy"] = silence();
     Section& caught_up = cross(completed, live, true);
@@ -205,6 +207,7 @@ class Rehearsal {
     agree(silent);
     silent.changes = {{"legacy", silence()}, {"new", silence()}};
     Section& back = cross(read_only, off, true);
+    back.earlier = {"walk 1: off", "walk 5: completed"};
     back.copied = true;
     back.changes["new"] = silence();
     back.comparisons["after a second copy"] = same("legacy database", "new database");

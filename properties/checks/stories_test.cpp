@@ -158,26 +158,29 @@ TEST_F(Stories, AnAnswerBeforeTheFlipHadSpreadMayBeOfTheEarlierStage) {
 }
 
 TEST_F(Stories, ReadsAroundAFlipAreCounted) {
+  evidence.contract.unguarded["E3"] = "the runbook looks";
   go(Stage::shadow, Stage::live);
   for (const Result& result : judgement().results) {
     if (result.invariant == "E3") {
-      EXPECT_EQ(result.reason, "100 rows, 2 pairs of reads");
+      EXPECT_EQ(result.reason, "1 attempts against the guard, 100 rows, 2 pairs of reads");
     }
   }
 }
 
 TEST_F(Stories, ALostWriteIsNeitherAcknowledgedNorRefused) {
+  Contract contract;
+  contract.refusal = {503, {"Retry-After"}, ""};
   replay::Record record = testing::answered(1, post("/orders"), json(201, "{}"));
   EXPECT_TRUE(acknowledged(record));
-  EXPECT_FALSE(refused(record));
+  EXPECT_FALSE(refused(contract, record));
   record.response.status = 503;
-  EXPECT_FALSE(refused(record)) << "without Retry-After nobody promised anything";
+  EXPECT_FALSE(refused(contract, record)) << "without Retry-After nobody promised anything";
   replay::set_field(record.response.headers, "Retry-After", "5");
-  EXPECT_TRUE(refused(record));
+  EXPECT_TRUE(refused(contract, record));
   record.outcome = replay::Outcome::lost;
   record.problem = "reading the answer: end of stream";
   EXPECT_FALSE(acknowledged(record));
-  EXPECT_FALSE(refused(record));
+  EXPECT_FALSE(refused(contract, record));
   EXPECT_EQ(what_happened(record), "POST /orders (step 1) was lost (reading the answer: end of stream)");
   EXPECT_FALSE(acknowledged(testing::answered(1, get("/orders"), json(200, "{}"))));
 }
