@@ -21,7 +21,8 @@ BOOST_DESCRIBE_STRUCT(Contract, (),
                        fault_latency_ns, compared_headers, part_of, unguarded, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
-BOOST_DESCRIBE_STRUCT(Comparison, (), (left, right, rows_left, rows_right, masked, differences, rows, problem))
+BOOST_DESCRIBE_STRUCT(Comparison, (),
+                      (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem))
 BOOST_DESCRIBE_STRUCT(Changes, (),
                       (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
 BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))

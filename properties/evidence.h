@@ -58,10 +58,11 @@ struct Comparison {
   std::string right;
   std::int64_t rows_left = 0;
   std::int64_t rows_right = 0;
-  std::int64_t masked = 0;          // values that differ but that the oracle's two runs showed as volatile
-  std::int64_t differences = 0;     // all of them
-  std::vector<RowDifference> rows;  // at most max_row_differences
-  std::string problem;              // why the comparison is not whole; empty when it is
+  std::int64_t masked = 0;  // values that differ but that the oracle's two runs showed as volatile
+  std::map<std::string, std::int64_t> masked_columns;  // the same by "entity.column"
+  std::int64_t differences = 0;                        // all of them
+  std::vector<RowDifference> rows;                     // at most max_row_differences
+  std::string problem;                                 // why the comparison is not whole; empty when it is
 };
 
 // More rows than this help nobody, and a thousand are enough to find the pattern; all are counted.

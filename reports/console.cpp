@@ -108,6 +108,9 @@ class Console {
     if (!report_.conservation.empty()) {
       out_ += '\n';
       wrapped("", conservation_line(report_, terminal_escape));
+      wrapped("",
+              "refused: no byte left; lost: perhaps effective; masked: equal but for values that the legacy service "
+              "itself changes");
     }
   }
 

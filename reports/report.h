@@ -32,8 +32,8 @@ struct Section {
 
 // A value that the oracle itself changed between its two runs, and that is therefore not compared.
 struct VolatileValue {
-  std::string where;        // "GET /orders: $.items[].updated_at" or "orders.updated_at"
-  std::uint64_t count = 0;  // how often it differed between the two runs
+  std::string where;        // "GET /orders: $.items[].updated_at", "database: orders.updated_at"
+  std::uint64_t count = 0;  // how often it was left out of a comparison
 };
 
 struct Report {

@@ -52,8 +52,9 @@ Section oracle_section(const History& history) {
   Section section;
   section.name = history.name;
   section.kind = "oracle";
-  section.verdict = history.interrupted ? Verdict::unknown : Verdict::pass;
   count_outcomes(history, section);
+  const bool whole = !history.interrupted && section.answered == section.sent;
+  section.verdict = whole ? Verdict::pass : Verdict::unknown;
   return section;
 }
 
@@ -84,6 +85,10 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
     if (const History* played = evidence.history(seen.played)) {
       count_outcomes(*played, section);
       count_answers(evidence, seen, *played, section, volatiles);
+    }
+    for (const auto& [name, comparison] : seen.comparisons) {
+      for (const auto& [column, count] : comparison.masked_columns)
+        volatiles["database: " + column] += static_cast<std::uint64_t>(count);
     }
     report.sections.push_back(std::move(section));
   }

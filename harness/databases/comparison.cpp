@@ -141,6 +141,7 @@ Comparison compare(const std::vector<Entity>& entities, const Side& left, const 
                            masked->contains(cell_name(entity.name, difference.key, difference.column));
         if (known) {
           ++comparison.masked;
+          ++comparison.masked_columns[entity.name + "." + difference.column];
           return;
         }
         ++comparison.differences;
