@@ -128,8 +128,10 @@ class Section {
   // A key that nobody asked for is a typing error, and a setting that is silently ignored is a wrong verdict.
   void expect_nothing_else() const {
     if (!node_.IsDefined() || !node_.IsMap()) return;
+    std::set<std::string> seen;
     for (const auto& item : node_) {
       const auto key = item.first.as<std::string>();
+      if (!seen.insert(key).second) throw Error(fmt::format("{} stands twice; only one of them can be meant", at(key)));
       if (!known_.contains(key)) {
         throw Error(fmt::format("{} is no key of the configuration; known here: {}", at(key), fmt::join(known_, ", ")));
       }

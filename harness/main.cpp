@@ -135,7 +135,8 @@ int main(int argc, char** argv) {
   try {
     return rehearse::harness::run(argc, argv);
   } catch (const std::exception& problem) {
-    fmt::print(stderr, "rehearse: {}\n", problem.what());
+    // Not fmt: it throws when nobody reads, and the status is all that is left to say.
+    std::fputs((std::string("rehearse: ") + problem.what() + "\n").c_str(), stderr);
     return rehearse::harness::exit_error;
   }
 }

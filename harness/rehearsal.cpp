@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "harness/probes.h"
@@ -39,22 +40,18 @@ struct Interrupted {};
 class Rehearsal {
  public:
   Rehearsal(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options)
-      : config_(configuration),
-        plan_(plan),
-        options_(options),
-        stages_(configuration),
-        writer_(options.history_path),
-        stores_(configuration) {
+      : config_(configuration), plan_(plan), options_(options), stages_(configuration), stores_(configuration) {
     evidence_.contract = config_.contract;
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
     evidence_.complete = false;
-    for (const auto& [name, body] : options.documents) writer_.add_document(name, body);
   }
 
   Evidence run() {
     check_permissions();
     stages_.learn();
+    writer_.emplace(options_.history_path);
+    for (const auto& [name, body] : options_.documents) writer_->add_document(name, body);
     // A restore would make the database that a wrong name names.
     static_cast<void>(Session(config_.legacy_database.dsn, Stores::legacy_name));
     static_cast<void>(Session(config_.new_database.dsn, Stores::new_name));
@@ -197,7 +194,7 @@ class Rehearsal {
       options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
     }
     History history = replay::play(plan, options);
-    writer_.add(history);  // on disk before anything is judged
+    writer_->add(history);  // on disk before anything is judged
     return evidence_.histories[name] = std::move(history);
   }
 
@@ -229,7 +226,7 @@ class Rehearsal {
   void end() {
     current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     evidence_.sections.push_back(current_);
-    writer_.add_document("evidence", to_json(evidence_));
+    writer_->add_document("evidence", to_json(evidence_));
   }
 
   // -- the oracle ------------------------------------------------------------------------------------------------------
@@ -532,7 +529,7 @@ class Rehearsal {
     };
     add_late(current_.traced.back().legacy_changes, legacy.lap());
     add_late(current_.traced.back().new_changes, new_.lap());
-    writer_.add(history);
+    writer_->add(history);
     evidence_.histories[history.name] = std::move(history);
   }
 
@@ -699,7 +696,7 @@ class Rehearsal {
     section.copied = copied;
     section.comparisons["after a second copy"] = stores_.compare();
     stages_.flip(Stage::off);
-    writer_.add_document("evidence", to_json(evidence_));
+    writer_->add_document("evidence", to_json(evidence_));
   }
 
   // -- the end ---------------------------------------------------------------------------------------------------------
@@ -715,14 +712,14 @@ class Rehearsal {
     }
     restore_both();
     stores_.drop_kept();
-    writer_.add_document("evidence", to_json(evidence_));
+    writer_->add_document("evidence", to_json(evidence_));
   }
 
   const Configuration& config_;
   const Plan& plan_;
   const RehearsalOptions& options_;
   StageControl stages_;
-  replay::HistoryWriter writer_;
+  std::optional<replay::HistoryWriter> writer_;  // the history of the last rehearsal is kept until this one can begin
   Evidence evidence_;
   Section current_;
   std::chrono::steady_clock::time_point started_;

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "replay/capture/test_packets.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
@@ -164,10 +166,20 @@ TEST_F(Files, TellTrafficFromHistory) {
   save(traffic_of_everything(), path());
   EXPECT_TRUE(is_sqlite(path()));
   EXPECT_THAT(problem_of([&] { load_as_history(); }), HasSubstr("is no history file"));
+  std::filesystem::remove(path());
   HistoryWriter(path()).add(history_of_everything());
   EXPECT_THAT(problem_of([&] { load_as_traffic(); }), HasSubstr("is no traffic file"));
   EXPECT_FALSE(is_sqlite(folder.write("other", "GET")));
   EXPECT_FALSE(is_sqlite(folder.path("missing")));
+}
+
+TEST_F(Files, WritesOverItsOwnKindAndOverNothingElse) {
+  save(traffic_of_everything(), path());
+  save(traffic_of_everything(), path());
+  EXPECT_THAT(problem_of([&] { HistoryWriter writer(path()); }), HasSubstr("is no history file"));
+  const std::string notes = folder.write("notes", "dear diary");
+  EXPECT_THAT(problem_of([&] { save(traffic_of_everything(), notes); }), HasSubstr("is no traffic file"));
+  EXPECT_THAT(problem_of([&] { save(traffic_of_everything(), "/dev/null"); }), HasSubstr("/dev/null"));
 }
 
 TEST_F(Files, AnotherVersionIsRefusedWithBothVersions) {

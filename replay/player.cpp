@@ -48,11 +48,18 @@ Endpoint endpoint_of(const std::string& target, asio::io_context& io) {
   if (!url || url->scheme() != "http" || url->host().empty()) {
     throw Error(fmt::format("the target {:?} is no URL of the form http://host:port", target));
   }
+  if (url->has_userinfo()) {
+    throw Error("a target holds a user or a password; give http://host:port, for credentials stand in the requests");
+  }
   if (!url->encoded_path().empty() && url->encoded_path() != "/") {
     throw Error(
         fmt::format("the target {:?} holds a path; give http://host:port, for paths stand in the requests", target));
   }
   const std::string port = url->has_port() && !url->port().empty() ? std::string(url->port()) : "80";
+  // The resolver would take 65,616 for 80, and requests would go where nobody sent them.
+  if (port.size() > 5 || std::stoi(port) == 0 || std::stoi(port) > 65'535) {
+    throw Error(fmt::format("the target {:?} has a port outside 1 to 65535", target));
+  }
   asio::ip::tcp::resolver resolver(io);
   boost::system::error_code error;
   const auto found = resolver.resolve(url->host_address(), port, error);
@@ -139,6 +146,7 @@ class Connection {
   }
 
   asio::awaitable<void> read_answer(Record& record, Clock::time_point start) {
+    const auto until = Clock::now() + deadline_;
     while (true) {
       http::response_parser<http::string_body> parser;
       parser.body_limit(max_response_bytes);
@@ -150,7 +158,12 @@ class Connection {
         co_return;
       }
       const bool interim = parser.get().result_int() < 200 && parser.get().result_int() != 101;
-      if (interim) continue;
+      // Answers that come one behind the other may outrun the socket's own timer.
+      if (interim && Clock::now() < until) continue;
+      if (interim) {
+        fail(record, start, Outcome::lost, "reading interim answers", beast::error::timeout);
+        co_return;
+      }
       const bool close = parser.get().need_eof() || !parser.get().keep_alive();
       record.response = response_of(parser.release());
       record.outcome = Outcome::answered;
@@ -318,7 +331,10 @@ class Player {
     Request request = *step.request;
     for (const Use& use : step.uses) {
       const auto found = made_.find({use.from, use.source});
-      if (found == made_.end()) {
+      // What a server answers must not become a second request: a value with line ends stays out of a head.
+      const bool sendable =
+          found != made_.end() && found->second.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
+      if (!sendable) {
         ++history_.unbound;
       } else {
         put(request, use.at, use.value, found->second);

@@ -303,7 +303,8 @@ TEST(Send, TriesEveryAddressOfAName) {
 }
 
 TEST(Send, RefusesATargetThatIsNoHttpUrl) {
-  for (const char* target : {"", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1/a/path"}) {
+  for (const char* target : {"", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1/a/path",
+                             "http://127.0.0.1:65616", "http://127.0.0.1:0", "http://me:secret@127.0.0.1:80"}) {
     EXPECT_THROW(static_cast<void>(send({"GET", "/a", {}, ""}, target, std::chrono::seconds(1))), Error) << target;
   }
 }

@@ -10,13 +10,40 @@
 namespace rehearse::replay {
 namespace {
 
+// True when the file is a database with a table of that name.
+bool holds_table(const std::string& path, const std::string& table) {
+  sqlite3* handle = nullptr;
+  bool found = false;
+  if (sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
+    sqlite3_stmt* statement = nullptr;
+    const std::string sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + table + "'";
+    found = sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_finalize(statement);
+  }
+  sqlite3_close(handle);
+  return found;
+}
+
 [[noreturn]] void fail(Database& database) {
   throw Error(fmt::format("{}: {}; check the file, its rights and the space on the disk", database.path(),
                           sqlite3_errmsg(database.handle())));
 }
 
+// What is written over is lost: only an older file of the same kind may be, never an input, a device or somebody's notes.
+void expect_ours_or_nothing(const std::string& path, std::string_view what) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status)) return;
+  const bool regular = std::filesystem::is_regular_file(status);
+  if (regular && std::filesystem::file_size(path, error) == 0) return;
+  if (regular && holds_table(path, what == "traffic" ? "exchange" : "record")) return;
+  throw Error(fmt::format("{} is there already and is no {} file; move it away or name another file", path, what));
+}
+
 sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view what) {
   if (mode == Database::Mode::create) {
+    expect_ours_or_nothing(path, what);
     std::error_code ignored;  // a file that cannot be removed cannot be opened either, and then says why
     for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, ignored);
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -26,6 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Verdict;
 
+constexpr std::array report_names{"report.html", "report.json", "junit.xml", "summary.md"};
 constexpr const char* title_document = "title";
 constexpr const char* traffic_document = "traffic";
 constexpr const char* repeat_document = "repeat";
@@ -112,10 +114,10 @@ std::vector<std::pair<std::string, std::string>> write_reports(const reports::Re
     write_file(directory / name, text);
     written.emplace_back(kind, (directory / name).string());
   };
-  write("HTML", "report.html", render_html(report));
-  write("JSON", "report.json", to_json(report));
-  write("JUnit", "junit.xml", render_junit(report));
-  write("Markdown", "summary.md", render_markdown(report));
+  write("HTML", report_names[0], render_html(report));
+  write("JSON", report_names[1], to_json(report));
+  write("JUnit", report_names[2], render_junit(report));
+  write("Markdown", report_names[3], render_markdown(report));
   return written;
 }
 
@@ -173,6 +175,11 @@ int gate(const GateArguments& arguments) {
   const replay::Plan plan = replay::plan_of(
       traffic, [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); });
   make_directory(arguments.out);
+  // A report of an earlier rehearsal must not stand for this one when it ends in an error.
+  for (const char* name : report_names) {
+    std::error_code ignored;
+    fs::remove(fs::path(arguments.out) / name, ignored);
+  }
   const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
   if (!arguments.json) {
     fmt::print("rehearse {}, {}: {} of {} captured exchanges are played\nrepeat: {}\n", REHEARSE_VERSION,
