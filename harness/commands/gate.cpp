@@ -208,7 +208,8 @@ int gate(const GateArguments& arguments) {
   const int status = judge_and_render(history, arguments.out, arguments.json, seconds);
   if (!stop_requested) return status;
   fmt::print(stderr,
-             "rehearse: interrupted; the report holds what was rehearsed until then, and the flag is off again\n");
+             "rehearse: interrupted; the report holds what was rehearsed until then, and `rehearse doctor` says which "
+             "stage is served now\n");
   return exit_interrupted;
 }
 
