@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replay/http/message.h"
@@ -17,26 +18,63 @@ struct Exchange {
   std::int64_t index = 0;       // position within the connection, from 0
   std::string client;           // "127.0.0.1:51544"
   std::string server;
-  std::int64_t request_ns = 0;       // capture time of the first byte of the request, since the epoch
+  std::int64_t started_ns = 0;       // capture time of the first packet of the connection, since the epoch
+  std::int64_t request_ns = 0;       // ... of the first byte of the request
   std::int64_t request_end_ns = 0;   // ... of its last byte
   std::int64_t response_ns = 0;      // ... of the first byte of the answer; 0 without an answer
   std::int64_t response_end_ns = 0;  // ... of its last byte
   Request request;
   std::optional<Response> response;
-  std::vector<std::string>
-      flags;  // why it is not to be trusted: "truncated", "gap", "no response", ...; empty when complete
+  std::vector<Response> interim;   // 100, 103, ... in their order (RFC 9110, section 15.2)
+  std::vector<std::string> flags;  // what is to be known about it: names of `flag`, in the order of their discovery
 
-  [[nodiscard]] bool complete() const { return flags.empty() && response.has_value(); }
+  // True when request and answer were captured whole and belong together for certain.
+  [[nodiscard]] bool complete() const;
+  void add_flag(std::string_view name);
 };
 
-// What a capture held and what became of it: every packet and every byte of TCP payload is in exactly one class (G16).
+// What can be to say about an exchange. All but the last two make it incomplete.
+namespace flag {
+inline constexpr std::string_view no_response = "no response";
+inline constexpr std::string_view no_request = "no request";
+inline constexpr std::string_view gap = "gap";                // bytes of it were not captured
+inline constexpr std::string_view cut = "snap length";        // ... because the capture cut its packets
+inline constexpr std::string_view truncated = "truncated";    // the stream ended within it
+inline constexpr std::string_view reset = "reset";            // ... by an RST
+inline constexpr std::string_view unfinished = "unfinished";  // the capture ended within it
+inline constexpr std::string_view evicted = "evicted";        // a limit of the import was reached
+inline constexpr std::string_view malformed = "malformed";    // its bytes are in the body as they came
+inline constexpr std::string_view ambiguous = "ambiguous framing";
+inline constexpr std::string_view conflict = "conflicting retransmission";
+inline constexpr std::string_view suspect = "pairing suspect";  // behind a gap: another request may own the answer
+inline constexpr std::string_view long_body = "body beyond the limit";
+inline constexpr std::string_view encrypted = "encrypted";
+inline constexpr std::string_view resynchronised = "resynchronised";  // the first behind bytes that could not be read
+inline constexpr std::string_view time_backwards = "time went backwards";  // and was set right
+}  // namespace flag
+
+// What a capture held and what became of it. Every packet that was read is in exactly one class of `packets`; of the bytes of TCP
+// payload, captured + missing = those in exchanges + those skipped for a named reason + those in gaps (G16).
 struct Certificate {
-  std::map<std::string, std::int64_t> packets;  // by class: "tcp", "not ip", "not tcp", "truncated", ...
-  std::map<std::string, std::int64_t>
-      bytes;  // TCP payload by class: "in exchanges", "duplicate", "not http", "gap", ...
-  std::map<std::string, std::int64_t> exchanges;  // by class: "complete" or the flag
-  std::int64_t connections = 0;
-  std::vector<std::string> notes;  // one sentence each: "the last record is truncated: ..."
+  std::map<std::string, std::int64_t> packets;    // by class: "read" is their sum; "tcp", "not ip", ...
+  std::map<std::string, std::int64_t> bytes;      // TCP payload: "captured" and "missing (gaps)", then the classes
+  std::map<std::string, std::int64_t> exchanges;  // by class: "complete" or the first flag
+  std::map<std::string, std::int64_t> remarks;    // what else was seen: "interim answers", "gaps", ...
+  std::int64_t connections = 0;                   // with exchanges
+  std::vector<std::string> notes;                 // one sentence each: "the last record is truncated: ..."
+
+  // Connections with incomplete exchanges, by their number: how often each flag.
+  struct Incomplete {
+    std::string client, server;
+    std::map<std::string, std::int64_t> flags;
+  };
+  std::map<std::int64_t, Incomplete> incomplete;
+  std::int64_t incomplete_unlisted = 0;  // exchanges of connections beyond `limits::listed_connections`
+
+  // True when the sums above hold.
+  [[nodiscard]] bool conserves() const;
+  // Exchanges that are not complete, of all; 0 without exchanges.
+  [[nodiscard]] double loss() const;
 };
 
 struct Traffic {

@@ -119,19 +119,44 @@ class Server {
     }
   }
 
+  // The request that begins `bytes`, when it is whole; it is taken away.
+  static std::optional<Request> take_request(std::string& bytes) {
+    const auto head = head_length(bytes);
+    if (!head) return std::nullopt;
+    auto parsed = parse_request_head(std::string_view(bytes).substr(0, *head));
+    std::size_t at = *head;
+    if (parsed.framing.kind == Framing::Kind::chunked) {
+      while (true) {
+        const auto line = bytes.find("\r\n", at);
+        if (line == std::string::npos) return std::nullopt;
+        const std::size_t size = *parse_chunk_size(std::string_view(bytes).substr(at, line - at));
+        at = line + 2;
+        if (bytes.size() < at + size + 2) return std::nullopt;
+        parsed.message.body += bytes.substr(at, size);
+        at += size + 2;
+        if (size == 0) break;
+      }
+    } else {
+      if (bytes.size() - at < parsed.framing.length) return std::nullopt;
+      parsed.message.body = bytes.substr(at, parsed.framing.length);
+      at += parsed.framing.length;
+    }
+    bytes.erase(0, at);
+    return parsed.message;
+  }
+
   void serve(Peer& peer) {
     std::string bytes;
     char chunk[4096];
     while (peer.socket() >= 0) {
-      const auto parsed = parse_request(bytes);
-      if (parsed.status == ParseStatus::complete) {
-        bytes.erase(0, parsed.end);
+      auto parsed = take_request(bytes);
+      if (parsed) {
         {
           const std::lock_guard lock(mutex_);
-          requests_.push_back(parsed.message);
+          requests_.push_back(*parsed);
         }
-        note("got " + parsed.message.target);
-        handler_(peer, parsed.message);
+        note("got " + parsed->target);
+        handler_(peer, *parsed);
         continue;
       }
       const auto got = recv(peer.socket(), chunk, sizeof chunk, 0);

@@ -3,50 +3,392 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <barrier>
+#include <limits>
+#include <memory>
+#include <queue>
+#include <thread>
+#include <utility>
 
-#include "replay/capture/frame.h"
-#include "replay/capture/http_assembly.h"
+#include "replay/capture/connections.h"
+#include "replay/capture/decode.h"
+#include "replay/capture/filter.h"
+#include "replay/capture/fragments.h"
 #include "replay/capture/packet_reader.h"
-#include "replay/capture/reassembly.h"
 
 namespace rehearse::replay {
+namespace {
 
-Traffic import_captures(const std::vector<std::string>& paths) {
-  Traffic traffic;
-  Certificate& certificate = traffic.certificate;
-  Reassembler reassembler;
-  for (const std::string& path : paths) {
-    const auto notes = read_packets(path, [&](const Packet& packet) {
-      certificate.packets["read"] += 1;
-      const auto segment = segment_of(packet);
-      if (const auto* reason = std::get_if<std::string_view>(&segment)) {
-        certificate.packets[std::string(*reason)] += 1;
-        return;
-      }
-      certificate.packets["tcp"] += 1;
-      const auto& tcp = std::get<Segment>(segment);
-      if (tcp.cut) certificate.packets["tcp cut by the snap length"] += 1;
-      certificate.bytes["captured"] += static_cast<std::int64_t>(tcp.payload.size());
-      reassembler.take(tcp);
-    });
-    for (const std::string& note : notes) certificate.notes.push_back(fmt::format("{}: {}", path, note));
-  }
-  if (reassembler.duplicate_bytes() > 0) certificate.bytes["duplicate"] += reassembler.duplicate_bytes();
-  for (Connection& connection : reassembler.finish()) {
-    auto exchanges = exchanges_of(std::move(connection), certificate);
-    if (exchanges.empty()) continue;
-    ++certificate.connections;
-    for (Exchange& exchange : exchanges) {
-      exchange.connection = certificate.connections;
-      certificate.exchanges[exchange.complete() ? "complete" : exchange.flags.front()] += 1;
-      traffic.exchanges.push_back(std::move(exchange));
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+// Several captures as one, ordered by the time of their packets as far as each of them is. Of equal times the file that was named
+// first comes first.
+class Merged {
+ public:
+  explicit Merged(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) {
+      readers_.push_back(
+          {std::make_unique<PacketReader>(open_bytes(path), path == "-" ? "standard input" : path), path, {}, 0});
     }
   }
-  std::stable_sort(traffic.exchanges.begin(), traffic.exchanges.end(), [](const Exchange& a, const Exchange& b) {
-    return std::tie(a.request_ns, a.connection, a.index) < std::tie(b.request_ns, b.connection, b.index);
-  });
-  std::int64_t id = 0;
-  for (Exchange& exchange : traffic.exchanges) exchange.id = ++id;
+
+  // Valid until the next call.
+  void read(std::vector<Packet>& batch) {
+    if (readers_.size() == 1) return readers_[0].reader->read(batch);
+    batch.clear();
+    for (One& one : readers_) {
+      if (one.next == one.packets.size()) {
+        one.reader->read(one.packets);
+        one.next = 0;
+      }
+    }
+    while (batch.size() < limits::batch_packets) {
+      One* first = nullptr;
+      for (One& one : readers_) {
+        if (one.next == one.packets.size()) {
+          if (one.next > 0) return;  // its next packets are not known; an empty one has none
+          continue;
+        }
+        if (!first || one.packets[one.next].time_ns < first->packets[first->next].time_ns) first = &one;
+      }
+      if (!first) return;
+      batch.push_back(first->packets[first->next++]);
+    }
+  }
+
+  [[nodiscard]] std::string secrets() const {
+    std::string all;
+    for (const One& one : readers_) all += one.reader->secrets();
+    return all;
+  }
+
+  void finish(Certificate& certificate) const {
+    for (const One& one : readers_) {
+      for (const std::string& note : one.reader->notes())
+        certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
+      if (one.reader->dropped() > 0)
+        certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
+      certificate.bytes["read from files"] += static_cast<std::int64_t>(one.reader->bytes_read());
+    }
+  }
+
+ private:
+  struct One {
+    std::unique_ptr<PacketReader> reader;
+    std::string path;
+    std::vector<Packet> packets;
+    std::size_t next;
+  };
+  std::vector<One> readers_;
+};
+
+// Runs the same function on several threads, one of them the caller's, again and again.
+class Crew {
+ public:
+  explicit Crew(unsigned size) : barrier_(size), size_(size) {
+    for (unsigned i = 1; i < size; ++i) {
+      threads_.emplace_back([this, i] {
+        while (true) {
+          barrier_.arrive_and_wait();
+          if (over_) return;
+          attempt(i);
+          barrier_.arrive_and_wait();
+        }
+      });
+    }
+  }
+  ~Crew() {
+    over_ = true;
+    if (!threads_.empty()) barrier_.arrive_and_wait();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  void run(const std::function<void(unsigned)>& work) {
+    work_ = &work;
+    if (!threads_.empty()) barrier_.arrive_and_wait();
+    attempt(0);
+    if (!threads_.empty()) barrier_.arrive_and_wait();
+    for (std::exception_ptr& error : errors_) {
+      if (error) std::rethrow_exception(std::exchange(error, nullptr));
+    }
+  }
+  [[nodiscard]] unsigned size() const { return size_; }
+
+ private:
+  void attempt(unsigned i) {
+    try {
+      (*work_)(i);
+    } catch (...) {
+      errors_[i] = std::current_exception();
+    }
+  }
+  std::barrier<> barrier_;
+  unsigned size_;
+  bool over_ = false;
+  const std::function<void(unsigned)>* work_ = nullptr;
+  std::vector<std::exception_ptr> errors_ = std::vector<std::exception_ptr>(size_);
+  std::vector<std::thread> threads_;
+};
+
+// Finished exchanges that wait until nothing earlier can come.
+class Ordering {
+ public:
+  Ordering(Certificate& certificate, const std::function<void(Exchange&&)>& take)
+      : certificate_(certificate), take_(take) {}
+
+  void add(std::vector<std::shared_ptr<Finished>>& fresh) {
+    for (auto& finished : fresh) {
+      bytes_ += size_of(finished->exchange);
+      waiting_.push_back(std::move(finished));
+      std::push_heap(waiting_.begin(), waiting_.end(), later);
+    }
+    fresh.clear();
+  }
+
+  // Hands over what began before `oldest_ns` and has been finished for as long as a retransmission may follow it.
+  void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
+    while (!waiting_.empty()) {
+      const Exchange& first = waiting_.front()->exchange;
+      const std::int64_t done = std::max(first.request_end_ns, first.response_end_ns);
+      const bool settled = clock_ns == never ||
+                           (done <= clock_ns - limits::reorder_ns && first.request_ns <= clock_ns - limits::reorder_ns);
+      if ((first.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
+      std::pop_heap(waiting_.begin(), waiting_.end(), later);
+      hand_over(*waiting_.back());
+      waiting_.pop_back();
+    }
+  }
+
+ private:
+  static std::size_t size_of(const Exchange& exchange) {
+    return 1024 + exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
+  }
+  static bool later(const std::shared_ptr<Finished>& a, const std::shared_ptr<Finished>& b) {
+    const auto place = [](const Finished& finished) {
+      return std::tuple(finished.exchange.request_ns, finished.connection->born, finished.exchange.index);
+    };
+    return place(*a) > place(*b);
+  }
+
+  void hand_over(Finished& finished) {
+    Exchange& exchange = finished.exchange;
+    bytes_ -= size_of(exchange);
+    finished.released = true;
+    if (finished.connection->number == 0) finished.connection->number = ++certificate_.connections;
+    exchange.connection = finished.connection->number;
+    exchange.id = ++id_;
+    count(exchange);
+    take_(std::move(exchange));
+  }
+
+  void count(const Exchange& exchange) {
+    certificate_.exchanges[exchange.complete() ? "complete" : exchange.flags.front()] += 1;
+    if (exchange.complete()) return;
+    const auto problem = certificate_.incomplete.find(exchange.connection);
+    if (problem == certificate_.incomplete.end() && certificate_.incomplete.size() >= limits::listed_connections) {
+      ++certificate_.incomplete_unlisted;
+      return;
+    }
+    Certificate::Incomplete& entry = certificate_.incomplete[exchange.connection];
+    entry.client = exchange.client;
+    entry.server = exchange.server;
+    for (const std::string& flag : exchange.flags) ++entry.flags[flag];
+  }
+
+  Certificate& certificate_;
+  const std::function<void(Exchange&&)>& take_;
+  std::vector<std::shared_ptr<Finished>> waiting_;  // a heap, the earliest in front
+  std::size_t bytes_ = 0;
+  std::int64_t id_ = 0;
+};
+
+// One segment of a batch with what is needed to divide the work.
+struct Ready {
+  Segment segment;
+  std::uint64_t hash;
+  PacketKind kind;
+};
+
+class Import {
+ public:
+  Import(const std::vector<std::string>& paths, const ImportOptions& options,
+         const std::function<void(Exchange&&)>& take)
+      : files_(paths),
+        options_(options),
+        filter_(options.filter),
+        crew_(std::max(1u, options.threads)),
+        ordering_(certificate_, take) {
+    for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(nullptr));
+  }
+
+  Certificate run() {
+    for (files_.read(packets_); !packets_.empty(); files_.read(packets_)) take_batch();
+    fragments_.finish();
+    crew_.run([&](unsigned i) { tables_[i]->finish(); });
+    settle(never, never);
+    summarise();
+    return std::move(certificate_);
+  }
+
+ private:
+  void take_batch() {
+    ready_.resize(packets_.size());
+    crew_.run([&](unsigned i) { decode_part(i); });
+    bool fragments = false;
+    for (const Ready& ready : ready_) {
+      fragments |= ready.kind == PacketKind::fragment;
+      clock_ns_ = std::max(clock_ns_, ready.segment.time_ns);
+    }
+    if (fragments) decode_fragments();
+    for (const Ready& ready : ready_) count(ready);
+    crew_.run([&](unsigned i) {
+      for (std::size_t at = 0; at < ready_.size(); ++at) {
+        const Ready& ready = ready_[at];
+        if (ready.kind == PacketKind::tcp && ready.hash % crew_.size() == i)
+          tables_[i]->take(ready.segment, ready.hash, packet_number_ + static_cast<std::int64_t>(at));
+      }
+      tables_[i]->expire(clock_ns_);
+    });
+    packet_number_ += static_cast<std::int64_t>(packets_.size());
+    keep_limits();
+    std::int64_t oldest = never;
+    for (const auto& table : tables_) oldest = std::min(oldest, table->oldest_ns());
+    settle(oldest, clock_ns_);
+  }
+
+  void decode_part(unsigned i) {
+    const std::size_t share = (packets_.size() + crew_.size() - 1) / crew_.size();
+    const std::size_t end = std::min(packets_.size(), (i + 1) * share);
+    const auto checksums = options_.verify_checksums ? Checksums::verified : Checksums::ignored;
+    for (std::size_t at = i * share; at < end; ++at) {
+      Ready& ready = ready_[at];
+      ready.kind = filter_.accepts(packets_[at]) ? decode(packets_[at], ready.segment, nullptr, checksums) : not_wanted;
+      if (ready.kind == PacketKind::tcp) ready.hash = shard_hash(ready.segment);
+      ready.segment.time_ns = packets_[at].time_ns;
+    }
+  }
+
+  // In the order of the capture; a datagram's bytes are kept for as long as the batch.
+  void decode_fragments() {
+    datagrams_.clear();
+    for (std::size_t at = 0; at < packets_.size(); ++at) {
+      Ready& ready = ready_[at];
+      if (ready.kind != PacketKind::fragment) continue;
+      ready.kind = decode(packets_[at], ready.segment, &fragments_);
+      ready.segment.time_ns = packets_[at].time_ns;
+      if (ready.kind != PacketKind::tcp) continue;
+      datagrams_.emplace_back(ready.segment.payload.begin(), ready.segment.payload.end());
+      ready.segment.payload = datagrams_.back();
+      ready.hash = shard_hash(ready.segment);
+    }
+  }
+
+  void count(const Ready& ready) {
+    if (ready.kind == not_wanted) {
+      ++filtered_;
+      return;
+    }
+    ++kinds_[static_cast<std::size_t>(ready.kind)];
+    if (ready.kind != PacketKind::tcp) return;
+    captured_ += static_cast<std::int64_t>(ready.segment.payload.size());
+    cut_ += ready.segment.missing > 0;
+    bad_checksums_ += ready.segment.bad_checksum;
+  }
+
+  // Limits on all connections together, in an order that does not depend on how they are divided.
+  void keep_limits() {
+    const auto total = [&](auto what) {
+      std::size_t sum = 0;
+      for (const auto& table : tables_) sum += what(*table);
+      return sum;
+    };
+    while (total([](const Connections& table) { return table.size(); }) > limits::connections) {
+      (*std::min_element(tables_.begin(), tables_.end(), [](const auto& a, const auto& b) {
+        return a->longest_silent() < b->longest_silent();
+      }))->evict_longest_silent();
+    }
+    while (total([](const Connections& table) { return table.held_bytes(); }) > limits::total_bytes) {
+      (*std::max_element(tables_.begin(), tables_.end(), [](const auto& a, const auto& b) {
+        const auto x = a->largest_holder();
+        const auto y = b->largest_holder();
+        return std::tuple(x.bytes, -x.born) < std::tuple(y.bytes, -y.born);
+      }))->evict_largest_holder();
+    }
+  }
+
+  void settle(std::int64_t oldest_ns, std::int64_t clock_ns) {
+    for (const auto& table : tables_) ordering_.add(table->findings.exchanges);
+    ordering_.release(oldest_ns, clock_ns);
+  }
+
+  void summarise() {
+    TcpCounts tcp;
+    ByteCounts bytes{};
+    std::int64_t evicted = 0;
+    for (const auto& table : tables_) {
+      tcp.add(table->tcp);
+      evicted += table->evicted;
+      for (std::size_t kind = 0; kind < byte_kinds; ++kind) bytes[kind] += table->findings.bytes[kind];
+      for (const auto& [name, count] : table->findings.remarks) certificate_.remarks[name] += count;
+      for (const std::string& note : table->findings.notes) certificate_.notes.push_back(note);
+    }
+    const auto put = [](auto& counts, std::string_view name, std::int64_t count) {
+      if (count > 0) counts[std::string(name)] += count;
+    };
+    certificate_.packets["read"] = packet_number_;
+    put(certificate_.packets, "left out by the filter", filtered_);
+    for (std::size_t kind = 0; kind < packet_kinds; ++kind)
+      put(certificate_.packets, name_of(static_cast<PacketKind>(kind)), kinds_[kind]);
+    put(certificate_.remarks, "packets cut by the snap length", cut_);
+    put(certificate_.remarks, "packets with a wrong TCP checksum", bad_checksums_);
+    put(certificate_.remarks, "fragments whose datagram never became whole", fragments_.counts().lost);
+    put(certificate_.remarks, "datagrams put together from fragments", fragments_.counts().reassembled);
+    put(certificate_.remarks, "datagrams whose fragments contradict each other", fragments_.counts().conflicts);
+    put(certificate_.remarks, "conflicting retransmissions", tcp.conflicts);
+    put(certificate_.remarks, "retransmitted bytes that could not be compared", tcp.uncompared_bytes);
+    put(certificate_.remarks, "segments outside the window", tcp.stray_segments);
+    put(certificate_.remarks, "gaps", tcp.gaps);
+    put(certificate_.remarks, "connections ended by a limit", evicted);
+    certificate_.bytes["captured"] = captured_;
+    certificate_.bytes["missing (gaps)"] = tcp.gap_bytes;
+    for (std::size_t kind = 0; kind < byte_kinds; ++kind)
+      put(certificate_.bytes, name_of(static_cast<ByteKind>(kind)), bytes[kind]);
+    files_.finish(certificate_);
+  }
+
+  // A packet that the filter left out.
+  static constexpr auto not_wanted = static_cast<PacketKind>(packet_kinds);
+
+  Merged files_;
+  ImportOptions options_;
+  Filter filter_;
+  Crew crew_;
+  Certificate certificate_;
+  Ordering ordering_;
+  Fragments fragments_;
+  std::vector<std::unique_ptr<Connections>> tables_;
+  std::vector<Packet> packets_;
+  std::vector<Ready> ready_;
+  std::vector<std::vector<unsigned char>> datagrams_;
+  std::int64_t clock_ns_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t packet_number_ = 0;
+  std::array<std::int64_t, packet_kinds> kinds_{};
+  std::int64_t filtered_ = 0, captured_ = 0, cut_ = 0, bad_checksums_ = 0;
+};
+
+}  // namespace
+
+Certificate import_captures(const std::vector<std::string>& paths, const ImportOptions& options,
+                            const std::function<void(Exchange&&)>& take) {
+  return Import(paths, options, take).run();
+}
+
+Traffic import_captures(const std::vector<std::string>& paths, const ImportOptions& options) {
+  Traffic traffic;
+  traffic.certificate =
+      import_captures(paths, options, [&](Exchange&& exchange) { traffic.exchanges.push_back(std::move(exchange)); });
   return traffic;
 }
 

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <bit>
+#include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <map>
 #include <optional>
 
 #include "replay/error.h"
@@ -19,51 +18,166 @@ using Bytes = std::span<const unsigned char>;
 struct Order {
   bool swapped = false;
 
-  std::uint32_t u32(Bytes bytes, std::size_t at) const {
+  [[nodiscard]] std::uint32_t u32(const unsigned char* at) const {
     std::uint32_t value;
-    std::memcpy(&value, bytes.data() + at, 4);
+    std::memcpy(&value, at, 4);
     return swapped ? __builtin_bswap32(value) : value;
   }
-  std::uint16_t u16(Bytes bytes, std::size_t at) const {
+  [[nodiscard]] std::uint16_t u16(const unsigned char* at) const {
     std::uint16_t value;
-    std::memcpy(&value, bytes.data() + at, 2);
+    std::memcpy(&value, at, 2);
     return swapped ? __builtin_bswap16(value) : value;
+  }
+  [[nodiscard]] std::uint64_t u64(const unsigned char* at) const {
+    std::uint64_t value;
+    std::memcpy(&value, at, 8);
+    return swapped ? __builtin_bswap64(value) : value;
   }
 };
 
-std::vector<unsigned char> contents_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(fmt::format("cannot open the capture {}: {}; check the path", path, std::strerror(errno)));
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+// The part of the file that is in memory. What was taken stays valid until `turn`.
+class Window {
+ public:
+  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial) {}
+
+  // `size` bytes at the current place, or nothing when they are not in the window.
+  [[nodiscard]] const unsigned char* have(std::size_t size) const {
+    return end_ - begin_ >= size ? buffer_.data() + begin_ : nullptr;
+  }
+  void skip(std::size_t size) {
+    begin_ += size;
+    passed_ += size;
+  }
+  // Moves on, so that at least `size` bytes are there unless the file ends before. Returns whether they are.
+  bool turn(std::size_t size) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    if (buffer_.size() < size) buffer_.resize(size);
+    while (!over_ && end_ < buffer_.size()) {
+      const std::size_t got = source_->read(std::span(buffer_).subspan(end_));
+      over_ = got == 0;
+      end_ += got;
+      if (end_ >= size && got < buffer_.size() / 2 && end_ > 0) break;  // a pipe gives what it has
+    }
+    return end_ >= size;
+  }
+  [[nodiscard]] std::size_t left() const { return end_ - begin_; }
+  [[nodiscard]] std::uint64_t passed() const { return passed_; }
+  [[nodiscard]] const ByteSource& source() const { return *source_; }
+
+ private:
+  // Fits the second level cache, so that bytes are still near when they are looked at again.
+  static constexpr std::size_t initial = 1u << 20;
+  std::unique_ptr<ByteSource> source_;
+  std::vector<unsigned char> buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+  std::uint64_t passed_ = 0;
+  bool over_ = false;
+};
 
 constexpr std::uint32_t pcap_us = 0xa1b2c3d4;
 constexpr std::uint32_t pcap_ns = 0xa1b23c4d;
+constexpr std::uint32_t pcap_kuznetzov = 0xa1b2cd34;
 constexpr std::uint32_t pcapng_section = 0x0a0d0d0a;
 constexpr std::uint32_t pcapng_order = 0x1a2b3c4d;
 
-std::vector<std::string> read_pcap(Bytes file, Order order, bool nanoseconds,
-                                   const std::function<void(const Packet&)>& take) {
-  if (file.size() < 24) return {"the file ends within its header"};
-  const auto link_type = static_cast<std::uint16_t>(order.u32(file, 20));
-  std::size_t at = 24;
-  std::size_t record = 0;
-  while (at < file.size()) {
-    ++record;
-    if (file.size() - at < 16) return {fmt::format("record {} is truncated; what came before it was kept", record)};
-    const std::uint32_t captured = order.u32(file, at + 8);
-    if (captured > max_packet_bytes)
-      return {fmt::format("record {} claims {} bytes: the file is damaged from here on", record, captured)};
-    if (file.size() - at - 16 < captured)
-      return {fmt::format("record {} is truncated; what came before it was kept", record)};
-    const std::int64_t seconds = order.u32(file, at);
-    const std::int64_t fraction = order.u32(file, at + 4);
-    take({seconds * 1'000'000'000 + fraction * (nanoseconds ? 1 : 1000), link_type, file.subspan(at + 16, captured),
-          order.u32(file, at + 12)});
-    at += 16 + captured;
+}  // namespace
+
+class PacketReader::Format {
+ public:
+  explicit Format(Window window) : window_(std::move(window)) {}
+  virtual ~Format() = default;
+  // Appends a packet that lies in the window, or moves on within it. `again` wants `needed` bytes at the current place.
+  enum class Step { taken, again, end };
+  virtual Step step(std::vector<Packet>& batch) = 0;
+
+  void read(std::vector<Packet>& batch) {
+    batch.clear();
+    if (over_) return;
+    while (!over_ && batch.size() < limits::batch_packets) {
+      switch (step(batch)) {
+        case Step::taken:
+          continue;
+        case Step::end:
+          over_ = true;
+          break;
+        case Step::again:
+          if (!batch.empty()) return;  // their bytes would move
+          if (window_.turn(needed_)) continue;
+          over_ = true;
+          at_end();
+          break;
+      }
+    }
+    if (over_ && window_.source().problem()) note(*window_.source().problem());
   }
-  return {};
-}
+
+  void note(std::string sentence) {
+    if (notes_.size() < limits::notes) notes_.push_back(std::move(sentence));
+  }
+
+  std::vector<std::string> notes_;
+  std::string secrets_;
+  std::uint64_t dropped_ = 0;
+  Window window_;
+
+ protected:
+  // The file ends within the record or block `count_`, or right in front of it.
+  void at_end() {
+    if (window_.left() > 0) note(fmt::format("{} {} is truncated; what came before it was kept", unit_, count_ + 1));
+  }
+  Step want(std::size_t bytes) {
+    needed_ = bytes;
+    return Step::again;
+  }
+  std::string_view unit_ = "record";
+  std::uint64_t count_ = 0;  // records or blocks behind us
+  std::size_t needed_ = 0;
+  bool over_ = false;
+};
+
+namespace {
+
+class Pcap final : public PacketReader::Format {
+ public:
+  Pcap(Window window, Order order, bool nanoseconds, bool kuznetzov)
+      : Format(std::move(window)), order_(order), fraction_ns_(nanoseconds ? 1 : 1000), header_(kuznetzov ? 24 : 16) {
+    const unsigned char* header = window_.have(24);
+    const std::uint32_t link = order_.u32(header + 20);
+    link_type_ = static_cast<std::uint16_t>(link);
+    // Bit 26 says that the upper four hold the length of the frame check sequence, in units of 16 bits.
+    if (link & 0x04000000) check_bytes_ = (link >> 28) * 2;
+    window_.skip(24);
+  }
+
+  Step step(std::vector<Packet>& batch) override {
+    const unsigned char* header = window_.have(header_);
+    if (!header) return want(header_);
+    const std::uint32_t captured = order_.u32(header + 8);
+    const std::uint32_t wire = order_.u32(header + 12);
+    if (captured > limits::packet_bytes) {
+      note(fmt::format("record {} claims {} bytes: the file is damaged from here on", count_ + 1, captured));
+      return Step::end;
+    }
+    if (!window_.have(header_ + captured)) return want(header_ + captured);
+    const std::int64_t seconds = order_.u32(header);
+    const std::int64_t fraction = order_.u32(header + 4);
+    const std::uint32_t cut = wire <= captured ? std::min(check_bytes_, captured) : 0;
+    batch.push_back({seconds * 1'000'000'000 + fraction * fraction_ns_, link_type_,
+                     Bytes(header + header_, captured - cut), std::max(wire, captured) - cut});
+    window_.skip(header_ + captured);
+    ++count_;
+    return Step::taken;
+  }
+
+ private:
+  Order order_;
+  std::int64_t fraction_ns_;
+  std::size_t header_;
+  std::uint16_t link_type_ = 0;
+  std::uint32_t check_bytes_ = 0;
+};
 
 struct Interface {
   std::uint16_t link_type = 0;
@@ -71,104 +185,179 @@ struct Interface {
   // Time stamps count units of 10^-n or 2^-n seconds (option if_tsresol); microseconds unless said.
   bool binary = false;
   unsigned exponent = 6;
+  std::int64_t offset_seconds = 0;  // if_tsoffset
+  std::uint32_t check_bytes = 0;    // if_fcslen
+  std::uint64_t dropped = 0;        // the last word of the interface statistics
 };
 
 std::int64_t nanoseconds_of(std::uint64_t units, const Interface& interface) {
+  std::uint64_t seconds = 0;
+  std::uint64_t rest = 0;
   if (interface.binary) {
-    // Whole seconds and the rest apart, so that nothing overflows; a resolution finer than 2^-30 s is cut to that.
+    // A resolution finer than 2^-30 s is cut to that, so that nothing overflows.
     const unsigned shift = interface.exponent > 30 ? interface.exponent - 30 : 0;
     const unsigned bits = interface.exponent - shift;
     const std::uint64_t ticks = units >> shift;
-    const std::uint64_t rest = ticks & ((std::uint64_t{1} << bits) - 1);
-    return static_cast<std::int64_t>((ticks >> bits) * 1'000'000'000u + ((rest * 1'000'000'000u) >> bits));
+    seconds = ticks >> bits;
+    rest = ((ticks & ((std::uint64_t{1} << bits) - 1)) * 1'000'000'000u) >> bits;
+  } else {
+    std::uint64_t per_second = 1;
+    for (unsigned i = 0; i < interface.exponent; ++i) per_second *= 10;
+    seconds = units / per_second;
+    rest = units % per_second;
+    for (unsigned i = interface.exponent; i < 9; ++i) rest *= 10;
+    for (unsigned i = 9; i < interface.exponent; ++i) rest /= 10;
   }
-  std::uint64_t scale = 1;
-  for (unsigned i = interface.exponent; i < 9; ++i) scale *= 10;
-  std::uint64_t divide = 1;
-  for (unsigned i = 9; i < interface.exponent; ++i) divide *= 10;
-  return static_cast<std::int64_t>(units * scale / divide);
+  // Times that no clock shows come out as some time, the same on every machine.
+  const std::uint64_t whole = seconds + static_cast<std::uint64_t>(interface.offset_seconds);
+  return static_cast<std::int64_t>(whole * 1'000'000'000u + rest);
 }
 
-Interface interface_of(Bytes body, const Order& order) {
-  Interface interface {
-    order.u16(body, 0), order.u32(body, 4), false, 6
-  };
-  std::size_t at = 8;
-  while (at + 4 <= body.size()) {
-    const auto code = order.u16(body, at);
-    const std::size_t length = order.u16(body, at + 2);
-    if (code == 0 || at + 4 + length > body.size()) break;
-    if (code == 9 && length >= 1) {
-      interface.binary = (body[at + 4] & 0x80) != 0;
-      interface.exponent = std::min<unsigned>(body[at + 4] & 0x7f, interface.binary ? 63 : 19);
-    }
-    at += 4 + (length + 3) / 4 * 4;
-  }
-  return interface;
-}
+class Pcapng final : public PacketReader::Format {
+ public:
+  explicit Pcapng(Window window) : Format(std::move(window)) { unit_ = "block"; }
 
-std::vector<std::string> read_pcapng(Bytes file, const std::function<void(const Packet&)>& take) {
-  std::vector<std::string> notes;
-  std::vector<Interface> interfaces;
-  Order order;
-  std::size_t at = 0;
-  for (std::size_t block = 1; at < file.size(); ++block) {
-    const std::string truncated = fmt::format("block {} is truncated; what came before it was kept", block);
-    if (file.size() - at < 12) return notes.push_back(truncated), notes;
-    if (order.u32(file, at) == pcapng_section) {  // reads the same in both byte orders
-      std::uint32_t magic;
-      std::memcpy(&magic, file.data() + at + 8, 4);
-      order.swapped = magic != pcapng_order;
-      if (order.u32(file, at + 8) != pcapng_order)
-        return notes.push_back(fmt::format("block {} is no section header", block)), notes;
-      interfaces.clear();
-    }
-    const std::uint32_t type = order.u32(file, at);
-    const std::uint32_t length = order.u32(file, at + 4);
-    if (length < 12 || length % 4 != 0 || length > max_packet_bytes + 4096) {
-      return notes.push_back(fmt::format("block {} claims {} bytes: the file is damaged from here on", block, length)),
-             notes;
-    }
-    if (file.size() - at < length) return notes.push_back(truncated), notes;
-    const Bytes body = file.subspan(at + 8, length - 12);
-    if (type == 1 && body.size() >= 8) {
-      interfaces.push_back(interface_of(body, order));
-    } else if ((type == 6 || type == 2) && body.size() >= 20) {  // enhanced packet, and its obsolete forerunner
-      const std::uint32_t id = type == 6 ? order.u32(body, 0) : order.u16(body, 0);
-      const std::uint32_t captured = order.u32(body, 12);
-      if (id < interfaces.size() && captured <= body.size() - 20) {
-        const std::uint64_t units = (static_cast<std::uint64_t>(order.u32(body, 4)) << 32) | order.u32(body, 8);
-        take({nanoseconds_of(units, interfaces[id]), interfaces[id].link_type, body.subspan(20, captured),
-              order.u32(body, 16)});
-      } else {
-        notes.push_back(
-            fmt::format("block {} names an interface or a length that does not exist; it was skipped", block));
+  Step step(std::vector<Packet>& batch) override {
+    const unsigned char* header = window_.have(12);
+    if (!header) return want(12);
+    if (order_.u32(header) == pcapng_section) {  // reads the same in both byte orders
+      order_.swapped = false;
+      order_.swapped = order_.u32(header + 8) != pcapng_order;
+      if (order_.u32(header + 8) != pcapng_order) {
+        note(fmt::format("block {} is no section header: the file is damaged from here on", count_ + 1));
+        return Step::end;
       }
-    } else if (type == 3 && body.size() >= 4 && !interfaces.empty()) {  // simple packet: no time
-      const std::uint32_t wire = order.u32(body, 0);
-      const std::uint32_t snap = interfaces[0].snap_length ? interfaces[0].snap_length : wire;
-      const auto captured = std::min<std::size_t>({wire, snap, body.size() - 4});
-      take({0, interfaces[0].link_type, body.subspan(4, captured), wire});
     }
-    at += length;
+    const std::uint32_t length = order_.u32(header + 4);
+    if (length < 12 || length % 4 != 0 || length > limits::block_bytes) {
+      note(fmt::format("block {} claims {} bytes: the file is damaged from here on", count_ + 1, length));
+      return Step::end;
+    }
+    if (!window_.have(length)) return want(length);
+    ++count_;
+    take_block(order_.u32(header), Bytes(header + 8, length - 12), batch);
+    window_.skip(length);
+    return Step::taken;
   }
-  return notes;
-}
+
+ private:
+  void take_block(std::uint32_t type, Bytes body, std::vector<Packet>& batch) {
+    const unsigned char* at = body.data();
+    if (type == pcapng_section) {
+      if (body.size() < 8 || order_.u16(at + 4) != 1)
+        note(fmt::format("block {} is a section of version {}; it is read as version 1", count_,
+                         body.size() < 8 ? 0 : order_.u16(at + 4)));
+      interfaces_.clear();
+    } else if (type == 1 && body.size() >= 8) {
+      add_interface(body);
+    } else if ((type == 6 || type == 2) && body.size() >= 20) {  // enhanced packet, and its obsolete forerunner
+      const std::uint32_t id = type == 6 ? order_.u32(at) : order_.u16(at);
+      const std::uint32_t captured = order_.u32(at + 12);
+      if (id >= interfaces_.size() || captured > body.size() - 20 || captured > limits::packet_bytes) {
+        note(fmt::format("block {} names an interface or a length that does not exist; it was skipped", count_));
+        return;
+      }
+      const std::uint64_t units = (std::uint64_t{order_.u32(at + 4)} << 32) | order_.u32(at + 8);
+      time_ns_ = nanoseconds_of(units, interfaces_[id]);
+      add_packet(batch, interfaces_[id], body.subspan(20, captured), order_.u32(at + 16));
+    } else if (type == 3 && body.size() >= 4 &&
+               !interfaces_.empty()) {  // simple packet: that of the packet before it is its time
+      const std::uint32_t wire = order_.u32(at);
+      const std::uint32_t snap = interfaces_[0].snap_length ? interfaces_[0].snap_length : wire;
+      add_packet(batch, interfaces_[0], body.subspan(4, std::min<std::size_t>({wire, snap, body.size() - 4})), wire);
+    } else if (type == 5 && body.size() >= 12) {
+      take_statistics(body);
+    } else if (type == 10 && body.size() >= 8 && order_.u32(at) == 0x544c534b) {  // decryption secrets: a TLS key log
+      const auto size = std::min<std::size_t>(order_.u32(at + 4), body.size() - 8);
+      if (secrets_.size() + size <= limits::block_bytes)
+        secrets_.append(reinterpret_cast<const char*>(at) + 8, size).append("\n");
+    }
+  }
+
+  void add_packet(std::vector<Packet>& batch, const Interface& interface, Bytes bytes, std::uint32_t wire) const {
+    const auto captured = static_cast<std::uint32_t>(bytes.size());
+    const std::uint32_t cut = wire <= captured ? std::min(interface.check_bytes, captured) : 0;
+    batch.push_back({time_ns_, interface.link_type, bytes.first(captured - cut), std::max(wire, captured) - cut});
+  }
+
+  // Calls `take(code, value)` for each option from `at` on.
+  template <typename Take>
+  void each_option(Bytes body, std::size_t at, Take take) const {
+    while (at + 4 <= body.size()) {
+      const auto code = order_.u16(body.data() + at);
+      const std::size_t length = order_.u16(body.data() + at + 2);
+      if (code == 0 || at + 4 + length > body.size()) return;
+      take(code, body.subspan(at + 4, length));
+      at += 4 + (length + 3) / 4 * 4;
+    }
+  }
+
+  void add_interface(Bytes body) {
+    if (interfaces_.size() == limits::interfaces) {
+      note(fmt::format("the section has more than {} interfaces; the others' packets are skipped", limits::interfaces));
+      return;
+    }
+    Interface& interface = interfaces_.emplace_back();
+    interface.link_type = order_.u16(body.data());
+    interface.snap_length = order_.u32(body.data() + 4);
+    each_option(body, 8, [&](std::uint16_t code, Bytes value) {
+      if (code == 9 && !value.empty()) {
+        interface.binary = (value[0] & 0x80) != 0;
+        interface.exponent = std::min<unsigned>(value[0] & 0x7f, interface.binary ? 63 : 19);
+      } else if (code == 13 && !value.empty()) {
+        interface.check_bytes = value[0];
+      } else if (code == 14 && value.size() >= 8) {
+        interface.offset_seconds = static_cast<std::int64_t>(order_.u64(value.data()));
+      }
+    });
+  }
+
+  void take_statistics(Bytes body) {
+    const std::uint32_t id = order_.u32(body.data());
+    if (id >= interfaces_.size()) return;
+    std::uint64_t lost = 0;
+    each_option(body, 12, [&](std::uint16_t code, Bytes value) {
+      if ((code == 5 || code == 7) && value.size() >= 8) lost += order_.u64(value.data());  // isb_ifdrop, isb_osdrop
+    });
+    dropped_ += lost - std::min(lost, interfaces_[id].dropped);
+    interfaces_[id].dropped = std::max(interfaces_[id].dropped, lost);
+  }
+
+  Order order_;
+  std::vector<Interface> interfaces_;
+  std::int64_t time_ns_ = 0;
+};
 
 }  // namespace
 
-std::vector<std::string> read_packets(const std::string& path, const std::function<void(const Packet&)>& take) {
-  const auto contents = contents_of(path);
-  const Bytes file(contents);
-  if (file.size() >= 4) {
-    const std::uint32_t magic = Order{false}.u32(file, 0);
-    const std::uint32_t turned = Order{true}.u32(file, 0);
-    if (magic == pcapng_section) return read_pcapng(file, take);
-    if (magic == pcap_us || magic == pcap_ns) return read_pcap(file, Order{false}, magic == pcap_ns, take);
-    if (turned == pcap_us || turned == pcap_ns) return read_pcap(file, Order{true}, turned == pcap_ns, take);
+PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string& name) {
+  Window window(std::move(source));
+  window.turn(24);
+  if (const unsigned char* header = window.have(4)) {
+    const std::uint32_t magic = Order{false}.u32(header);
+    const std::uint32_t turned = Order{true}.u32(header);
+    if (magic == pcapng_section) {
+      format_ = std::make_unique<Pcapng>(std::move(window));
+      return;
+    }
+    for (const bool swapped : {false, true}) {
+      const std::uint32_t own = swapped ? turned : magic;
+      if (own != pcap_us && own != pcap_ns && own != pcap_kuznetzov) continue;
+      if (!window.have(24)) throw Error(fmt::format("{} ends within its header; it was not written whole", name));
+      format_ = std::make_unique<Pcap>(std::move(window), Order{swapped}, own == pcap_ns, own == pcap_kuznetzov);
+      return;
+    }
   }
-  throw Error(fmt::format("{} is {}; give a pcap or pcapng file, for instance from `tcpdump -w`", path,
-                          file.empty() ? "empty" : "no capture"));
+  throw Error(fmt::format("{} is {}; give a pcap or pcapng file, for instance from `tcpdump -w`", name,
+                          window.left() == 0 ? "empty" : "no capture"));
 }
+
+PacketReader::~PacketReader() = default;
+
+void PacketReader::read(std::vector<Packet>& batch) { format_->read(batch); }
+const std::vector<std::string>& PacketReader::notes() const { return format_->notes_; }
+const std::string& PacketReader::secrets() const { return format_->secrets_; }
+std::uint64_t PacketReader::bytes_read() const { return format_->window_.passed(); }
+std::uint64_t PacketReader::dropped() const { return format_->dropped_; }
 
 }  // namespace rehearse::replay

@@ -1,27 +1,53 @@
-// Reads capture files: pcap (all four magics, microseconds and nanoseconds) and pcapng (any mix of interfaces and byte
-// orders), told apart by content. Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+// Reads capture files: pcap in every byte order and resolution (and Kuznetzov's variant), pcapng with any mix of sections,
+// interfaces, link types and resolutions; told apart by content. Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+//
+// A file is read through a window of fixed size, once, from front to back: so pipes and compressed files are read like any other,
+// a file that shrinks meanwhile does no harm, and memory does not grow with the file.
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "replay/capture/byte_source.h"
+#include "replay/capture/limits.h"
 
 namespace rehearse::replay {
 
 struct Packet {
   std::int64_t time_ns = 0;              // since the epoch
   std::uint16_t link_type = 0;           // LINKTYPE_ value
-  std::span<const unsigned char> bytes;  // as captured; valid during the call only
+  std::span<const unsigned char> bytes;  // as captured, without a frame check sequence that the file declares
   std::uint32_t wire_length = 0;         // on the wire; larger than bytes.size() when the snap length cut it
 };
 
-// No packet of a sane capture is longer (tcpdump's own MAXIMUM_SNAPLEN is 262,144); a larger length is a broken file.
-inline constexpr std::uint32_t max_packet_bytes = 16u << 20;
+class PacketReader {
+ public:
+  // Throws Error when it is no capture. `name` is for messages.
+  PacketReader(std::unique_ptr<ByteSource> source, const std::string& name);
+  ~PacketReader();
+  PacketReader(const PacketReader&) = delete;
+  PacketReader& operator=(const PacketReader&) = delete;
 
-// Calls `take` for each packet in file order. Returns notes, one sentence each, about what could not be read (a truncated last
-// record keeps what came before). Throws Error when the file cannot be opened or is no capture.
-std::vector<std::string> read_packets(const std::string& path, const std::function<void(const Packet&)>& take);
+  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; leaves it empty at the end. Their bytes are
+  // valid until the next call.
+  void read(std::vector<Packet>& batch);
+
+  // One sentence each about what could not be read. A truncated last record keeps what came before.
+  [[nodiscard]] const std::vector<std::string>& notes() const;
+  // TLS secrets that the file carries, in the NSS key log format, as far as it was read.
+  [[nodiscard]] const std::string& secrets() const;
+  // Bytes of the capture that were read, after decompression.
+  [[nodiscard]] std::uint64_t bytes_read() const;
+  // Packets that the capturing program or the kernel dropped, as far as the file says (pcapng, isb_ifdrop and isb_osdrop).
+  [[nodiscard]] std::uint64_t dropped() const;
+
+  class Format;  // one of the two
+
+ private:
+  std::unique_ptr<Format> format_;
+};
 
 }  // namespace rehearse::replay

@@ -1,149 +1,408 @@
 #include "replay/capture/reassembly.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
+#include <limits>
 
 namespace rehearse::replay {
+namespace {
 
-std::int64_t Run::first_time(std::size_t begin) const {
-  const auto after = std::upper_bound(times.begin(), times.end(), begin,
-                                      [](std::size_t at, const auto& piece) { return at < piece.first; });
-  return after == times.begin() ? 0 : std::prev(after)->second;
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+constexpr std::array<std::string_view, byte_kinds> byte_names{"in exchanges",
+                                                              "duplicate",
+                                                              "outside the window",
+                                                              "before the start of the capture",
+                                                              "not http",
+                                                              "joined in the middle of a message",
+                                                              "unreadable after a gap or malformed bytes",
+                                                              "malformed",
+                                                              "ambiguous framing",
+                                                              "empty lines between messages",
+                                                              "upgraded to another protocol",
+                                                              "encrypted",
+                                                              "unfinished messages",
+                                                              "http/2 joined in the middle or behind a gap",
+                                                              "evicted"};
+
+}  // namespace
+
+std::string_view name_of(ByteKind kind) { return byte_names[static_cast<std::size_t>(kind)]; }
+
+void TcpCounts::add(const TcpCounts& more) {
+  gap_bytes += more.gap_bytes;
+  gaps += more.gaps;
+  conflicts += more.conflicts;
+  uncompared_bytes += more.uncompared_bytes;
+  stray_segments += more.stray_segments;
 }
 
-std::int64_t Run::last_time(std::size_t begin, std::size_t end) const {
-  // Segments may have come out of order: the message was whole when the last of its pieces came.
-  std::int64_t last = first_time(begin);
-  for (auto piece = std::upper_bound(times.begin(), times.end(), begin,
-                                     [](std::size_t at, const auto& p) { return at < p.first; });
-       piece != times.end() && piece->first < end; ++piece) {
-    last = std::max(last, piece->second);
+// The offset nearest to what is expected next (RFC 9293, section 3.4: numbers are modulo 2^32).
+std::int64_t TcpConnection::offset_of(const Half& half, std::uint32_t sequence) {
+  const auto expected = half.base + static_cast<std::uint32_t>(half.next);
+  return half.next + static_cast<std::int32_t>(sequence - expected);
+}
+
+// Makes `base` the sequence number of offset 0; what is held keeps its place.
+void TcpConnection::rebase(Side side, std::uint32_t base) {
+  Half& me = half(side);
+  const std::int64_t shift = me.known ? offset_of(me, base) : 0;
+  me.base = base;
+  me.known = true;
+  if (shift == 0) return;
+  if (me.acknowledged) *me.acknowledged -= shift;
+  if (me.fin) *me.fin -= shift;
+  std::map<std::int64_t, Held> moved;
+  for (auto& [offset, held] : me.held) moved.emplace(offset - shift, std::move(held));
+  me.held = std::move(moved);
+  for (auto& [offset, held] : half(other(side)).held) held.acknowledged -= shift;
+}
+
+void TcpConnection::adopt_syn(Side from, std::uint32_t sequence) {
+  rebase(from, sequence + 1);
+  half(from).syn = true;
+  opener_ = from;
+}
+
+std::optional<std::pair<Side, std::uint32_t>> TcpConnection::announced(const Segment& segment, Side from) const {
+  const auto knows = [](const Half& half, std::uint32_t first) {
+    return std::find(half.syns.begin(), half.syns.begin() + half.syn_count, first) !=
+           half.syns.begin() + half.syn_count;
+  };
+  const Half& me = halves_[index_of(from)];
+  const Half& peer = halves_[index_of(other(from))];
+  if (segment.syn && segment.ack && knows(peer, segment.acknowledgement))
+    return std::pair(other(from), segment.acknowledgement - 1);
+  if (!segment.syn && knows(me, segment.sequence)) return std::pair(from, segment.sequence - 1);
+  return std::nullopt;
+}
+
+TcpConnection::Place TcpConnection::place_of(const Segment& segment, Side from) {
+  Half& me = half(from);
+  const Half& peer = half(other(from));
+  const auto untouched = [](const Half& half) { return half.next == half.start && half.held.empty(); };
+  if (announced(segment, from) && !(untouched(me) && untouched(peer))) return Place::another;
+  if (!me.known) return Place::mine;
+  const bool over = closed() || reset_;
+  if (segment.syn) return over && offset_of(me, segment.sequence + 1) != me.start ? Place::another : Place::mine;
+  if (segment.payload.empty() && segment.missing == 0) return Place::mine;
+  if (me.tentative && !me.started && me.held.empty())
+    return Place::mine;  // the acknowledgement was a guess, this is a byte
+  const std::int64_t offset = offset_of(me, segment.sequence);
+  const std::int64_t expected = me.started || me.held.empty() ? me.next : me.held.begin()->first;
+  if (offset <= expected + limits::window_bytes && offset >= expected - limits::window_bytes) {
+    me.strays = 0;
+    return Place::mine;
   }
-  return last;
+  if (++me.strays >= limits::strays) return Place::another;
+  ++counts_.stray_segments;
+  bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(segment.payload.size());
+  return Place::stray;
 }
 
-// The true offset is the one nearest to what was seen last (RFC 9293, section 3.4: windows are below 2^31).
-std::int64_t Reassembler::offset_of(const Direction& direction, std::uint32_t sequence) {
-  const auto expected = direction.base + static_cast<std::uint32_t>(direction.newest);
-  return direction.newest + static_cast<std::int32_t>(sequence - expected);
+TcpConnection::Fit TcpConnection::take(const Segment& segment, Side from) {
+  const Place place = place_of(segment, from);
+  if (place == Place::another) return Fit::another;
+  if (packets_++ == 0) first_ns_ = segment.time_ns;
+  clock_ns_ = std::max(clock_ns_, segment.time_ns);
+  Half& me = half(from);
+  me.seen = true;
+  if (segment.syn) take_syn(segment, from);
+  if (!me.known) rebase(from, segment.sequence + (segment.syn ? 1 : 0));
+  if (segment.ack) take_acknowledgement(segment, from);
+  if (segment.rst) {
+    reset_ = true;  // its payload, if any, is a text for people (RFC 9293, section 3.5.3)
+    bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(segment.payload.size());
+  } else if ((!segment.payload.empty() || segment.missing > 0 || segment.fin) && place == Place::mine) {
+    take_data(segment, from);
+  }
+  advance(Force::nothing);
+  return Fit::mine;
 }
 
-bool Reassembler::opens_another(const Flow& flow, const Segment& segment) {
-  if (!segment.syn) return false;
-  const auto& known = segment.ack ? flow.syn_ack : flow.syn;
-  if (known) return *known != segment.sequence;
-  const Direction& direction = segment.source == flow.client ? flow.to_server : flow.to_client;
+void TcpConnection::take_syn(const Segment& segment, Side from) {
+  Half& me = half(from);
   const std::uint32_t first = segment.sequence + 1;
-  if (direction.known) {
-    const std::int64_t seen = direction.pieces.empty() ? 0 : std::min<std::int64_t>(0, direction.pieces.begin()->first);
-    return offset_of(direction, first) > seen;
+  const auto accept = [&] {
+    rebase(from, first);
+    me.tentative = false;
+    me.syn = true;
+    if (!opener_) opener_ = segment.ack ? other(from) : from;
+  };
+  if (!me.known || (me.tentative && me.held.empty() && !me.started)) {
+    accept();
+    return;
   }
-  return direction.acknowledged && static_cast<std::int32_t>(*direction.acknowledged - first) < 0;
+  const std::int64_t offset = offset_of(me, first);
+  if (!me.syn && !me.started && offset >= -limits::early_bytes &&
+      (me.held.empty() ? offset <= 0 : offset <= me.held.begin()->first)) {  // captured late
+    accept();
+    return;
+  }
+  if (offset == me.start || (me.started && !me.syn && offset < me.next && offset >= -limits::early_bytes)) return;
+  if (std::find(me.syns.begin(), me.syns.begin() + me.syn_count, first) == me.syns.begin() + me.syn_count &&
+      me.syn_count < me.syns.size())
+    me.syns[me.syn_count++] = first;
 }
 
-Reassembler::Flow& Reassembler::flow_of(const Segment& segment) {
-  const auto key = std::minmax(segment.source, segment.destination);
-  const auto found = open_.find({key.first, key.second});
-  if (found != open_.end() && !opens_another(flows_[found->second], segment)) return flows_[found->second];
-  Flow flow;
-  flow.client = segment.source;
-  flow.server = segment.destination;
-  flow.started_ns = segment.time_ns;
-  flows_.push_back(std::move(flow));
-  open_[{key.first, key.second}] = flows_.size() - 1;
-  return flows_.back();
+void TcpConnection::take_acknowledgement(const Segment& segment, Side from) {
+  Half& peer = half(other(from));
+  const std::uint32_t number = segment.acknowledgement;
+  if (!peer.known) {
+    rebase(other(from), number);
+    peer.tentative = true;
+    peer.acknowledged = 0;
+    return;
+  }
+  const auto chosen = std::find(peer.syns.begin(), peer.syns.begin() + peer.syn_count, number);
+  if (chosen != peer.syns.begin() + peer.syn_count && peer.next == peer.start && peer.held.empty()) {
+    rebase(other(from), number);
+    peer.acknowledged = 0;
+    peer.syn_count = 0;
+    return;
+  }
+  const std::int64_t offset = offset_of(peer, number);
+  const std::int64_t highest = peer.held.empty() ? peer.next : std::max(peer.next, peer.held.rbegin()->first);
+  if (offset > highest + limits::window_bytes) return;
+  // A FIN has a number of its own. One that the peer acknowledged bytes behind was not real.
+  if (peer.fin && offset > *peer.fin + 1 && !peer.ended) peer.fin.reset();
+  const std::int64_t bytes = peer.fin ? std::min(offset, *peer.fin) : offset;
+  peer.acknowledged = std::max(peer.acknowledged.value_or(bytes), bytes);
 }
 
-void Reassembler::take(const Segment& segment) {
-  Flow& flow = flow_of(segment);
-  if (segment.syn) {
-    // The handshake says who the client is; without it, who spoke first has to do.
-    if ((segment.ack ? segment.destination : segment.source) != flow.client) {
-      std::swap(flow.client, flow.server);
-      std::swap(flow.to_server, flow.to_client);
+void TcpConnection::take_data(const Segment& segment, Side from) {
+  Half& me = half(from);
+  Half& peer = half(other(from));
+  if (me.tentative && !me.started && me.held.empty()) {
+    const std::int64_t distance = offset_of(me, segment.sequence);
+    if (distance > limits::window_bytes || distance < -limits::window_bytes) {
+      me.acknowledged.reset();
+      me.base = segment.sequence;
     }
-    (segment.ack ? flow.syn_ack : flow.syn) = segment.sequence;
+    me.tentative = false;
   }
-  const bool from_client = segment.source == flow.client;
-  Direction& direction = from_client ? flow.to_server : flow.to_client;
-  if (segment.ack) (from_client ? flow.to_client : flow.to_server).acknowledged = segment.acknowledgement;
-  // Where a cut segment ended is not known, and so neither is the place of its FIN.
-  const bool ends = segment.fin && !segment.cut;
-  if (!segment.syn && !ends && segment.payload.empty()) return;
-  const std::uint32_t first = segment.sequence + (segment.syn ? 1 : 0);
-  if (!direction.known) {
-    direction.known = true;
-    direction.base = first;
+  if (const auto chosen = std::find(me.syns.begin(), me.syns.begin() + me.syn_count, segment.sequence);
+      chosen != me.syns.begin() + me.syn_count && me.next == me.start && me.held.empty()) {
+    rebase(from, segment.sequence);
+    me.syn_count = 0;
   }
-  const std::int64_t offset = offset_of(direction, first);
-  if (segment.syn) {
-    direction.begins = true;
-    direction.begin = offset;
+  Piece piece;
+  piece.from = from;
+  piece.offset = offset_of(me, segment.sequence + (segment.syn ? 1 : 0));
+  piece.bytes = {reinterpret_cast<const char*>(segment.payload.data()), segment.payload.size()};
+  piece.time_ns = segment.time_ns;
+  piece.acknowledged = segment.ack && peer.known ? offset_of(peer, segment.acknowledgement) : -1;
+  piece.segment_start = true;
+  piece.cut = segment.missing > 0;
+
+  const auto drop_front = [&](std::size_t bytes, ByteKind kind) {
+    bytes_[static_cast<std::size_t>(kind)] += static_cast<std::int64_t>(bytes);
+    piece.bytes.remove_prefix(bytes);
+    piece.offset += static_cast<std::int64_t>(bytes);
+    piece.segment_start = piece.segment_start && bytes == 0;
+  };
+  const std::int64_t end = piece.offset + static_cast<std::int64_t>(piece.bytes.size() + segment.missing);
+  if (segment.fin && !me.fin && end >= me.next) me.fin = end;
+  if (me.fin && piece.offset + static_cast<std::int64_t>(piece.bytes.size()) > *me.fin) {
+    const auto keep = static_cast<std::size_t>(std::max<std::int64_t>(0, *me.fin - piece.offset));
+    bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(piece.bytes.size() - keep);
+    piece.bytes = piece.bytes.substr(0, keep);
   }
-  const std::string_view bytes(reinterpret_cast<const char*>(segment.payload.data()), segment.payload.size());
-  if (!bytes.empty()) insert(direction, offset, bytes, segment.time_ns);
-  const std::int64_t end = offset + static_cast<std::int64_t>(bytes.size());
-  direction.newest = std::max(direction.newest, end);
-  if (ends && !direction.fin) direction.fin = end;
+  const std::int64_t floor = me.started ? me.start : me.syn ? 0 : -limits::early_bytes;
+  if (piece.offset < floor) {
+    drop_front(std::min(piece.bytes.size(), static_cast<std::size_t>(floor - piece.offset)), ByteKind::before_start);
+  }
+  if (me.started && piece.offset < me.next && !piece.bytes.empty()) {
+    const auto known = std::min(piece.bytes.size(), static_cast<std::size_t>(me.next - piece.offset));
+    compare(me, from, piece.offset, piece.bytes.substr(0, known));
+    drop_front(known, ByteKind::duplicate);
+  }
+  if (piece.bytes.empty()) return;
+  reset_ = false;  // both ends went on
+  start(me, Force::nothing);
+  if (me.started && piece.offset == me.next && me.held.empty() && piece.acknowledged <= peer.next)
+    hand_over(me, piece);
+  else
+    hold(me, from, piece.offset, piece.bytes, piece);
 }
 
-void Reassembler::insert(Direction& direction, std::int64_t offset, std::string_view bytes, std::int64_t time_ns) {
-  auto& pieces = direction.pieces;
-  auto next = pieces.upper_bound(offset);
-  if (next != pieces.begin()) --next;
+// Keeps the bytes that are not held yet; where others are, those came first.
+void TcpConnection::hold(Half& me, Side from, std::int64_t offset, std::string_view bytes, const Piece& like) {
+  if (me.held.empty()) me.held_since_ns = like.time_ns;
+  me.held_since_ns = std::min(me.held_since_ns, like.time_ns);
+  bool first = like.segment_start;
+  const auto put = [&](std::string_view fresh, bool last) {
+    me.held.emplace(offset, Held{std::string(fresh), like.time_ns, like.acknowledged, first, last && like.cut});
+    me.held_bytes += fresh.size();
+  };
+  auto next = me.held.upper_bound(offset);
+  if (next != me.held.begin()) --next;
   while (!bytes.empty()) {
-    while (next != pieces.end() && next->first + static_cast<std::int64_t>(next->second.bytes.size()) <= offset) ++next;
-    if (next == pieces.end() || next->first >= offset + static_cast<std::int64_t>(bytes.size())) {
-      pieces.emplace_hint(next, offset, Piece{std::string(bytes), time_ns});
-      return;
+    const std::int64_t begin = next == me.held.end() ? never : next->first;
+    if (begin > offset) {  // free until `begin`
+      const auto length = std::min(bytes.size(), static_cast<std::size_t>(begin - offset));
+      put(bytes.substr(0, length), length == bytes.size());
+      bytes.remove_prefix(length);
+      offset += static_cast<std::int64_t>(length);
+      first = false;
+      continue;
     }
-    if (next->first > offset) {  // the part before the piece that is already there
-      const auto fresh = static_cast<std::size_t>(next->first - offset);
-      pieces.emplace_hint(next, offset, Piece{std::string(bytes.substr(0, fresh)), time_ns});
-      bytes.remove_prefix(fresh);
-      offset += static_cast<std::int64_t>(fresh);
+    const std::string& held = next->second.bytes;
+    const std::int64_t end = begin + static_cast<std::int64_t>(held.size());
+    if (end > offset) {
+      const auto length = std::min(bytes.size(), static_cast<std::size_t>(end - offset));
+      if (held.compare(static_cast<std::size_t>(offset - begin), length, bytes.substr(0, length)) != 0) {
+        ++counts_.conflicts;
+        reader_.conflict(from, offset, static_cast<std::int64_t>(length));
+      }
+      bytes_[static_cast<std::size_t>(ByteKind::duplicate)] += static_cast<std::int64_t>(length);
+      bytes.remove_prefix(length);
+      offset += static_cast<std::int64_t>(length);
+      first = false;
     }
-    const auto within = static_cast<std::size_t>(offset - next->first);
-    const auto shared = std::min(bytes.size(), next->second.bytes.size() - within);
-    // A keep-alive probe may carry one byte of garbage in front of the next number (RFC 9293, section 3.8.4).
-    const bool probe = bytes.size() == 1 && offset + 1 == direction.newest;
-    direction.conflicting |=
-        !probe && std::string_view(next->second.bytes).substr(within, shared) != bytes.substr(0, shared);
-    duplicate_bytes_ += static_cast<std::int64_t>(shared);
-    bytes.remove_prefix(shared);
-    offset += static_cast<std::int64_t>(shared);
+    ++next;
   }
 }
 
-Stream Reassembler::stream_of(const Direction& direction) {
-  Stream stream;
-  stream.begins = direction.begins;
-  stream.conflicting = direction.conflicting;
-  std::int64_t end = direction.begins           ? direction.begin
-                     : direction.pieces.empty() ? direction.fin.value_or(0)
-                                                : direction.pieces.begin()->first;
-  for (const auto& [offset, piece] : direction.pieces) {
-    // A first byte that is missing makes an empty first run, so that "runs.size() > 1" always means a hole.
-    if (stream.runs.empty()) stream.runs.push_back({end, {}, {}});
-    if (offset != end) stream.runs.push_back({offset, {}, {}});
-    Run& run = stream.runs.back();
-    run.times.emplace_back(run.bytes.size(), piece.time_ns);
-    run.bytes += piece.bytes;
-    end = offset + static_cast<std::int64_t>(piece.bytes.size());
+void TcpConnection::compare(const Half& me, Side from, std::int64_t offset, std::string_view bytes) {
+  auto uncompared = static_cast<std::int64_t>(bytes.size());
+  const std::int64_t end = offset + uncompared;
+  bool conflict = false;
+  const std::size_t kept = me.delivered ? std::min<std::size_t>(me.digests, limits::compared_segments) : 0;
+  for (std::size_t i = 0; i < kept; ++i) {
+    const Digest& digest = (*me.delivered)[i];
+    if (digest.offset < offset || digest.offset + digest.length > end) continue;
+    uncompared -= digest.length;
+    conflict |= XXH3_64bits(bytes.data() + (digest.offset - offset), digest.length) != digest.hash;
   }
-  stream.ends = direction.fin && *direction.fin == end && stream.runs.size() <= 1;
-  return stream;
+  if (uncompared > 0) counts_.uncompared_bytes += uncompared;
+  if (!conflict) return;
+  ++counts_.conflicts;
+  reader_.conflict(from, offset, static_cast<std::int64_t>(bytes.size()));
 }
 
-std::vector<Connection> Reassembler::finish() {
-  std::vector<Connection> connections;
-  connections.reserve(flows_.size());
-  for (const Flow& flow : flows_) {
-    connections.push_back(
-        {flow.client, flow.server, flow.started_ns, stream_of(flow.to_server), stream_of(flow.to_client)});
+void TcpConnection::hand_over(Half& me, const Piece& piece) {
+  if (!me.delivered) me.delivered = std::make_unique<std::array<Digest, limits::compared_segments>>();
+  // `digests` counts to twice the number and back, so that it says both the place and how many there are.
+  auto& place = (*me.delivered)[me.digests % limits::compared_segments];
+  place = {piece.offset, XXH3_64bits(piece.bytes.data(), piece.bytes.size()),
+           static_cast<std::uint32_t>(piece.bytes.size())};
+  if (++me.digests == 2 * limits::compared_segments) me.digests = limits::compared_segments;
+  me.next = piece.offset + static_cast<std::int64_t>(piece.bytes.size());
+  me.blocked_packet = -1;
+  reader_.take(piece);
+}
+
+// A stream whose SYN was not captured begins with the smallest offset that came within the reorder window.
+void TcpConnection::start(Half& me, Force force) {
+  if (me.started || !me.known) return;
+  const bool waited = packets_ >= limits::reorder_packets || clock_ns_ - first_ns_ >= limits::reorder_ns ||
+                      me.held_bytes > limits::held_bytes || me.held.size() > limits::held_segments;
+  if (!me.syn && !waited && force == Force::nothing) return;
+  if (!me.syn && me.held.empty()) return;
+  me.start = me.syn || me.held.empty() ? 0 : std::min<std::int64_t>(0, me.held.begin()->first);
+  me.next = me.start;
+  me.started = true;
+}
+
+bool TcpConnection::window_passed(Half& me, std::int64_t times) const {
+  if (me.blocked_packet < 0) {
+    me.blocked_packet = packets_;
+    me.blocked_ns = clock_ns_;
   }
-  flows_.clear();
-  open_.clear();
-  return connections;
+  return packets_ - me.blocked_packet >= times * limits::reorder_packets ||
+         clock_ns_ - me.blocked_ns >= times * limits::reorder_ns;
+}
+
+// Whether the bytes at `next`, up to what is held or acknowledged, will not come any more.
+bool TcpConnection::is_lost(Half& me, const Half& peer, Force force) {
+  const std::int64_t acknowledged = me.acknowledged.value_or(0);
+  if (me.held.empty()) {
+    // One number more may be that of a FIN which was not captured.
+    return acknowledged > me.next + 1 && (window_passed(me, 1) || force != Force::nothing);
+  }
+  if (force != Force::nothing || me.held_bytes > limits::held_bytes || me.held.size() > limits::held_segments)
+    return true;
+  if (!peer.seen) return window_passed(me, 4);  // only one direction was captured: nobody to acknowledge
+  return acknowledged >= me.held.begin()->first && window_passed(me, 1);
+}
+
+bool TcpConnection::advance(Side from, Force force) {
+  Half& me = half(from);
+  Half& peer = half(other(from));
+  start(me, force);
+  if (!me.started || me.ended) return false;
+  bool moved = false;
+  while (true) {
+    if (!me.held.empty() && me.held.begin()->first == me.next) {
+      const bool early =
+          me.held.begin()->second.acknowledged > peer.next && !peer.ended;  // it answers bytes that are still to come
+      const bool full = me.held_bytes > limits::held_bytes || me.held.size() > limits::held_segments;
+      if (early && !full && force != Force::everything && !window_passed(me, 2)) break;
+      const auto node = me.held.extract(me.held.begin());
+      me.held_bytes -= node.mapped().bytes.size();
+      const Held& piece = node.mapped();
+      hand_over(me, {from, node.key(), piece.bytes, piece.time_ns, piece.acknowledged, piece.segment_start, piece.cut});
+    } else if (me.fin && me.next >= *me.fin) {
+      me.ended = true;
+      reader_.end(from, End::finished, clock_ns_);
+      return true;
+    } else if ((!me.held.empty() || me.acknowledged.value_or(0) > me.next) && is_lost(me, peer, force)) {
+      std::int64_t end = me.held.empty() ? me.acknowledged.value_or(me.next) : me.held.begin()->first;
+      if (me.held.empty() && me.fin) end = std::min(end, *me.fin);
+      if (end <= me.next) break;
+      const std::int64_t begin = me.next;
+      me.next = end;
+      me.blocked_packet = -1;
+      ++counts_.gaps;
+      counts_.gap_bytes += end - begin;
+      reader_.gap(from, begin, end - begin, clock_ns_);
+    } else {
+      break;
+    }
+    moved = true;
+  }
+  return moved;
+}
+
+void TcpConnection::advance(Force force) {
+  while (true) {
+    const bool a = advance(Side::a, force);
+    const bool b = advance(Side::b, force);
+    if (!a && !b) return;
+  }
+}
+
+void TcpConnection::finish(End how) {
+  advance(Force::nothing);
+  advance(Force::holes);
+  advance(Force::everything);
+  for (const Side side : {Side::a, Side::b}) {
+    Half& me = half(side);
+    if (me.ended) continue;
+    if (me.fin && *me.fin > me.next && me.started) {  // the last bytes were not captured
+      counts_.gap_bytes += *me.fin - me.next;
+      ++counts_.gaps;
+      reader_.gap(side, me.next, *me.fin - me.next, clock_ns_);
+      me.next = *me.fin;
+    }
+    me.ended = true;
+    reader_.end(side,
+                me.fin && me.next == *me.fin && me.started ? End::finished
+                : reset_                                   ? End::reset
+                                                           : how,
+                clock_ns_);
+  }
+}
+
+std::int64_t TcpConnection::oldest_held_ns() const {
+  std::int64_t oldest = never;
+  for (const Half& half : halves_) {
+    if (!half.held.empty()) oldest = std::min(oldest, half.held_since_ns);
+  }
+  return oldest;
 }
 
 }  // namespace rehearse::replay

@@ -21,6 +21,7 @@ struct Request {
   std::string target;  // as sent in the request line: path and query
   Headers headers;
   std::string body;  // after chunked decoding; the content coding is left as it is
+  Headers trailers = {};
   friend bool operator==(const Request&, const Request&) = default;
 };
 
@@ -28,6 +29,7 @@ struct Response {
   int status = 0;
   Headers headers;
   std::string body;  // after chunked decoding; the content coding is left as it is
+  Headers trailers = {};
   friend bool operator==(const Response&, const Response&) = default;
 };
 

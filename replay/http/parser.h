@@ -1,9 +1,11 @@
-// Cuts HTTP/1.x messages out of bytes that were captured (RFC 9112). Never guesses: framing that two implementations could
-// read differently is reported as ambiguous, because a wrong cut would invent a request that no client sent.
+// Reads the heads of HTTP/1.x messages that were captured (RFC 9112), and says how their bodies are delimited. Never guesses:
+// framing that two implementations could read differently is ambiguous, because a wrong cut would invent a request that no
+// client sent. Cutting the body is for whoever holds the stream.
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "replay/http/message.h"
@@ -11,29 +13,42 @@
 namespace rehearse::replay {
 
 enum class ParseStatus {
-  complete,   // the message is whole; `end` is the offset behind it
-  truncated,  // the bytes end before the message does
+  complete,
   malformed,  // not HTTP/1.x, or a limit was passed
   ambiguous,  // Content-Length against Transfer-Encoding, several lengths, a coding that is not just chunked, lone line ends
 };
 
-// A head longer than this is not one that a server would accept (RFC 9110 leaves the limit open; servers use 8 to 64 KiB).
-inline constexpr std::size_t max_head_bytes = 256 * 1024;
-
-template <typename Message>
-struct Parsed {
-  ParseStatus status = ParseStatus::truncated;
-  Message message;
-  std::size_t end = 0;
-  bool close = false;  // the connection ends behind this message
+// How a body is delimited (RFC 9112, section 6.3).
+struct Framing {
+  enum class Kind { none, length, chunked, until_close } kind = Kind::none;
+  std::uint64_t length = 0;  // bytes
 };
 
-// Parses the request that begins at `bytes[0]`.
-[[nodiscard]] Parsed<Request> parse_request(std::string_view bytes);
+struct RequestHead {
+  ParseStatus status = ParseStatus::malformed;
+  Request message;  // without its body; filled as far as it could be read when the framing is ambiguous
+  Framing framing;
+};
 
-// Parses the answer that begins at `bytes[0]`. `method` is the request's, because answers to HEAD have no body; `ended` says
-// that the stream ends behind `bytes`, which is what ends a body without a length.
-[[nodiscard]] Parsed<Response> parse_response(std::string_view bytes, std::string_view method, bool ended);
+struct ResponseHead {
+  ParseStatus status = ParseStatus::malformed;
+  Response message;
+  Framing framing;
+};
+
+// The length of the head that begins `bytes`, its empty line included; nothing when its end is not there.
+[[nodiscard]] std::optional<std::size_t> head_length(std::string_view bytes);
+
+// Parse a whole head, from the start line to the empty line.
+[[nodiscard]] RequestHead parse_request_head(std::string_view head);
+// `method` is the request's: answers to HEAD have no body, and CONNECT opens a tunnel.
+[[nodiscard]] ResponseHead parse_response_head(std::string_view head, std::string_view method);
+
+// The fields of a trailer section or of a block without a start line, each line ended. Nothing when they are malformed.
+[[nodiscard]] std::optional<Headers> parse_fields(std::string_view lines);
+
+// The size that a chunk's first line says, without its line end; nothing when it is malformed (RFC 9112, section 7.1).
+[[nodiscard]] std::optional<std::uint64_t> parse_chunk_size(std::string_view line);
 
 // True when `bytes` could be the beginning of a request / of an answer.
 [[nodiscard]] bool looks_like_request(std::string_view bytes);

@@ -1,0 +1,69 @@
+// Every limit of the capture engine, with its reason. A capture is hostile input: what a peer can make grow has a bound here,
+// what is cut by it is flagged, and each has a test. Times are capture time, never the clock of this machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rehearse::replay::limits {
+
+// --- files ---
+
+// No packet of a sane capture is longer: tcpdump's own MAXIMUM_SNAPLEN is 262,144; USB captures go higher, TCP does not.
+inline constexpr std::uint32_t packet_bytes = 1u << 20;
+// A pcapng block holds one packet and its options, or a key log; libpcap allows as much.
+inline constexpr std::uint32_t block_bytes = 16u << 20;
+// Interfaces of one pcapng section; each holds a few numbers.
+inline constexpr std::size_t interfaces = 4096;
+// Sentences about one file; a file of garbage blocks would write a book.
+inline constexpr std::size_t notes = 100;
+// Packets looked at together. Limits on the whole process hold between batches, which makes them the same for any number of
+// threads.
+inline constexpr std::size_t batch_packets = 8192;
+
+// --- TCP ---
+
+// Segments that wait for a hole to be filled, a direction: more than the largest window that people configure.
+inline constexpr std::size_t held_bytes = 4u << 20;
+inline constexpr std::size_t held_segments = 4096;
+// A hole that the peer has acknowledged past is lost when this many packets of the connection or this much time went by:
+// captures of several queues or mirror ports write an acknowledgement before the data that it acknowledges.
+inline constexpr std::int64_t reorder_packets = 64;
+inline constexpr std::int64_t reorder_ns = 200'000'000;
+// How far ahead of the stream a segment may lie: the largest window of RFC 7323 (1 GiB) is never used; this is.
+inline constexpr std::int64_t window_bytes = 64ll << 20;
+// Bytes before the first segment that was captured, when the SYN was not.
+inline constexpr std::int64_t early_bytes = 64ll << 10;
+// Segments outside the window, in a row, until they count as another connection on the same ports.
+inline constexpr int strays = 3;
+// SYNs or SYN-ACKs with different numbers until an acknowledgement chooses one.
+inline constexpr std::size_t handshakes = 4;
+// Delivered segments whose digest is kept to compare a retransmission with, a direction.
+inline constexpr std::size_t compared_segments = 32;
+// A connection without a packet for this long has ended; one that both sides closed waits for late duplicates only.
+inline constexpr std::int64_t idle_ns = 120'000'000'000;
+inline constexpr std::int64_t closed_ns = 5'000'000'000;
+// Connections at a time; the one that was silent longest is ended first.
+inline constexpr std::size_t connections = 100'000;
+// What all connections may hold together: segments, unfinished heads, bodies of open exchanges.
+inline constexpr std::size_t total_bytes = 160u << 20;
+
+// --- HTTP ---
+
+// Longer heads are refused by every server in use (8 to 64 KiB).
+inline constexpr std::size_t head_bytes = 64u << 10;
+inline constexpr std::size_t header_fields = 1024;
+// A chunk's size line, with extensions.
+inline constexpr std::size_t chunk_line_bytes = 4096;
+// Of a body as much is kept; the rest is counted and the exchange is flagged.
+inline constexpr std::size_t body_bytes = 16u << 20;
+// Requests that wait for their answer on one connection.
+inline constexpr std::size_t outstanding = 512;
+// Interim answers (100, 103) of one exchange.
+inline constexpr std::size_t interim = 16;
+// Finished exchanges that wait for earlier ones, so that traffic is written in the order of its requests.
+inline constexpr std::size_t ordering_bytes = 64u << 20;
+// Connections whose incomplete exchanges the certificate lists one by one.
+inline constexpr std::size_t listed_connections = 1000;
+
+}  // namespace rehearse::replay::limits
