@@ -33,7 +33,7 @@ struct TcpSegment {
 struct IpHeader {
   std::string source = "10.0.0.1", destination = "10.0.0.2";
   unsigned protocol = 6;  // what stands behind the options or extension headers
-  std::string options;    // of IPv4
+  std::string options{};  // of IPv4
   unsigned id = 1;
   unsigned fragment = 0;  // the field of IPv4: flags and offset
 };
