@@ -297,7 +297,7 @@ std::vector<std::string> fragments_of(std::string_view ip, std::size_t size, uns
 bool is_six(std::string_view ip_packet) { return static_cast<unsigned char>(ip_packet.at(0)) >> 4 == 6; }
 
 std::string ethernet(unsigned type, std::string_view payload) {
-  return "\x02" + zeros(4) + "\x02\x02" + zeros(4) + "\x01" + u16(type) + std::string(payload);
+  return u24(0x001b21) + u24(2) + u24(0x001b21) + u24(1) + u16(type) + std::string(payload);  // addresses of a maker's
 }
 std::string ethernet(std::string_view ip_packet) { return ethernet(type_of(ip_packet), ip_packet); }
 
