@@ -1,4 +1,5 @@
-# What every folder's CMakeLists.txt uses: a library a folder, one test executable a folder, tests beside the code.
+# What every folder's CMakeLists.txt uses: a library a folder, one test executable a folder, tests beside the code, and fuzz
+# targets in a folder fuzz/.
 include(GoogleTest)
 
 # rehearse_library(NAME SOURCES ... [LINK ...]): the folder's library. Every header beside a source is checked to compile
@@ -30,5 +31,25 @@ function(rehearse_test name)
     endforeach()
   else()
     gtest_discover_tests(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()
+
+# rehearse_fuzzer(NAME SOURCES ... LINK ...): a fuzz target NAME, built only with REHEARSE_FUZZ (target `fuzzers` builds all), and
+# in every build a ctest that gives it each file of fuzz/corpus/NAME without `_fuzz`, so that what a fuzzer once found stays found.
+function(rehearse_fuzzer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  string(REGEX REPLACE "_fuzz$" "" corpus ${name})
+  set(folder ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${corpus})
+  add_executable(${name}_corpus ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/replay/fuzz/corpus_main.cpp)
+  target_link_libraries(${name}_corpus PRIVATE rehearse_options ${arg_LINK} fmt::fmt)
+  add_test(NAME ${name}.corpus COMMAND ${name}_corpus ${folder})
+  set_tests_properties(${name}.corpus PROPERTIES LABELS unit TIMEOUT 120)
+  if(REHEARSE_FUZZ)
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE rehearse_options ${arg_LINK} -fsanitize=fuzzer)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${name})
   endif()
 endfunction()
