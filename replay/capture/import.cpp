@@ -141,7 +141,9 @@ class Ordering {
   void add(std::vector<std::shared_ptr<Finished>>& fresh) {
     for (auto& finished : fresh) {
       bytes_ += size_of(finished->exchange);
-      waiting_.push_back(std::move(finished));
+      const Exchange& exchange = finished->exchange;
+      const Place place{exchange.request_ns, finished->connection->born, exchange.index};
+      waiting_.push_back({place, std::move(finished)});
       std::push_heap(waiting_.begin(), waiting_.end(), later);
     }
     fresh.clear();
@@ -150,13 +152,13 @@ class Ordering {
   // Hands over what began before `oldest_ns` and has been finished for as long as a retransmission may follow it.
   void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
     while (!waiting_.empty()) {
-      const Exchange& first = waiting_.front()->exchange;
+      const Exchange& first = waiting_.front().finished->exchange;
       const std::int64_t done = std::max(first.request_end_ns, first.response_end_ns);
       const bool settled = clock_ns == never ||
                            (done <= clock_ns - limits::reorder_ns && first.request_ns <= clock_ns - limits::reorder_ns);
       if ((first.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
       std::pop_heap(waiting_.begin(), waiting_.end(), later);
-      hand_over(*waiting_.back());
+      hand_over(*waiting_.back().finished);
       waiting_.pop_back();
     }
   }
@@ -165,12 +167,15 @@ class Ordering {
   static std::size_t size_of(const Exchange& exchange) {
     return 1024 + exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
   }
-  static bool later(const std::shared_ptr<Finished>& a, const std::shared_ptr<Finished>& b) {
-    const auto place = [](const Finished& finished) {
-      return std::tuple(finished.exchange.request_ns, finished.connection->born, finished.exchange.index);
-    };
-    return place(*a) > place(*b);
-  }
+  struct Place {
+    std::int64_t request_ns, born, index;
+    auto operator<=>(const Place&) const = default;
+  };
+  struct Waiting {
+    Place place;
+    std::shared_ptr<Finished> finished;
+  };
+  static bool later(const Waiting& a, const Waiting& b) { return a.place > b.place; }
 
   void hand_over(Finished& finished) {
     Exchange& exchange = finished.exchange;
@@ -199,7 +204,7 @@ class Ordering {
 
   Certificate& certificate_;
   const std::function<void(Exchange&&)>& take_;
-  std::vector<std::shared_ptr<Finished>> waiting_;  // a heap, the earliest in front
+  std::vector<Waiting> waiting_;  // a heap, the earliest in front
   std::size_t bytes_ = 0;
   std::int64_t id_ = 0;
 };
