@@ -17,6 +17,8 @@ inline constexpr std::uint32_t block_bytes = 16u << 20;
 inline constexpr std::size_t interfaces = 4096;
 // Sentences about one file; a file of garbage blocks would write a book.
 inline constexpr std::size_t notes = 100;
+// A HAR document, which is read whole.
+inline constexpr std::size_t document_bytes = 512u << 20;
 // Packets looked at together. Limits on the whole process hold between batches, which makes them the same for any number of
 // threads.
 inline constexpr std::size_t batch_packets = 8192;

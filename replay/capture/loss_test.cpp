@@ -1,0 +1,202 @@
+// What the import promises of captures that are not whole: an exchange is the same or flagged, no pair is wrong, and no loss is
+// silent; and of captures that are merely disturbed: the same exchanges.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "replay/capture/import.h"
+#include "replay/capture/limits.h"
+#include "replay/capture/test_packets.h"
+
+namespace rehearse::replay {
+namespace {
+
+using testing::capture_of;
+using testing::Conversation;
+using testing::Folder;
+using testing::Wire;
+
+std::size_t draw(std::size_t least, std::size_t most) { return *rc::gen::inRange<std::size_t>(least, most + 1); }
+bool one_in(std::size_t n) { return draw(1, n) == 1; }
+
+std::string chunked(const std::string& body) {
+  std::string text;
+  for (std::size_t at = 0; at < body.size(); at += 7) {
+    const auto piece = body.substr(at, 7);
+    text += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+  }
+  return text + "0\r\n\r\n";
+}
+
+// A request whose target names it, with or without a body.
+std::string request_named(const std::string& name, std::size_t kind) {
+  const std::string body(kind * 17, 'q');
+  switch (kind) {
+    case 0:
+      return "GET /" + name + " HTTP/1.1\r\nHost: a\r\n\r\n";
+    case 1:
+      return "DELETE /" + name + " HTTP/1.1\r\n\r\n";
+    case 2:
+      return fmt::format("POST /{} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", name, body.size(), body);
+    default:
+      return "PUT /" + name + " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body);
+  }
+}
+
+// The answer to it, which says so.
+std::string answer_named(const std::string& name, std::size_t kind) {
+  const std::string body = "answer to " + name + " " + std::string(kind * 23, 'r');
+  if (kind % 3 == 1) return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body);
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+// Sends bytes in segments of at most `size`; the other side acknowledges now and then.
+void send(Conversation& c, bool by_client, const std::string& bytes, std::size_t size) {
+  for (std::size_t at = 0; at < bytes.size(); at += size) {
+    by_client ? c.client(bytes.substr(at, size)) : c.server(bytes.substr(at, size));
+    if (one_in(3)) by_client ? c.server("") : c.client("");
+  }
+}
+
+// Several connections at the same time, each of which pipelines always or never.
+std::vector<Wire> world() {
+  std::vector<Wire> wires;
+  const std::size_t connections = draw(1, 3);
+  for (std::size_t i = 0; i < connections; ++i) {
+    Conversation c(static_cast<std::uint16_t>(40'000 + i), one_in(3) ? 4'294'967'000u : 1000,
+                   one_in(3) ? 4'294'967'000u : 5000);
+    c.now_ns += static_cast<std::int64_t>(i) * 300'000;
+    if (!one_in(4)) c.open();
+    const bool pipelines = one_in(3);
+    const std::size_t segment = draw(20, 120);
+    const std::size_t exchanges = draw(1, 8);
+    std::size_t asked = 0;
+    std::size_t answered = 0;
+    while (answered < exchanges) {
+      const std::size_t ahead = pipelines ? draw(1, 3) : 1;
+      for (; asked < std::min(exchanges, answered + ahead); ++asked)
+        send(c, true, request_named(fmt::format("c{}n{}", i, asked), draw(0, 3)), segment);
+      send(c, false, answer_named(fmt::format("c{}n{}", i, answered), draw(0, 8)), segment);
+      ++answered;
+    }
+    if (!one_in(3)) c.close();
+    wires.insert(wires.end(), c.wires.begin(), c.wires.end());
+  }
+  std::stable_sort(wires.begin(), wires.end(), [](const Wire& a, const Wire& b) { return a.time_ns < b.time_ns; });
+  return wires;
+}
+
+Traffic imported(const std::vector<Wire>& wires, const ImportOptions& options = {}) {
+  const Folder folder;
+  return import_captures({folder.write("capture.pcap", capture_of(wires))}, options);
+}
+
+std::string in_a_line(const Exchange& exchange) {
+  std::string line = exchange.request.method + " " + exchange.request.target + " " + exchange.request.body + " -> ";
+  if (exchange.response) line += fmt::format("{} {}", exchange.response->status, exchange.response->body);
+  return line;
+}
+
+std::map<std::string, std::string> complete_in(const Traffic& traffic) {
+  std::map<std::string, std::string> exchanges;
+  for (const Exchange& exchange : traffic.exchanges) {
+    if (exchange.complete()) exchanges[exchange.request.target] = in_a_line(exchange);
+  }
+  return exchanges;
+}
+
+// Every complete exchange of `traffic` is one of `whole`, and what is missing was said.
+void expect_honest(const std::map<std::string, std::string>& whole, const Traffic& traffic) {
+  RC_ASSERT(traffic.certificate.conserves());
+  const auto found = complete_in(traffic);
+  for (const auto& [target, line] : found) {
+    RC_ASSERT(whole.contains(target));
+    RC_ASSERT(line == whole.at(target));
+  }
+  if (found.size() == whole.size()) return;
+  const bool flagged = std::any_of(traffic.exchanges.begin(), traffic.exchanges.end(),
+                                   [](const Exchange& exchange) { return !exchange.complete(); });
+  RC_ASSERT(flagged || traffic.certificate.bytes.at("missing (gaps)") > 0);
+}
+
+RC_GTEST_PROP(Loss, WithAnyPacketsMissingAnExchangeIsTheSameOrFlagged, ()) {
+  const auto wires = world();
+  const auto whole = complete_in(imported(wires));
+  auto rest = wires;
+  for (std::size_t k = draw(1, 6); k > 0 && rest.size() > 1; --k)
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(draw(0, rest.size() - 1)));
+  expect_honest(whole, imported(rest));
+}
+
+RC_GTEST_PROP(Loss, WithABurstMissingAnExchangeIsTheSameOrFlagged, ()) {
+  const auto wires = world();
+  const auto whole = complete_in(imported(wires));
+  auto rest = wires;
+  const auto begin = draw(0, rest.size() - 1);
+  const auto length = std::min(draw(1, 30), rest.size() - begin);
+  rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(begin),
+             rest.begin() + static_cast<std::ptrdiff_t>(begin + length));
+  if (rest.empty()) return;
+  expect_honest(whole, imported(rest));
+}
+
+RC_GTEST_PROP(Loss, WithPacketsCutByTheSnapLengthAnExchangeIsTheSameOrFlagged, ()) {
+  auto wires = world();
+  const auto whole = complete_in(imported(wires));
+  for (Wire& wire : wires) {
+    if (one_in(6)) wire.snap_length = 14 + 20 + 20 + draw(0, 60);
+  }
+  expect_honest(whole, imported(wires));
+}
+
+RC_GTEST_PROP(Loss, ACaptureThatBeginsAndEndsAnywhereIsTheSameOrFlagged, ()) {
+  const auto wires = world();
+  const auto whole = complete_in(imported(wires));
+  const auto begin = draw(0, wires.size() - 1);
+  const auto end = draw(begin + 1, wires.size());
+  expect_honest(whole, imported({wires.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 wires.begin() + static_cast<std::ptrdiff_t>(end)}));
+}
+
+// Everything that a reader can see, with its times.
+std::string everything(const Traffic& traffic) {
+  std::string text;
+  for (const Exchange& exchange : traffic.exchanges) {
+    text += fmt::format("{} {} {} {} {} {} {} {} {}", exchange.id, exchange.connection, exchange.index, exchange.client,
+                        exchange.request_ns, exchange.request_end_ns, exchange.response_ns, exchange.response_end_ns,
+                        in_a_line(exchange));
+    for (const std::string& flag : exchange.flags) text += " [" + flag + "]";
+    text += "\n";
+  }
+  for (const auto& counts : {traffic.certificate.packets, traffic.certificate.bytes, traffic.certificate.exchanges,
+                             traffic.certificate.remarks}) {
+    for (const auto& [name, count] : counts) text += fmt::format("{} {}\n", name, count);
+  }
+  return text;
+}
+
+RC_GTEST_PROP(Determinism, AnyNumberOfThreadsGivesTheSame, ()) {
+  auto wires = world();
+  for (std::size_t k = draw(0, 3); k > 0 && wires.size() > 1; --k)
+    wires.erase(wires.begin() + static_cast<std::ptrdiff_t>(draw(0, wires.size() - 1)));
+  ImportOptions options;
+  const std::string alone = everything(imported(wires, options));
+  for (options.threads = 2; options.threads <= 4; ++options.threads)
+    RC_ASSERT(everything(imported(wires, options)) == alone);
+}
+
+TEST(Determinism, TheSampleIsTheSameAHundredTimes) {
+  const std::string path = REHEARSE_SOURCE_DIR "/fixtures/captures/orders.pcap";
+  ImportOptions options;
+  const std::string first = everything(import_captures({path}, options));
+  for (unsigned i = 0; i < 100; ++i) {
+    options.threads = 1 + i % 3;
+    ASSERT_EQ(everything(import_captures({path}, options)), first) << "run " << i;
+  }
+}
+
+}  // namespace
+}  // namespace rehearse::replay
