@@ -102,4 +102,15 @@ Plan reads_of(const Plan& plan) {
   return reads;
 }
 
+Plan with_cue_amid(Plan plan, const std::string& cue) {
+  const std::size_t third = plan.steps.size() / 3;
+  Step step;
+  step.id = plan.steps.empty() ? 1 : plan.steps.back().id + 1;
+  step.cue = cue;
+  for (std::size_t i = 0; i < third; ++i) step.after.push_back(plan.steps[i].id);
+  for (std::size_t i = 2 * third; i < plan.steps.size(); ++i) plan.steps[i].after.push_back(step.id);
+  plan.steps.insert(plan.steps.begin() + static_cast<std::ptrdiff_t>(third), std::move(step));
+  return plan;
+}
+
 }  // namespace rehearse::harness

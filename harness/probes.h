@@ -30,4 +30,8 @@ inline constexpr std::size_t max_traced_refusals = 12;
 // The plan's reads alone.
 [[nodiscard]] replay::Plan reads_of(const replay::Plan& plan);
 
+// The plan with a cue in it that starts when the first third is over. The second third goes on beside it, the last waits for
+// its end: whatever the cue does, there are requests before it, during it and behind it.
+[[nodiscard]] replay::Plan with_cue_amid(replay::Plan plan, const std::string& cue);
+
 }  // namespace rehearse::harness

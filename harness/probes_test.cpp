@@ -168,5 +168,24 @@ TEST(ReadsOfAPlan, WaitForNoWriteAndUseNoValueOfOne) {
   EXPECT_EQ(reads.steps[1].uses[0].from, 1);
 }
 
+TEST(ACueAmidAPlan, HasRequestsBeforeItBesideItAndBehindIt) {
+  const Plan plan = with_cue_amid(
+      plan_of({{"GET", "/1"}, {"POST", "/2"}, {"GET", "/3"}, {"GET", "/4"}, {"POST", "/5"}, {"GET", "/6"}}), "copy");
+  ASSERT_THAT(plan.steps, SizeIs(7));
+  const Step& cue = plan.steps[2];
+  EXPECT_EQ(cue.cue, "copy");
+  EXPECT_THAT(cue.after, ElementsAre(1, 2)) << "all that comes before it has ended";
+  const auto waits = [&](const Step& step) {
+    return std::find(step.after.begin(), step.after.end(), cue.id) != step.after.end();
+  };
+  std::vector<std::string> beside, behind;
+  for (const Step& step : plan.steps) {
+    if (step.request && step.id > 2) (waits(step) ? behind : beside).push_back(step.request->target);
+  }
+  EXPECT_THAT(beside, ElementsAre("/3", "/4"));
+  EXPECT_THAT(behind, ElementsAre("/5", "/6"));
+  EXPECT_THAT(replay::plan_from_json(to_json(plan)).steps, SizeIs(7)) << "it is a plan that can be saved and read";
+}
+
 }  // namespace
 }  // namespace rehearse::harness

@@ -174,8 +174,10 @@ class Rehearsal {
   [[nodiscard]] const std::string& legacy_url() const { return config_.legacy.urls.front(); }
   [[nodiscard]] const std::string& new_url() const { return config_.new_.urls.front(); }
 
+  using OnCue = std::function<void(const replay::Step&)>;
+
   const History& play(const std::string& name, const Plan& plan, const std::string& target,
-                      std::vector<replay::Binding> earlier = {}) {
+                      std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
     if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
     replay::PlayOptions options;
     options.name = name;
@@ -184,6 +186,7 @@ class Rehearsal {
     options.deadline = config_.deadline;
     options.whole = &plan_;
     options.earlier = std::move(earlier);
+    options.on_cue = std::move(on_cue);
     options.stop = options_.stop;
     const bool bounded = current_.fault != Fault::none && current_.fault != Fault::legacy_stopped;
     options.enough = [&, late = std::size_t{0}](const replay::Record& record) mutable {
@@ -200,12 +203,13 @@ class Rehearsal {
 
   // Plays against the new service and gathers what every section gathers.
   void play_section(Section& section, const std::string& name, const Plan& plan,
-                    std::vector<replay::Binding> earlier = {}) {
+                    std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
     const AlertReader alerts(config_);
     const auto before = poll_stages(config_);
     section.played = name;
-    section.planned = static_cast<std::int64_t>(plan.steps.size());
-    play(name, plan, new_url(), std::move(earlier));
+    section.planned = std::count_if(plan.steps.begin(), plan.steps.end(),
+                                    [](const replay::Step& step) { return step.request.has_value(); });
+    play(name, plan, new_url(), std::move(earlier), std::move(on_cue));
     // What is written or raised behind the last answer counts too. A broken database comes to rest when it is mended.
     const bool broken = section.fault != Fault::none && section.fault != Fault::legacy_stopped;
     if (!broken) section.quiet = stores_.come_to_rest();
@@ -315,21 +319,42 @@ class Rehearsal {
     current_.served_from_ns = stages_.go_to(Stage::read_only);
     restore_both();
     set_oracle(reads_1, reads_2);
-    current_.copied = stages_.copy_forward();
-    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
-    look_at_ids(current_);
-    look_for_unmapped_tables();
-    if (*current_.copied) stores_.keep_copy();
     {
       Watch legacy = stores_.watch_legacy(Watch::Depth::content);
       Watch new_ = stores_.watch_new(Watch::Depth::content);
-      play_section(current_, "read-only", plan_);
+      properties::Changes before_the_copy;
+      const OnCue copy = [&](const replay::Step&) {
+        before_the_copy = new_.lap();
+        make_the_copy(current_);
+        static_cast<void>(new_.lap());  // what the copy wrote
+      };
+      play_section(current_, "read-only", with_cue_amid(plan_, "copy"), {}, copy);
       send_directly(true);
       current_.changes["legacy"] = legacy.lap();
-      current_.changes["new"] = new_.lap();
+      current_.changes["new"] = joined(before_the_copy, new_.lap());
     }
+    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
+    look_at_ids(current_);
+    look_for_unmapped_tables();
+    keep_copy_of(current_);
     trace_refusals();
     end();
+  }
+
+  void make_the_copy(Section& section) {
+    const auto now = [] {
+      return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    };
+    section.copy_began_ns = now();
+    section.copied = stages_.copy_forward();
+    section.copy_ended_ns = now();
+  }
+
+  // A copy that was made of a database which did not stand still would break the sections that begin with it: they make
+  // another one.
+  void keep_copy_of(const Section& section) {
+    const bool stood_still = !section.changes.at("legacy").written() && !section.changes.at("new").written();
+    if (section.copied.value_or(false) && stood_still) stores_.keep_copy();
   }
 
   // Shadow and live differ in where reads come from, which altering the other database by hand shows.

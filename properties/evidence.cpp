@@ -35,7 +35,7 @@ BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
                       (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned,
                        served_from_ns, comparisons, changes, oracle_changes, ids, polls, paired, traced, flag_trials,
-                       direct, legacy_requests, alerts, quiet, copied, not_done))
+                       direct, legacy_requests, alerts, quiet, copied, copy_began_ns, copy_ended_ns, not_done))
 
 namespace {
 

@@ -158,8 +158,10 @@ struct Section {
   std::string direct;                           // the history of requests sent to the legacy service itself
   std::optional<std::int64_t> legacy_requests;  // how many requests the legacy service counted during the play
   Alerts alerts;
-  std::optional<bool> quiet;                    // both databases came to rest in time
-  std::optional<bool> copied;                   // the copy ended with success
+  std::optional<bool> quiet;       // both databases came to rest in time
+  std::optional<bool> copied;      // the copy ended with success
+  std::int64_t copy_began_ns = 0;  // wall clock; 0 when it was not made amid the play
+  std::int64_t copy_ended_ns = 0;
   std::map<std::string, std::string> not_done;  // invariant → why its probe could not be made
 
   [[nodiscard]] bool is_stage(Stage s) const { return !edge && stage == s; }

@@ -126,8 +126,10 @@ void check_order(const Plan& plan) {
   std::unordered_map<StepId, bool> seen;
   StepId last = 0;
   for (const Step& step : plan.steps) {
-    if (step.id <= last)
+    if (step.id < 1 || (step.request && step.id <= last))
       throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
+    if (seen.contains(step.id))
+      throw Error(fmt::format("step {} stands twice in the plan: give one of them another id", step.id));
     for (StepId cause : step.after) {
       if (!seen.contains(cause))
         throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
@@ -138,7 +140,7 @@ void check_order(const Plan& plan) {
                                 use.from));
     }
     seen[step.id] = true;
-    last = step.id;
+    if (step.request) last = step.id;  // a cue may be put into a plan whose numbers are given
   }
 }
 

@@ -100,8 +100,11 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
               HasSubstr("needs either"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"method": "GET"}})")),
               HasSubstr("step 1 of the plan has no \"target\""));
-  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 2, "cue": "x"}, {"id": 1, "cue": "y"})")),
-              HasSubstr("step 1 of the plan stands behind step 2"));
+  EXPECT_THAT(
+      problem_of(plan_of_steps(R"({"id": 2, "request": {"target": "/"}}, {"id": 1, "request": {"target": "/"}})")),
+      HasSubstr("step 1 of the plan stands behind step 2"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 2, "cue": "x"}, {"id": 2, "request": {"target": "/"}})")),
+              HasSubstr("step 2 stands twice in the plan"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 0, "cue": "x"})")), HasSubstr("ids must ascend from 1"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "cue": "x", "after": [1]})")),
               HasSubstr("step 1 of the plan is after step 1, which does not come before it"));
@@ -115,6 +118,15 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
               HasSubstr("step 1 of the plan holds a line end"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/ HTTP/1.1\r\nB: 2\r\n\r\n"}})")),
               HasSubstr("step 1 of the plan holds a line end"));
+}
+
+TEST(Plan, ACueThatIsPutIntoItMayHaveAnyFreeNumber) {
+  const std::string steps =
+      R"({"id": 1, "request": {"target": "/"}}, {"id": 3, "cue": "copy", "after": [1]}, {"id": 2, "after": [3], "request": {"target": "/"}})";
+  EXPECT_EQ(plan_from_json(plan_of_steps(steps)).steps.size(), 3u);
+  EXPECT_THAT(
+      problem_of(plan_of_steps(R"({"id": 2, "after": [3], "request": {"target": "/"}}, {"id": 3, "cue": "x"})")),
+      HasSubstr("step 2 of the plan is after step 3, which does not come before it"));
 }
 
 TEST(Slice, KeepsTheCausesThatAreInside) {

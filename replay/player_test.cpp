@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -489,6 +490,35 @@ TEST(Play, ACueRunsAtItsPlaceAndLeavesNoRecord) {
   EXPECT_THAT(server.events(), ElementsAre("got /a", "cue flip", "got /b"));
   EXPECT_EQ(history.records.size(), 2u);
   EXPECT_FALSE(history.interrupted);
+}
+
+TEST(Play, RequestsThatDoNotWaitForACueGoOnWhileItRuns) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(server.url());
+  options.on_cue = [&](const Step&) {
+    server.wait_for("got /b");  // would never come if the cue kept the player from sending
+    server.note("cue ends");
+  };
+  const History history =
+      play(plan_of({step(1, "/a", {}, 1), cue(2, "copy", {1}), step(3, "/b", {1}, 2), step(4, "/c", {2}, 3)}), options);
+  EXPECT_THAT(server.events(), ElementsAre("got /a", "got /b", "cue ends", "got /c"));
+}
+
+TEST(Play, ACueThatStillRunsWhenThePlayEndsByAThrowIsWaitedFor) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  std::promise<void> thrown;
+  std::atomic<bool> ended = false;
+  PlayOptions options = at(server.url());
+  options.on_cue = [&](const Step& cued) {
+    if (cued.cue == "fails") {
+      thrown.set_value();
+      throw Error("the flag cannot be set");
+    }
+    thrown.get_future().wait();
+    ended = true;
+  };
+  EXPECT_THROW(static_cast<void>(play(plan_of({cue(1, "takes long"), cue(2, "fails")}), options)), Error);
+  EXPECT_TRUE(ended);
 }
 
 TEST(Play, WhatACueThrowsEndsThePlay) {

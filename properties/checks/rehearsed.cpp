@@ -115,6 +115,8 @@ class Rehearsal {
     read_only.direct = "sent to the legacy service in read-only";
     play(read_only.direct, Stage::read_only, with_writes_answered(only(the_requests(), false), refusal()));
     read_only.copied = true;
+    read_only.copy_began_ns = 1'700'000'000'001'600'000;  // between the first request and the second
+    read_only.copy_ended_ns = 1'700'000'000'003'600'000;
     read_only.comparisons[std::string(legacy_against_new)] = same("legacy database", "new database");
     read_only.changes = {{"legacy", silence()}, {"new", silence()}};
     read_only.ids = one_numbering();
