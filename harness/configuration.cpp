@@ -195,13 +195,15 @@ DatabaseSettings database_of(Section section) {
   return database;
 }
 
-FlagSettings flag_of(Section section, const std::string& file) {
+FlagSettings flag_of(Section section, const std::string& file, properties::Contract& contract) {
   FlagSettings flag;
   flag.key = section.text("key", flag.key);
   flag.propagation = section.duration("propagation", flag.propagation);
   flag.path = beside(file, section.text("file", ""));
   flag.listen = section.text("ofrep", "");
   flag.set = section.text("command", "");
+  flag.rejected_metric = section.text("rejected_metric", flag.rejected_metric);
+  contract.flag_unreported = section.text("unreported", "");
   if (!flag.path.empty() + !flag.listen.empty() + !flag.set.empty() != 1) {
     throw Error(fmt::format("{}: give exactly one of file (flagd's JSON), ofrep (an address to answer on) or command",
                             section.at("file")));
@@ -383,7 +385,7 @@ Configuration load_configuration(const std::string& path) {
     configuration.legacy_database = database_of(databases.section("legacy"));
     configuration.new_database = database_of(databases.section("new"));
     databases.expect_nothing_else();
-    configuration.flag = flag_of(section.section("flag"), path);
+    configuration.flag = flag_of(section.section("flag"), path, configuration.contract);
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);
     Section copy = section.section("copy");

@@ -74,7 +74,7 @@ services:
 databases:
   legacy: {dsn: dbname=l, disposable: true, restore: {template: l_template}}
   new: {dsn: dbname=n, disposable: true, restore: {command: put back}}
-flag: {command: "set {}", key: phase, propagation: 2s, values: {off: a, read-only: b, shadow: c, live: d, completed: e}}
+flag: {command: "set {}", key: phase, propagation: 2s, rejected_metric: no, unreported: logged, values: {off: a, read-only: b, shadow: c, live: d, completed: e}}
 stage: {path: /status, json: /phase}
 copy: {forward: there, backward: back}
 refusal: {status: 423, headers: [X-Frozen, X-Until], content_type: application/json}
@@ -119,6 +119,7 @@ ignored_sequences: {}
   EXPECT_EQ(c.flag.set, "set {}");
   EXPECT_EQ(c.flag.key, "phase");
   EXPECT_EQ(c.flag.propagation, 2000ms);
+  EXPECT_EQ(c.flag.rejected_metric + "," + c.contract.flag_unreported, "no,logged");
   EXPECT_THAT(c.flag.values, ElementsAre(Pair(Stage::off, "a"), Pair(Stage::read_only, "b"), Pair(Stage::shadow, "c"),
                                          Pair(Stage::live, "d"), Pair(Stage::completed, "e")));
   EXPECT_EQ(c.stage.path + c.stage.json + c.stage.header, "/status/phase");

@@ -161,6 +161,8 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
                            "live → shadow",
                            "shadow → read-only",
                            "read-only → off",
+                           "live → shadow with an open alert",
+                           "round trip without writes",
                            "off, new database stopped",
                            "shadow, new database stopped",
                            "shadow, new database read-only",

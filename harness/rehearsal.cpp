@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -62,6 +63,7 @@ class Rehearsal {
       }
       if (!options_.selection.everything()) try_guards_on_the_way();
       for (const auto& walk : walks()) rehearse_walk(walk);
+      if (options_.selection.everything()) rehearse_round_trip();
       evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
@@ -383,7 +385,9 @@ class Rehearsal {
   void rehearse_live() {
     rehearse_dual(Stage::live, "V1", config_.legacy_database, Stores::legacy_name, config_.poison_legacy);
     rehearse_fault("live, legacy stopped", Stage::live, Fault::legacy_stopped);
-    if (options_.selection.everything()) try_flip_with_open_alert(Stage::live, Stage::completed);
+    if (!options_.selection.everything()) return;
+    try_flip_with_open_alert(Stage::live, Stage::completed);
+    try_flip_with_open_alert(Stage::live, Stage::shadow);
   }
 
   void rehearse_completed() {
@@ -492,12 +496,18 @@ class Rehearsal {
 
   // A selected edge lies behind others, whose guards are then tried as well.
   void try_guards_on_the_way() {
-    std::size_t farthest = 0;
-    for (const auto& walk : walks()) {
-      for (Stage stage : walk) farthest = std::max(farthest, static_cast<std::size_t>(stage));
+    for (const Edge& edge :
+         {Edge{Stage::shadow, Stage::live}, Edge{Stage::live, Stage::completed}, Edge{Stage::live, Stage::shadow}}) {
+      if (on_the_way(edge)) try_flip_with_open_alert(edge.from, edge.to);
     }
-    if (farthest >= static_cast<std::size_t>(Stage::live)) try_flip_with_open_alert(Stage::shadow, Stage::live);
-    if (farthest >= static_cast<std::size_t>(Stage::completed)) try_flip_with_open_alert(Stage::live, Stage::completed);
+  }
+
+  [[nodiscard]] bool on_the_way(const Edge& edge) const {
+    const auto all = walks();
+    return std::any_of(all.begin(), all.end(), [&](const std::vector<Stage>& walk) {
+      const std::array<Stage, 2> crossed{edge.from, edge.to};
+      return std::search(walk.begin(), walk.end(), crossed.begin(), crossed.end()) != walk.end();
+    });
   }
 
   // With an alert left open by a fault the data differs, and the flip would lose it: the service must refuse it.
@@ -724,12 +734,34 @@ class Rehearsal {
     writer_->add_document("evidence", to_json(evidence_));
   }
 
+  // Up and back without a write: the way itself, with its copies in both directions, must leave legacy as it was.
+  void rehearse_round_trip() {
+    begin("round trip without writes", Stage::off);
+    current_.round_trip = true;
+    stages_.go_to(Stage::off);
+    restore_both();
+    const Plan reads = slice(reads_of(plan_), 0, max_read_backs);
+    properties::PairedReads pair{"the round trip", current_.name + ": before", current_.name + ": after"};
+    play(pair.before, reads, new_url());
+    {
+      Watch legacy = stores_.watch_legacy(Watch::Depth::content);
+      stages_.go_to(Stage::completed);
+      current_.served_from_ns = stages_.go_to(Stage::off);
+      current_.quiet = stores_.come_to_rest();
+      current_.changes["legacy"] = legacy.lap();
+    }
+    current_.polls = poll_stages(config_);
+    play(pair.after, reads, new_url());
+    current_.paired.push_back(std::move(pair));
+    end();
+  }
+
   // -- the end ---------------------------------------------------------------------------------------------------------
 
   void leave_it_as_found() {
     try {
       if (stages_.now() != Stage::off) {
-        if (stages_.now() == Stage::completed) restore_copied();
+        if (stores_.copy_kept()) restore_copied();  // no alert is open in it that would close the way back
         stages_.go_to(Stage::off);
       }
     } catch (const StageNotServed&) {  // said already, by whatever did not follow

@@ -18,7 +18,7 @@ BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                       fault_latency_ns, compared_headers, part_of, unguarded, not_alerted))
+                       fault_latency_ns, compared_headers, part_of, flag_unreported, unguarded, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),
@@ -28,12 +28,12 @@ BOOST_DESCRIBE_STRUCT(Changes, (),
 BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))
 BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
 BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
-BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after))
+BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after, reported))
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
 BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
-                      (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned,
+                      (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
                        served_from_ns, comparisons, changes, oracle_changes, ids, polls, paired, traced, flag_trials,
                        direct, legacy_requests, alerts, quiet, copied, copy_began_ns, copy_ended_ns, not_done))
 

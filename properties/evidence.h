@@ -38,6 +38,7 @@ struct Contract {
   std::vector<std::string> compared_headers;
   // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
   std::map<std::string, std::string> part_of;
+  std::string flag_unreported;  // why the new service reports no refused value of the flag; empty when it does
   std::map<std::string, std::string> unguarded;    // E2, E3, ... that no service refuses, with the reason
   std::map<std::string, std::string> not_alerted;  // ... and entities that alerts do not name, with the reason
 };
@@ -112,6 +113,8 @@ struct FlagTrial {
   std::string invariant;      // who forbids it: "G14", "E2"
   std::string served_before;  // the stage that the new service says it serves, before and after the propagation bound
   std::string served_after;
+  std::optional<std::int64_t>
+      reported;  // refusals that the new service counted meanwhile; nothing when it does not say
 };
 
 struct Alert {
@@ -138,6 +141,7 @@ struct Section {
   Stage stage = Stage::off;  // under which the plan was played; of an edge, the stage behind it
   std::optional<Edge> edge;
   Fault fault = Fault::none;
+  bool round_trip = false;  // off to completed and back to off, without a write
   double seconds = 0;
 
   std::string played;                // names of histories; empty when there is none
@@ -164,7 +168,7 @@ struct Section {
   std::int64_t copy_ended_ns = 0;
   std::map<std::string, std::string> not_done;  // invariant → why its probe could not be made
 
-  [[nodiscard]] bool is_stage(Stage s) const { return !edge && stage == s; }
+  [[nodiscard]] bool is_stage(Stage s) const { return !edge && !round_trip && stage == s; }
   [[nodiscard]] bool plain_stage(Stage s) const { return is_stage(s) && fault == Fault::none; }
 };
 

@@ -107,6 +107,8 @@ flag:
   file: flags.json
   key: migration-stage
   propagation: 500ms           # how long after a flip an old stage may still be served
+  rejected_metric: migration_flag_rejected_total   # on alerts.path: counts the values that the new service refuses
+  # unreported: "they are logged alone"            # instead: why it does not count them
   # values: {{off: "off", read-only: "read-only", shadow: "shadow", live: "live", completed: "completed"}}
 
 # How the services say which stage they serve: a header of every answer, or a field of one endpoint.
@@ -148,7 +150,7 @@ poison:
 
 # Edges that the new service itself refuses while their condition does not hold: no copy, an open alert, legacy not caught up.
 # Each is tried; an edge that nobody guards is named under unguarded, with the reason, or stays unknown.
-guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live"]
+guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live", "live:shadow"]
 unguarded: {{}}                  # {{"read-only:shadow": "the runbook checks the copy before the flip"}}
 
 # What rows of both databases have in common: SELECTs with the same columns in the same order. They may stand in a file of

@@ -209,12 +209,20 @@ std::vector<Breaker> breakers() {
       {"E3'", "live → shadow", "a write of live is not readable", change_what_is_read_after},
       {"E3'", "live → shadow", "the next id of legacy is in use",
        [](Evidence&, Section& s) { s.ids[0].legacy_next = 30011; }},
+      {"E3'", "live → shadow", "the guard lets a flip pass with an open alert",
+       [](Evidence&, Section& s) { s.flag_trials[0].served_after = "shadow"; }},
       {"E4", "live → completed", "legacy is written",
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
       {"E4'", "completed → live", "the guard lets a flip pass before the catch-up",
        [](Evidence&, Section& s) { s.flag_trials[0].served_after = "live"; }},
       {"E4'", "completed → live", "the catch-up fails", [](Evidence&, Section& s) { s.copied = false; }},
       {"E*", "read-only → off", "an acknowledged write is not readable", change_what_is_read_after},
+      {"E*", "round trip without writes", "a read shows something else", change_what_is_read_after},
+      {"E*", "round trip without writes", "a row is another one",
+       [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
+      {"E*", "round trip without writes", "ids are given twice",
+       [](Evidence&, Section& s) { s.changes["legacy"].sequences = {"public.orders_id_seq"}; }},
+      {"G14", "off", "a refusal is not reported", [](Evidence&, Section& s) { s.flag_trials[0].reported = 0; }},
   };
 }
 
@@ -248,6 +256,10 @@ std::vector<Breaker> blinders() {
        [](Evidence&, Section& s) { s.comparisons.clear(); }},
       {"G14", "off", "the service does not say what it serves",
        [](Evidence&, Section& s) { s.flag_trials[0].served_before = s.flag_trials[0].served_after = "nothing"; }},
+      {"G14", "off", "the count of refusals could not be read",
+       [](Evidence&, Section& s) { s.flag_trials[0].reported.reset(); }},
+      {"E*", "round trip without writes", "nothing was read", [](Evidence&, Section& s) { s.paired.clear(); }},
+      {"E*", "round trip without writes", "legacy was not watched", [](Evidence&, Section& s) { s.changes.clear(); }},
       {"O1", "off", "statements were not timed", [](Evidence&, Section& s) { s.changes["new"].statement_ms = -1; }},
       {"O4", "off", "the writes were not counted",
        [](Evidence&, Section& s) { s.changes["legacy"] = testing::silence(); }},
@@ -398,7 +410,8 @@ TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {
 }
 
 TEST(Checks, AGuardThatNobodyTriedIsUnknownUnlessNobodyGuards) {
-  for (const char* edge : {"read-only → shadow", "shadow → live", "live → completed", "completed → live"}) {
+  for (const char* edge :
+       {"read-only → shadow", "shadow → live", "live → completed", "completed → live", "live → shadow"}) {
     Evidence evidence = rehearsed();
     Section& section = section_of(evidence, edge);
     section.flag_trials.clear();
@@ -435,13 +448,26 @@ TEST(Checks, EachFaultOfTheNewDatabaseIsHeldToTheSame) {
   }
 }
 
+TEST(Checks, ARefusedFlagValueNeedsNoReportWhereTheConfigurationSaysWhyThereIsNone) {
+  Evidence evidence = rehearsed();
+  section_of(evidence, "off").flag_trials[0].reported.reset();
+  evidence.contract.flag_unreported = "it is logged alone";
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
+}
+
+TEST(Checks, AFlagValueThatIsServedAlreadyIsRefusedByNobody) {
+  Evidence evidence = rehearsed();
+  section_of(evidence, "off").flag_trials.push_back({"off", "it is the stage that is served", "G14", "off", "off", 0});
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
+}
+
 TEST(Checks, ATriedGuardNeedsNothingBehindIt) {
   Evidence evidence = rehearsed();
   Section tried;
   tried.name = "shadow → live with an open alert";
   tried.stage = Stage::live;
   tried.edge = Edge{Stage::shadow, Stage::live};
-  tried.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow"}};
+  tried.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow", 1}};
   evidence.sections = {tried};
   EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
   evidence.sections[0].flag_trials[0].served_after = "live";

@@ -187,7 +187,22 @@ void no_answer_from_an_earlier_stage(const Evidence& evidence, const Section& se
   for (const PairedReads& pair : section.paired) expect_stage(evidence.history(pair.after));
 }
 
-void only_legal_edges(const Evidence&, const Section& section, Outcome& outcome) {
+// What is refused in silence keeps whoever set the flag believing that it was taken.
+void refusal_is_reported(const Evidence& evidence, const FlagTrial& trial, Outcome& outcome) {
+  const bool same_stage = trial.value == trial.served_before;
+  if (same_stage || !evidence.contract.flag_unreported.empty()) return;
+  if (!trial.reported)
+    return outcome.cannot_tell(
+        "the new service's count of refused flag values could not be read; see flag.rejected_metric, or say under "
+        "flag.unreported why there is none");
+  outcome.looked_at(1, "reports");
+  if (*trial.reported <= 0)
+    outcome.contradict(fmt::format("the flag value {:?} was refused while {} was served; {}", trial.value,
+                                   trial.served_before, trial.why),
+                       "the new service counted no refusal");
+}
+
+void only_legal_edges(const Evidence& evidence, const Section& section, Outcome& outcome) {
   for (const FlagTrial& trial : section.flag_trials) {
     if (trial.invariant != "G14") continue;
     if (served_nothing(trial)) {
@@ -200,6 +215,8 @@ void only_legal_edges(const Evidence&, const Section& section, Outcome& outcome)
       outcome.contradict(
           fmt::format("the flag was set to {:?} while {} was served; {}", trial.value, trial.served_before, trial.why),
           fmt::format("the new service went over to {}", trial.served_after));
+    } else {
+      refusal_is_reported(evidence, trial, outcome);
     }
   }
 }
@@ -230,8 +247,7 @@ std::vector<Check> checks_of_every_stage() {
       {"G1", "no acknowledged write is lost", final_state, no_acknowledged_write_is_lost},
       {"G2", "no row without a write that made it", final_state, no_phantom},
       {"G3", "a refused write leaves no trace in either database",
-       [](const Section& s) { return !s.traced.empty() || (!s.edge && s.fault == Fault::none); },
-       refusal_leaves_no_trace},
+       [](const Section& s) { return !s.traced.empty() || s.plain_stage(s.stage); }, refusal_leaves_no_trace},
       {"G5", "legacy and new database agree at rest",
        [](const Section& s) { return !s.edge && dual(s) && s.fault == Fault::none; }, databases_agree},
       {"G7", "answers equal the oracle's",
@@ -254,7 +270,7 @@ std::vector<Check> checks_of_every_stage() {
       {"G13", "no request is served under an earlier stage once the flip has spread",
        [](const Section& s) { return !s.polls.empty() || !s.played.empty() || !s.paired.empty(); },
        no_answer_from_an_earlier_stage},
-      {"G14", "only legal values and edges of the flag change anything",
+      {"G14", "only legal values and edges of the flag change anything, and what is refused is reported",
        [](const Section& s) {
          return std::any_of(s.flag_trials.begin(), s.flag_trials.end(),
                             [](const FlagTrial& t) { return t.invariant == "G14"; });

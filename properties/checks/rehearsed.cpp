@@ -107,7 +107,7 @@ class Rehearsal {
     write(off.changes["legacy"], "public.orders");
     off.oracle_changes["legacy"] = off.changes["legacy"];
     off.comparisons[std::string(legacy_against_oracle)] = same("legacy database", "oracle");
-    off.flag_trials = {{"live", "off → live is not an edge", "G14", "off", "off"}};
+    off.flag_trials = {{"live", "off → live is not an edge", "G14", "off", "off", 1}};
     off.quiet = true;
     trace_a_refusal(off);
 
@@ -187,22 +187,23 @@ class Rehearsal {
     agree(copied);
     Section& copied_again = cross(read_only, shadow, true);
     copied_again.copied = true;
-    copied_again.flag_trials = {{"shadow", "no copy was made", "E2", "read-only", "read-only"}};
+    copied_again.flag_trials = {{"shadow", "no copy was made", "E2", "read-only", "read-only", 1}};
     agree(copied_again);
     copied_again.ids = one_numbering();
     Section& up = cross(shadow, live, true);
-    up.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow"}};
+    up.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow", 1}};
     agree(up);
     Section& last = cross(live, completed, true);
-    last.flag_trials = {{"completed", "an alert is open", "E4", "live", "live"}};
+    last.flag_trials = {{"completed", "an alert is open", "E4", "live", "live", 1}};
     last.comparisons["before the flip"] = same("legacy database", "new database");
     last.changes["legacy"] = silence();
     Section& caught_up = cross(completed, live, true);
     caught_up.copied = true;
-    caught_up.flag_trials = {{"live", "legacy has not caught up", "E4'", "completed", "completed"}};
+    caught_up.flag_trials = {{"live", "legacy has not caught up", "E4'", "completed", "completed", 1}};
     agree(caught_up);
     caught_up.ids = one_numbering();
     Section& down = cross(live, shadow, true);
+    down.flag_trials = {{"shadow", "an alert is open", "E3'", "live", "live", 1}};
     agree(down);
     down.ids = one_numbering();
     Section& silent = cross(shadow, read_only, false);
@@ -213,6 +214,11 @@ class Rehearsal {
     back.copied = true;
     back.changes["new"] = silence();
     back.comparisons["after a second copy"] = same("legacy database", "new database");
+    Section& round_trip = section("round trip without writes", off, {});
+    round_trip.played = round_trip.oracle = round_trip.oracle_again = "";
+    round_trip.round_trip = true;
+    round_trip.paired = {pair("the round trip", off, off)};
+    round_trip.changes["legacy"] = silence();
   }
 
   Evidence evidence_;
