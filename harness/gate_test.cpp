@@ -201,6 +201,24 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
   json::value second = report("again"), first = document;
   for (json::value* each : {&first, &second}) each->as_object()["seconds"] = 0;
   EXPECT_TRUE(first == second);
+
+  // Somebody took something out of the file.
+  const Ended taken = shell(R"(
+    cp $OUT/report/history.sqlite $OUT/rows.sqlite; cp $OUT/report/history.sqlite $OUT/section.sqlite
+    /usr/bin/python3 - $OUT/rows.sqlite $OUT/section.sqlite <<'END'
+import json, sqlite3, sys
+rows, section = map(sqlite3.connect, sys.argv[1:])
+rows.execute("DELETE FROM record WHERE history = 'walk 3: after shadow → live' AND step = 1")
+evidence = json.loads(section.execute("SELECT body FROM document WHERE name = 'evidence'").fetchone()[0])
+evidence["sections"] = [s for s in evidence["sections"] if s["name"] != "shadow, new database hung"]
+section.execute("UPDATE document SET body = ? WHERE name = 'evidence'", (json.dumps(evidence),))
+rows.commit(), section.commit()
+END
+    $REHEARSE report $OUT/rows.sqlite -o $OUT/rows; echo $?
+    $REHEARSE report $OUT/section.sqlite -o $OUT/section; echo $?)");
+  EXPECT_THAT(taken.out, AllOf(HasSubstr("\n2\n"), EndsWith("\n2\n"), Not(HasSubstr("PASS")))) << taken.err;
+  EXPECT_THAT(contents(directory_ / "rows/report.json"), HasSubstr("walk 3: after shadow → live"));
+  EXPECT_THAT(contents(directory_ / "section/report.json"), HasSubstr("the section \\\"shadow, new database hung\\\""));
 }
 
 // -- the seeded bugs -----------------------------------------------------------------------------------------------------

@@ -67,12 +67,12 @@ class Rehearsal {
       evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
-      evidence_.sections.push_back(current_);
+      keep_section();
     } catch (const Interrupted&) {
       // What was begun is not proved: the section stands in the evidence, and its checks find what is missing.
       if (current_.played.empty()) current_.played = current_.name;
       current_.not_done["G16"] = "the rehearsal was interrupted";
-      evidence_.sections.push_back(current_);
+      keep_section();
     } catch (const Error&) {
       // Our world failed; the services are still to be left as they were found, as far as that is possible.
       try {
@@ -198,9 +198,13 @@ class Rehearsal {
     if (options_.on_progress) {
       options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
     }
-    History history = replay::play(plan, options);
+    return keep_history(replay::play(plan, options));
+  }
+
+  const History& keep_history(History history) {
     writer_->add(history);  // on disk before anything is judged
-    return evidence_.histories[name] = std::move(history);
+    evidence_.recorded[history.name] = static_cast<std::int64_t>(history.records.size());
+    return evidence_.histories[history.name] = std::move(history);
   }
 
   // Plays against the new service and gathers what every section gathers.
@@ -231,8 +235,13 @@ class Rehearsal {
 
   void end() {
     current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-    evidence_.sections.push_back(current_);
+    keep_section();
     writer_->add_document("evidence", to_json(evidence_));
+  }
+
+  void keep_section() {
+    evidence_.sections.push_back(current_);
+    evidence_.rehearsed.push_back(current_.name);
   }
 
   // -- the oracle ------------------------------------------------------------------------------------------------------
@@ -547,6 +556,7 @@ class Rehearsal {
     history.target = new_url();
     for (const replay::Record& refusal : refusals) {
       replay::Record record = replay::send(refusal.request, new_url(), config_.deadline);
+      ++history.sent;
       record.step = static_cast<replay::StepId>(history.records.size()) + 1;
       record.read = false;
       properties::Traced traced{history.name, record.step, legacy.lap(), new_.lap()};
@@ -564,8 +574,7 @@ class Rehearsal {
     };
     add_late(current_.traced.back().legacy_changes, legacy.lap());
     add_late(current_.traced.back().new_changes, new_.lap());
-    writer_->add(history);
-    evidence_.histories[history.name] = std::move(history);
+    keep_history(std::move(history));
   }
 
   void send_directly(bool writes_only) {

@@ -41,14 +41,17 @@ namespace {
 
 // Evidence without its histories, which stand in tables of their own.
 struct Document {
-  int schema_version = 1;
+  int schema_version = evidence_schema_version;
   Contract contract;
   std::vector<Section> sections;
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;
+  std::vector<std::string> rehearsed;
+  std::map<std::string, std::int64_t> recorded;
   bool complete = true;
 };
-BOOST_DESCRIBE_STRUCT(Document, (), (schema_version, contract, sections, conservation, waived, complete))
+BOOST_DESCRIBE_STRUCT(Document, (),
+                      (schema_version, contract, sections, conservation, waived, rehearsed, recorded, complete))
 
 }  // namespace
 
@@ -73,18 +76,26 @@ const replay::History* Evidence::history(const std::string& name) const {
 
 std::string to_json(const Evidence& evidence) {
   return boost::json::serialize(boost::json::value_from(
-      Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived, evidence.complete}));
+      Document{evidence_schema_version, evidence.contract, evidence.sections, evidence.conservation, evidence.waived,
+               evidence.rehearsed, evidence.recorded, evidence.complete}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
   try {
-    auto document = boost::json::value_to<Document>(boost::json::parse(text));
-    if (document.schema_version != 1) throw Error("it has schema_version " + std::to_string(document.schema_version));
+    const auto parsed = boost::json::parse(text);
+    // The version first: a field that another version lacks is no sentence to anybody.
+    const int version = parsed.at("schema_version").to_number<int>();
+    if (version != evidence_schema_version)
+      throw Error("it has schema_version " + std::to_string(version) + " and not " +
+                  std::to_string(evidence_schema_version));
+    auto document = boost::json::value_to<Document>(parsed);
     Evidence evidence;
     evidence.contract = std::move(document.contract);
     evidence.sections = std::move(document.sections);
     evidence.conservation = std::move(document.conservation);
     evidence.waived = std::move(document.waived);
+    evidence.rehearsed = std::move(document.rehearsed);
+    evidence.recorded = std::move(document.recorded);
     evidence.complete = document.complete;
     return evidence;
   } catch (const std::exception& problem) {

@@ -184,6 +184,10 @@ struct Evidence {
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
+  // What was written down when it was rehearsed and played: the names of the sections, and of the histories with the number of
+  // their records. A file from which something was taken since must not be judged as if it were whole.
+  std::vector<std::string> rehearsed;
+  std::map<std::string, std::int64_t> recorded;
   // False from the beginning of a rehearsal until its end: what a killed one left behind proves nothing.
   bool complete = true;
 
@@ -196,6 +200,8 @@ struct Evidence {
 // The history that every answer is held against, and the one that shows which of its values are volatile.
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
+
+inline constexpr int evidence_schema_version = 2;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

@@ -301,6 +301,7 @@ class Player {
         continue;
       }
       record.request = bound(step);
+      ++history_.sent;
       co_await connection.exchange(record, start_);
       learn(step, record);
       enough_ = enough_ || (options_.enough && options_.enough(record));

@@ -489,6 +489,7 @@ TEST(Play, ACueRunsAtItsPlaceAndLeavesNoRecord) {
   const History history = play(plan_of({step(1, "/a", {}, 1), cue(2, "flip", {1}), step(3, "/b", {2}, 2)}), options);
   EXPECT_THAT(server.events(), ElementsAre("got /a", "cue flip", "got /b"));
   EXPECT_EQ(history.records.size(), 2u);
+  EXPECT_EQ(history.sent, 2) << "a cue is not sent";
   EXPECT_FALSE(history.interrupted);
 }
 
@@ -540,6 +541,7 @@ TEST(Play, StoppedItFinishesWhatIsInFlightAndSendsNothingMore) {
   options.stop = &stop;
   const History history = play(plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c"), step(4, "/d", {1}, 2)}), options);
   EXPECT_TRUE(history.interrupted);
+  EXPECT_EQ(history.sent, static_cast<std::int64_t>(server.requests().size())) << "what was not begun does not count";
   for (const Record& record : history.records) EXPECT_EQ(record.outcome, Outcome::answered);
   EXPECT_EQ(record_of(history, 3), nullptr);
   EXPECT_NE(record_of(history, 2), nullptr);

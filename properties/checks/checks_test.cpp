@@ -236,6 +236,19 @@ std::vector<Breaker> blinders() {
        }},
       {"G16", "live", "a planned request was not sent", [](Evidence&, Section& s) { s.planned += 1; }},
       {"G16", "live", "the play was stopped", [](Evidence& e, Section& s) { played(e, s).interrupted = true; }},
+      {"G16", "live", "a record is lost on the way",
+       [](Evidence& e, Section& s) {
+         played(e, s).records.pop_back();
+         s.planned -= 1;
+       }},
+      {"G16", "live", "a request that was never sent is recorded",
+       [](Evidence& e, Section& s) { --played(e, s).sent; }},
+      {"G16", "live", "the oracle was never asked what is to be held against it",
+       [](Evidence& e, Section&) { e.histories.at(first_oracle).records.pop_back(); }},
+      {"G16", "read-only", "a read is taken for a write and held against nothing",
+       [](Evidence& e, Section& s) { played(e, s).records[1].read = false; }},
+      {"G16", "live", "a captured value was sent for one that the answer lacked",
+       [](Evidence& e, Section& s) { played(e, s).unbound = 1; }},
       {"G1", "shadow", "nothing was compared", [](Evidence&, Section& s) { s.comparisons.clear(); }},
       {"G1", "shadow", "the comparison is not whole", [](Evidence&, Section& s) { legacy_end(s).problem = "timeout"; }},
       {"G1", "shadow", "no row was seen",
@@ -407,6 +420,29 @@ TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {
   Evidence evidence = rehearsed();
   evidence.complete = false;
   EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown);
+}
+
+TEST(Checks, WhatWasTakenOutOfTheFileIsNamedAndMakesTheVerdictUnknown) {
+  Evidence whole = rehearsed();
+  for (const Section& section : whole.sections) whole.rehearsed.push_back(section.name);
+  for (const auto& [name, history] : whole.histories)
+    whole.recorded[name] = static_cast<std::int64_t>(history.records.size());
+  ASSERT_EQ(judgement_of(whole).verdict(), Verdict::pass);
+  const auto reason_after = [&](const std::function<void(Evidence&)>& taking) {
+    Evidence evidence = whole;
+    taking(evidence);
+    const Judgement judgement = judgement_of(evidence);
+    EXPECT_NE(judgement.verdict(), Verdict::pass);
+    return judgement.results.back().scope + ": " + judgement.results.back().reason;
+  };
+  EXPECT_THAT(reason_after([](Evidence& e) {
+                std::erase_if(e.sections, [](const Section& section) { return section.name == "live"; });
+              }),
+              ::testing::HasSubstr("the whole rehearsal: missing from what was written down: the section \"live\""));
+  EXPECT_THAT(
+      reason_after([](Evidence& e) { e.histories.at("live").records.erase(e.histories.at("live").records.begin()); }),
+      ::testing::HasSubstr("of the 4 requests of the play \"live\" all but 3"));
+  EXPECT_THAT(reason_after([](Evidence& e) { e.histories.erase("live"); }), ::testing::HasSubstr("the play \"live\""));
 }
 
 TEST(Checks, AGuardThatNobodyTriedIsUnknownUnlessNobodyGuards) {

@@ -221,6 +221,48 @@ void only_legal_edges(const Evidence& evidence, const Section& section, Outcome&
   }
 }
 
+// sent = answered + refused + lost. The left side is the player's own count as requests left, the right one is made of the
+// records that are there now, so that a record which was dropped on the way shows.
+void sent_is_accounted_for(const History& history, Outcome& outcome) {
+  const auto count = [&](replay::Outcome which) {
+    return std::count_if(history.records.begin(), history.records.end(),
+                         [&](const Record& record) { return record.outcome == which; });
+  };
+  const auto answered = count(replay::Outcome::answered), refused = count(replay::Outcome::refused),
+             lost = count(replay::Outcome::lost);
+  if (history.sent != answered + refused + lost)
+    outcome.cannot_tell(fmt::format("{} requests were sent, of which {} were answered, {} refused and {} lost",
+                                    history.sent, answered, refused, lost));
+}
+
+// compared = matched + masked + differed + failed. What is to be compared is what was sent here or, where only reads count, what
+// the oracle of reads was sent; a request that was held against nothing is in no class.
+void compared_is_accounted_for(const Evidence& evidence, const Section& section, const History& history,
+                               Outcome& outcome) {
+  const History* oracle = evidence.history(section.oracle);
+  if (oracle == nullptr) return;
+  const bool reads_only = section.stage == Stage::read_only;
+  const auto compared = compare_answers(
+      evidence.contract, *oracle, evidence.history(section.oracle_again), history,
+      [&](const Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(section));
+  const std::int64_t to_compare = reads_only ? oracle->sent : history.sent;
+  if (to_compare != compared.matched + compared.masked + compared.differed + compared.unanswered)
+    outcome.cannot_tell(
+        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} "
+                    "differed and {} failed",
+                    to_compare, compared.matched, compared.masked, compared.differed, compared.unanswered));
+}
+
+// A later request carries a value that an earlier answer gave. Where that answer gave none, the captured value went out, which
+// means nothing to this server: the request was sent and did not ask what it was to ask. That contradicts nothing by itself (the
+// answer that lacks the value is held against the oracle's where it stands), but it proves nothing either. Where writes are
+// refused or fail on purpose there is nothing to bind.
+void values_were_bound(const Section& section, const History& history, Outcome& outcome) {
+  if (against_oracle(section) && history.unbound > 0)
+    outcome.cannot_tell(fmt::format(
+        "{} values of earlier answers were missing, and the captured ones were sent in their place", history.unbound));
+}
+
 void nothing_is_left_over(const Evidence& evidence, const Section& section, Outcome& outcome) {
   std::int64_t captured = 0, accounted = 0;
   for (const auto& [what, count] : evidence.conservation) (what == "captured" ? captured : accounted) += count;
@@ -235,6 +277,9 @@ void nothing_is_left_over(const Evidence& evidence, const Section& section, Outc
   if (sent != section.planned)
     outcome.cannot_tell(fmt::format("{} requests were planned and {} were sent", section.planned, sent));
   if (history->interrupted) outcome.cannot_tell("the play was interrupted");
+  sent_is_accounted_for(*history, outcome);
+  compared_is_accounted_for(evidence, section, *history, outcome);
+  values_were_bound(section, *history, outcome);
 }
 
 }  // namespace

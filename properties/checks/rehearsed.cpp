@@ -29,6 +29,7 @@ History history(const std::string& name, Stage stage, std::vector<Record> record
   made.target = "http://127.0.0.1:8080";
   made.began_ns = 1'700'000'000'000'000'000;
   made.records = std::move(records);
+  made.sent = static_cast<std::int64_t>(made.records.size());
   for (Record& record : made.records) replay::set_field(record.response.headers, stage_header, name_of(stage));
   return made;
 }
@@ -57,6 +58,7 @@ class Rehearsal {
     evidence_.conservation = {{"captured", 5}, {"steps", 4}, {"left out: gap", 1}};
     play(first_oracle, Stage::off, the_requests());
     play(second_oracle, Stage::off, the_requests());
+    play("oracle of reads", Stage::off, only(the_requests(), true));
     stages();
     faults();
     edges();
@@ -112,6 +114,7 @@ class Rehearsal {
     trace_a_refusal(off);
 
     Section& read_only = section("read-only", Stage::read_only, with_writes_answered(the_requests(), refusal()));
+    read_only.oracle = read_only.oracle_again = "oracle of reads";
     read_only.direct = "sent to the legacy service in read-only";
     play(read_only.direct, Stage::read_only, with_writes_answered(only(the_requests(), false), refusal()));
     read_only.copied = true;
