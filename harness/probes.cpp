@@ -77,6 +77,21 @@ Plan one_of_each_route(const Configuration& configuration, const Plan& plan, con
   return chosen;
 }
 
+Plan not_idempotent_of(const Configuration& configuration, const Plan& plan, const History& oracle) {
+  Plan chosen;
+  std::set<std::string> routes;
+  for (const Step& step : plan.steps) {
+    if (!step.request || step.read || !step.uses.empty() || chosen.steps.size() >= max_provoking_requests) continue;
+    const replay::Request& request = *step.request;
+    const Record* answer = replay::record_of(oracle, step.id);
+    const bool fits = (request.method == "POST" || request.method == "PATCH") && answer != nullptr &&
+                      properties::acknowledged(*answer) && configuration.is_business(replay::path_of(request.target));
+    if (fits && routes.insert(replay::route_of(request.method, request.target)).second)
+      chosen.steps.push_back(step_of(chosen.steps.size(), request, false));
+  }
+  return chosen;
+}
+
 std::vector<Record> refusals_of(const Configuration& configuration, const History& history) {
   std::vector<Record> refusals;
   std::set<std::string> seen;

@@ -13,6 +13,7 @@ namespace rehearse::harness {
 // How many of each kind are sent: enough to see every route, few enough to cost no time.
 inline constexpr std::size_t max_read_backs = 60;
 inline constexpr std::size_t max_direct_requests = 40;
+inline constexpr std::size_t max_provoking_requests = 6;
 inline constexpr std::size_t max_traced_refusals = 12;
 
 // Reads of what the histories' acknowledged writes made, changed and deleted, newest first, and some of their lists.
@@ -22,6 +23,11 @@ inline constexpr std::size_t max_traced_refusals = 12;
 // for those are no operations.
 [[nodiscard]] replay::Plan one_of_each_route(const Configuration& configuration, const replay::Plan& plan,
                                              const replay::History& oracle, bool writes_only);
+
+// One write of each route whose method says that a second one may have a second effect (POST, PATCH), of those that the oracle
+// acknowledged and that use no value of an earlier answer: sent alone to a restored database, each has something to do.
+[[nodiscard]] replay::Plan not_idempotent_of(const Configuration& configuration, const replay::Plan& plan,
+                                             const replay::History& oracle);
 
 // Writes that the history shows as refused (4xx, or the declared refusal), one of each route and status.
 [[nodiscard]] std::vector<replay::Record> refusals_of(const Configuration& configuration,

@@ -146,6 +146,25 @@ TEST(Refusals, AreWritesWithoutEffectOneOfEachRouteAndStatus) {
   EXPECT_THAT(found, ElementsAre("POST /orders 422", "POST /orders 409", "PUT /orders/1 412", "POST /orders 503"));
 }
 
+TEST(NotIdempotent, AreAcknowledgedWritesThatNeedNoEarlierAnswer) {
+  Plan plan = plan_of({{"GET", "/a"},
+                       {"POST", "/a"},
+                       {"POST", "/a"},
+                       {"PUT", "/a/1"},
+                       {"PATCH", "/a/1"},
+                       {"POST", "/refused"},
+                       {"POST", "/a/7/uses"},
+                       {"POST", "/healthz"}});
+  plan.steps[6].uses = {{"path:1", "7", 2, "json:/id"}};
+  Configuration configuration;
+  configuration.not_business = {"/healthz"};
+  History oracle =
+      history_of({answered("GET", "/a", 200), answered("POST", "/a", 201), answered("POST", "/a", 201),
+                  answered("PUT", "/a/1", 200), answered("PATCH", "/a/1", 200), answered("POST", "/refused", 422),
+                  answered("POST", "/a/7/uses", 201), answered("POST", "/healthz", 200)});
+  EXPECT_THAT(requests_of(not_idempotent_of(configuration, plan, oracle)), ElementsAre("POST /a", "PATCH /a/1"));
+}
+
 TEST(Refusals, AreBounded) {
   std::vector<Record> records;
   for (int i = 0; i < 90; ++i) records.push_back(answered("POST", "/orders", 400 + i));

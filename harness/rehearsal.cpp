@@ -321,6 +321,7 @@ class Rehearsal {
     }
     compare_all(current_, false);
     trace_refusals();
+    provoke_second_tries();
     end();
     rehearse_fault("off, new database stopped", Stage::off, Fault::new_database_stopped);
   }
@@ -347,6 +348,7 @@ class Rehearsal {
     current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
     look_at_ids(current_);
     look_for_unmapped_tables();
+    current_.constraints = stores_.constraints_of_new();
     keep_copy_of(current_);
     trace_refusals();
     end();
@@ -575,6 +577,35 @@ class Rehearsal {
     add_late(current_.traced.back().legacy_changes, legacy.lap());
     add_late(current_.traced.back().new_changes, new_.lap());
     keep_history(std::move(history));
+  }
+
+  // What invites a proxy to send a request again: legacy takes it and fails, at once or after a while.
+  void provoke_second_tries() {
+    const Plan writes = not_idempotent_of(config_, plan_, evidence_.histories.at(oracle_1));
+    if (!counts_requests_) {
+      current_.not_done["O4"] =
+          "what is sent on is counted by the legacy service, whose count could not be read; see "
+          "services.legacy.requests";
+    } else if (writes.steps.empty()) {
+      current_.not_done["O4"] =
+          "the traffic holds no POST or PATCH that succeeds without an earlier answer: nothing invites a second try";
+    } else {
+      restore_both();
+      provoke(BrokenDatabase::How::read_only, "refused every write", writes);
+      provoke(BrokenDatabase::How::hung, "hung", writes);
+    }
+  }
+
+  void provoke(BrokenDatabase::How how, const std::string& in_words, const Plan& writes) {
+    properties::Provocation provocation{in_words, current_.name + ", legacy database " + in_words, 0};
+    BrokenDatabase broken = stores_.break_legacy(how);
+    const auto before = legacy_requests();
+    play(provocation.history, writes, new_url());
+    broken.mend();
+    static_cast<void>(stores_.come_to_rest());  // a second try may come behind the answer
+    const auto after = legacy_requests();
+    if (before && after) provocation.arrived = static_cast<std::int64_t>(*after - *before);
+    current_.provocations.push_back(std::move(provocation));
   }
 
   void send_directly(bool writes_only) {

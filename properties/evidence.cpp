@@ -25,6 +25,9 @@ BOOST_DESCRIBE_STRUCT(Comparison, (),
                       (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem))
 BOOST_DESCRIBE_STRUCT(Changes, (),
                       (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
+BOOST_DESCRIBE_STRUCT(Constraints::Broken, (), (table, name, definition, rows))
+BOOST_DESCRIBE_STRUCT(Constraints, (), (looked_at, broken, problem))
+BOOST_DESCRIBE_STRUCT(Provocation, (), (how, history, arrived))
 BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))
 BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
 BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
@@ -34,8 +37,9 @@ BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
                       (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
-                       served_from_ns, comparisons, changes, oracle_changes, ids, polls, paired, traced, flag_trials,
-                       direct, legacy_requests, alerts, quiet, copied, copy_began_ns, copy_ended_ns, not_done))
+                       served_from_ns, comparisons, changes, oracle_changes, ids, constraints, provocations, polls,
+                       paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied, copy_began_ns,
+                       copy_ended_ns, not_done))
 
 namespace {
 

@@ -84,6 +84,24 @@ struct Changes {
   [[nodiscard]] bool written() const { return rows > 0 || !sequences.empty() || content_changed; }
 };
 
+// The rows of the new database held against its own constraints.
+struct Constraints {
+  struct Broken {
+    std::string table, name, definition;
+    std::int64_t rows = 0;  // that break it
+  };
+  std::int64_t looked_at = 0;  // constraints
+  std::vector<Broken> broken;
+  std::string problem;  // why not all could be looked at; empty when all were
+};
+
+// Requests that may not be sent on twice, sent while something invited a second try.
+struct Provocation {
+  std::string how;           // "refused every write", "hung": what the legacy database did
+  std::string history;       // of the requests
+  std::int64_t arrived = 0;  // how many requests the legacy service counted meanwhile
+};
+
 // A numbering of rows on both sides.
 struct IdSpace {
   std::string entity;
@@ -155,6 +173,8 @@ struct Section {
   std::map<std::string, Changes> changes;         // "legacy", "new": during the play
   std::map<std::string, Changes> oracle_changes;  // "legacy": during the oracle's play of the same steps
   std::vector<IdSpace> ids;
+  std::optional<Constraints> constraints;  // of the new database, behind the copy
+  std::vector<Provocation> provocations;
   std::vector<StagePoll> polls;  // before and behind the play
   std::vector<PairedReads> paired;
   std::vector<Traced> traced;

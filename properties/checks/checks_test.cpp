@@ -109,6 +109,7 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
       {"O4", "off", "a table is written that was not",
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.audit"); }},
+      {"O4", "off", "what failed was sent again", [](Evidence&, Section& s) { ++s.provocations[0].arrived; }},
       {"O5", "off, new database stopped", "a client notices",
        [](Evidence& e, Section& s) { played(e, s).records[2].response = json(500, "{}"); }},
       {"R1", "read-only", "a write is accepted",
@@ -132,6 +133,10 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { differ(stores(s), Kind::only_left, "orders", "7"); }},
       {"R5", "read-only", "the copy failed", [](Evidence&, Section& s) { s.copied = false; }},
       {"R5", "read-only", "the sequence was not copied", [](Evidence&, Section& s) { s.ids[0].new_next = 1; }},
+      {"R5", "read-only", "a row breaks a foreign key",
+       [](Evidence&, Section& s) {
+         s.constraints->broken = {{"order_items", "fk", "FOREIGN KEY ...", 1}};
+       }},
       {"R8", "read-only", "something else writes",
        [](Evidence&, Section& s) { write(s.changes["new"], "public.orders"); }},
       {"S1", "shadow", "a write is not in the new database",
@@ -276,6 +281,15 @@ std::vector<Breaker> blinders() {
       {"O1", "off", "statements were not timed", [](Evidence&, Section& s) { s.changes["new"].statement_ms = -1; }},
       {"O4", "off", "the writes were not counted",
        [](Evidence&, Section& s) { s.changes["legacy"] = testing::silence(); }},
+      {"O4", "off", "nothing failed", [](Evidence&, Section& s) { s.provocations.clear(); }},
+      {"O4", "off", "nothing that failed arrived", [](Evidence&, Section& s) { s.provocations[0].arrived = 0; }},
+      {"O4", "off", "what was to fail was answered",
+       [](Evidence& e, Section& s) {
+         for (auto& r : e.histories.at(s.provocations[0].history).records) r.response.status = 201;
+       }},
+      {"R5", "read-only", "the constraints were not looked at", [](Evidence&, Section& s) { s.constraints.reset(); }},
+      {"R5", "read-only", "a constraint could not be looked at",
+       [](Evidence&, Section& s) { s.constraints->problem = "permission denied"; }},
       {"R1", "read-only", "no write was sent",
        [](Evidence& e, Section& s) { std::erase_if(played(e, s).records, [](const auto& r) { return !r.read; }); }},
       {"R5", "read-only", "no copy was made", [](Evidence&, Section& s) { s.copied.reset(); }},

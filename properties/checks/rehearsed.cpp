@@ -111,6 +111,9 @@ class Rehearsal {
     off.comparisons[std::string(legacy_against_oracle)] = same("legacy database", "oracle");
     off.flag_trials = {{"live", "off → live is not an edge", "G14", "off", "off", 1}};
     off.quiet = true;
+    const auto failing = with_writes_answered(only(the_requests(), false), json(500, "{}"));
+    play("off: refused every write", Stage::off, failing);
+    off.provocations = {{"refused every write", "off: refused every write", static_cast<std::int64_t>(failing.size())}};
     trace_a_refusal(off);
 
     Section& read_only = section("read-only", Stage::read_only, with_writes_answered(the_requests(), refusal()));
@@ -123,6 +126,7 @@ class Rehearsal {
     read_only.comparisons[std::string(legacy_against_new)] = same("legacy database", "new database");
     read_only.changes = {{"legacy", silence()}, {"new", silence()}};
     read_only.ids = one_numbering();
+    read_only.constraints = Constraints{3, {}, ""};
     read_only.quiet = true;
     trace_a_refusal(read_only);
 
