@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 struct ServiceSettings {
   std::vector<std::string> urls;  // the lanes are dealt out among them; every one must serve the stage
-  std::string start;              // shell commands; both or neither
+  std::string start;              // shell commands, of the legacy service alone; both or neither
   std::string stop;
   bool writes_allowed = false;  // `writes: allowed`
   std::string

@@ -252,6 +252,14 @@ TEST_F(ConfigurationFile, WhatCannotBeLeftOutIsAskedFor) {
   EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag),
               HasSubstr("services.legacy.start and services.legacy.stop are given together"));
   EXPECT_THAT(
+      refusal_of_text(std::string("services: {legacy: {url: x}, new: {url: x, start: y, stop: z}}") + databases + flag),
+      HasSubstr("services.new.start is no key of the configuration"))
+      << "nobody would run it";
+  EXPECT_THAT(refusal("deadline: 9223372036854775807m\n"), HasSubstr("nothing here waits for longer than a day"));
+  EXPECT_THAT(refusal("deadline: 1441m\n"), HasSubstr("nothing here waits for longer than a day"));
+  EXPECT_THAT(refusal("refusal: {status: 4294967799}\n"), HasSubstr("refusal.status must be a status of HTTP"));
+  EXPECT_THAT(refusal("---\ntitle: another\n"), HasSubstr("holds 2 YAML documents, and only one can be meant"));
+  EXPECT_THAT(
       refusal_of_text(std::string(services) +
                       "databases: {legacy: {dsn: x, restore: {template: a, command: b}}, new: {dsn: x}}" + flag),
       HasSubstr("databases.legacy.restore: give a template or a command, not both"));

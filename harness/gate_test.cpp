@@ -487,6 +487,44 @@ TEST_F(Commands, InitWritesAConfigurationThatCanBeRead) {
   EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   copy.forward is not given"));
 }
 
+TEST_F(Commands, InitWritesNoPasswordOfAUrlAndNothingThatIsYaml) {
+  ASSERT_EQ(
+      shell("$REHEARSE init --legacy 'http://me:hunter2@a:1' --traffic 'a: \"b\" # c.pcap' -o $OUT/made.yaml").status,
+      0);
+  setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);
+  const Configuration configuration = load_configuration(directory_ / "made.yaml");
+  EXPECT_THAT(configuration.legacy.urls, testing::ElementsAre("http://a:1"));
+  EXPECT_EQ(configuration.traffic, directory_ / "a: \"b\" # c.pcap");
+}
+
+TEST_F(Commands, WhatCannotBePrintedIsAnErrorAndAReaderThatHasEnoughIsNone) {
+  const Ended full = shell("$REHEARSE show fixtures/captures/tiny.pcap >/dev/full");
+  EXPECT_THAT(full, RefusesWith("No space left on device"));
+  EXPECT_EQ(full.status, 3);
+  EXPECT_EQ(shell("$REHEARSE --version >/dev/full").status, 3);
+  const Ended enough = shell("{ $REHEARSE show fixtures/captures/orders.pcap; echo $? >$OUT/status; } | head -1");
+  EXPECT_EQ(contents(directory_ / "status"), "0\n");
+  EXPECT_EQ(enough.err, "");
+}
+
+TEST_F(Commands, ShowLetsNoCapturedByteReachTheTerminal) {
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "request": {"target_base64": "L8KbMW0="}}]})";
+  const Ended ended = shell(
+      "$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite; $REHEARSE show "
+      "$OUT/h.sqlite");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("\\x9b1m"), Not(HasSubstr("\xc2\x9b")))) << ended.err;
+}
+
+TEST_F(Commands, PlayTakesNoPlansWordForAPostThatIsARead) {
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "read": true, "request": {"method": "POST", "target": "/a"}}]})";
+  EXPECT_EQ(shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite").status, 3);
+  const Ended allowed =
+      shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite --writes allowed");
+  EXPECT_THAT(allowed.out, HasSubstr("1 of 1 steps were sent"));
+}
+
 TEST_F(Commands, InterruptedGateLeavesAHistoryAndTheFlagOff) {
   const Ended ended = with_orders("$REHEARSE gate " + orders + R"( -o $OUT/report &
     gate=$!

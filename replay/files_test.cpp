@@ -155,6 +155,14 @@ TEST_F(Files, AHistoryIsOnDiskBeforeTheWriterIsGone) {
   EXPECT_EQ(load_histories(path()).histories.size(), 1u);
 }
 
+TEST_F(Files, AHistoryIsOneFileOnceItIsWritten) {
+  HistoryWriter(path()).add(history_of_everything());
+  EXPECT_FALSE(std::filesystem::exists(path() + "-wal"));
+  static_cast<void>(load_histories(path()));
+  EXPECT_FALSE(std::filesystem::exists(path() + "-wal") || std::filesystem::exists(path() + "-shm"))
+      << "reading it leaves nothing beside it";
+}
+
 TEST_F(Files, SayWhatIsWrongWithAFile) {
   EXPECT_THAT(problem_of([&] { load_as_traffic(); }), HasSubstr("cannot open the traffic file"));
   folder.write("file", std::string(4096, 'x'));

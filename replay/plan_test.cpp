@@ -1,5 +1,6 @@
 #include "replay/plan.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -26,11 +27,17 @@ std::string plan_of_steps(const std::string& steps) { return R"({"schema_version
 
 std::string name() { return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::inRange('a', 'z'))); }
 
-// Header values and targets are whatever bytes a client sent but line ends.
+// Header values are whatever bytes a client sent but line ends; a target ends at a space.
 std::string sent_bytes() {
   std::string bytes = *rc::gen::arbitrary<std::string>();
   std::erase_if(bytes, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
   return bytes;
+}
+
+std::string sent_target() {
+  std::string target = sent_bytes();
+  std::erase_if(target, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; });
+  return target;
 }
 
 Plan any_plan() {
@@ -48,7 +55,7 @@ Plan any_plan() {
     } else {
       step.lane = *rc::gen::inRange(0, 9);
       step.due_ns = *rc::gen::inRange<std::int64_t>(0, 90'000'000'000'000);
-      step.request = Request{name(), "/" + sent_bytes(), {}, *rc::gen::arbitrary<std::string>()};
+      step.request = Request{name(), "/" + sent_target(), {}, *rc::gen::arbitrary<std::string>()};
       for (int h = *rc::gen::inRange(0, 3); h > 0; --h) step.request->headers.push_back({name(), sent_bytes()});
       step.read = *rc::gen::arbitrary<bool>();
       step.exchange = *rc::gen::inRange(0, 99);
@@ -118,6 +125,18 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
               HasSubstr("step 1 of the plan holds a line end"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/ HTTP/1.1\r\nB: 2\r\n\r\n"}})")),
               HasSubstr("step 1 of the plan holds a line end"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/a b"}})")),
+              HasSubstr("step 1 of the plan has a space or a control character in its target"));
+  for (const char* method : {"", "GET /x", "G:T"}) {
+    EXPECT_THAT(
+        problem_of(plan_of_steps(fmt::format(R"({{"id": 1, "request": {{"method": "{}", "target": "/"}}}})", method))),
+        HasSubstr("step 1 of the plan has a \"method\" that is none"));
+  }
+  for (const char* name : {"", "A B", "A:"}) {
+    EXPECT_THAT(problem_of(plan_of_steps(
+                    fmt::format(R"({{"id": 1, "request": {{"target": "/", "headers": [["{}", "1"]]}}}})", name))),
+                HasSubstr("step 1 of the plan has a header without a proper name"));
+  }
 }
 
 TEST(Plan, ACueThatIsPutIntoItMayHaveAnyFreeNumber) {

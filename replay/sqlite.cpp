@@ -41,6 +41,13 @@ void expect_ours_or_nothing(const std::string& path, std::string_view what) {
   throw Error(fmt::format("{} is there already and is no {} file; move it away or name another file", path, what));
 }
 
+// A log that stays beside the file would have to be copied with it; a reader that may not write could not even open it.
+int close_as_one_file(sqlite3* handle) {
+  if (sqlite3_db_readonly(handle, "main") == 0)
+    sqlite3_exec(handle, "PRAGMA journal_mode = DELETE", nullptr, nullptr, nullptr);
+  return sqlite3_close(handle);
+}
+
 sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view what) {
   if (mode == Database::Mode::create) {
     expect_ours_or_nothing(path, what);
@@ -60,7 +67,7 @@ sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view w
 }  // namespace
 
 Database::Database(const std::string& path, Mode mode, int version, std::string_view what)
-    : path_(path), handle_(opened(path, mode, what), sqlite3_close) {
+    : path_(path), handle_(opened(path, mode, what), close_as_one_file) {
   std::int64_t found = 0;
   try {
     Statement pragma(*this, "PRAGMA user_version");

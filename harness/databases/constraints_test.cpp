@@ -42,7 +42,9 @@ TEST_F(ConstraintsOfADatabase, ARowThatWasWrittenBehindTheTriggersBreaksAForeign
 }
 
 TEST_F(ConstraintsOfADatabase, ARowOlderThanItsCheckBreaksIt) {
-  sql("n", "INSERT INTO things VALUES (3, NULL, NULL, 7); ALTER TABLE things ADD CONSTRAINT cheap CHECK (price < 6) NOT VALID");
+  sql("n",
+      "INSERT INTO things VALUES (3, NULL, NULL, 7); ALTER TABLE things ADD CONSTRAINT cheap CHECK (price < 6) NOT "
+      "VALID");
   const auto found = look();
   ASSERT_EQ(found.broken.size(), 1u);
   EXPECT_EQ(found.broken[0].name, "cheap");
