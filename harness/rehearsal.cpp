@@ -545,6 +545,7 @@ class Rehearsal {
           config_.flag.values.at(to), "a write is missing in one database and its alert is open", invariant));
     }
     end();
+    restore_copied();  // without the alert, which would close the way back, too
   }
 
   void trace_refusals() {
