@@ -69,7 +69,7 @@ class Server {
     socklen_t size = sizeof address;
     ENSURE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
     port_ = ntohs(address.sin_port);
-    threads_.emplace_back([this] { accept_all(); });
+    acceptor_ = std::thread([this] { accept_all(); });
   }
 
   ~Server() { stop(); }
@@ -79,9 +79,9 @@ class Server {
   void stop() {
     if (listener_ < 0) return;
     shutdown(listener_, SHUT_RDWR);
-    threads_.front().join();
+    acceptor_.join();
     for (const auto& peer : peers_) peer->interrupt();
-    for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    for (std::thread& thread : threads_) thread.join();
     close(listener_);
     listener_ = -1;
   }
@@ -89,7 +89,7 @@ class Server {
   [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
     return fmt::format("http://{}:{}", host, port_);
   }
-  [[nodiscard]] std::size_t connections() const { return threads_.size() - 1; }  // after stop()
+  [[nodiscard]] std::size_t connections() const { return threads_.size(); }  // after stop()
 
   // What happened, in order: "got /a", and whatever handlers note.
   void note(const std::string& event) {
@@ -145,7 +145,8 @@ class Server {
   Handler handler_;
   int listener_;
   int port_ = 0;
-  std::vector<std::thread> threads_;
+  std::thread acceptor_;              // not among the others: it makes their list grow while it is waited for
+  std::vector<std::thread> threads_;  // of the connections
   std::vector<std::unique_ptr<Peer>> peers_;
   std::mutex mutex_;
   std::condition_variable changed_;
