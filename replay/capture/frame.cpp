@@ -3,7 +3,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-namespace rehearse::replay::inline held_whole {
+namespace rehearse::replay {
+inline namespace held_whole {
 namespace {
 
 using Bytes = std::span<const unsigned char>;
@@ -138,4 +139,5 @@ std::variant<Segment, std::string_view> segment_of(const Packet& packet) {
   return std::string_view("not ip");
 }
 
-}  // namespace rehearse::replay::inline held_whole
+}  // namespace held_whole
+}  // namespace rehearse::replay

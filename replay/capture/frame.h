@@ -10,7 +10,8 @@
 
 #include "replay/capture/packet_reader.h"
 
-namespace rehearse::replay::inline held_whole {  // until the engine that reads decode.h replaces it
+namespace rehearse::replay {
+inline namespace held_whole {  // until the engine that reads decode.h replaces it
 
 struct Segment {
   std::int64_t time_ns = 0;
@@ -27,4 +28,5 @@ struct Segment {
 // "unknown link type".
 [[nodiscard]] std::variant<Segment, std::string_view> segment_of(const Packet& packet);
 
-}  // namespace rehearse::replay::inline held_whole
+}  // namespace held_whole
+}  // namespace rehearse::replay
