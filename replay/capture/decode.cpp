@@ -572,7 +572,6 @@ Step teredo(Walk& walk) {
     walk.skip(length);
   }
   if (big16(walk.rest, 0) == 0x0000) {
-    if (walk.wire < 8 + ip_header) return PacketKind::not_tcp;
     if (!walk.has(8)) return walk.shorter_than(8);
     walk.skip(8);
   }
