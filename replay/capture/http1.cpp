@@ -55,10 +55,10 @@ std::string_view flag_of(End how) {
 
 // Offsets in one stream.
 struct Range {
-  std::int64_t begin = -1;
+  std::int64_t begin = unknown_offset;
   std::int64_t end = never;  // open until the message is finished
   [[nodiscard]] bool overlaps(std::int64_t from, std::int64_t length) const {
-    return begin >= 0 && from < end && from + length > begin;
+    return begin != unknown_offset && from < end && from + length > begin;
   }
 };
 
@@ -66,9 +66,10 @@ struct Range {
 struct Open {
   std::shared_ptr<Finished> finished = std::make_shared<Finished>();
   Range request, response;
-  std::int64_t head_end = 0;     // offset behind the request's head
-  std::int64_t client_had = -1;  // what the client had received of the other stream when it sent the request
-  bool orphan = false;           // an answer without a request
+  std::int64_t head_end = 0;  // offset behind the request's head
+  std::int64_t client_had =
+      unknown_offset;   // what the client had received of the other stream when it sent the request
+  bool orphan = false;  // an answer without a request
   bool request_done = false, response_begun = false, response_done = false;
   bool alternates = false;  // sent when everything before it was answered
   bool proved = true;       // that the answer is its own
@@ -106,7 +107,7 @@ class Http1 final : public ProtocolReader {
     std::int64_t position = 0;    // offset of the next byte
     Range message;                // the one that is being cut; `end` without meaning
     std::int64_t begin_ns = 0;
-    std::int64_t begin_acknowledged = -1;
+    std::int64_t begin_acknowledged = unknown_offset;
     std::int64_t last_ns = 0;
     std::int64_t unclaimed = 0;  // bytes before anything was recognised as HTTP
     bool cut = false;            // the snap length cut the last segment
@@ -411,8 +412,8 @@ Open* Http1::owner_of_answer() {
   const std::int64_t server_had = answers_.begin_acknowledged;
   const std::int64_t begin = answers_.message.begin;
   const auto possible = [&](const Open& open) {
-    return open.outstanding() && (server_had < 0 || server_had >= open.head_end) &&
-           (open.client_had < 0 || open.client_had <= begin);
+    return open.outstanding() && (server_had == unknown_offset || server_had >= open.head_end) &&
+           (open.client_had == unknown_offset || open.client_had <= begin);
   };
   if (!suspect_) {
     const auto first = std::find_if(open_.begin(), open_.end(), [](const Open& open) { return open.outstanding(); });
@@ -461,7 +462,7 @@ void Http1::on_response_head(std::string_view head) {
   held_ += head.size();
   Open& open = owner ? *owner : open_orphan();
   Exchange& exchange = open.exchange();
-  if (open.response.begin < 0) {
+  if (open.response.begin == unknown_offset) {
     open.response.begin = me.message.begin;
     exchange.response_ns = me.begin_ns;
   }
@@ -628,7 +629,8 @@ void Http1::finish_message(Cutter& me, bool request) {
 // Whether the two sides took turns.
 void Http1::judge_alternation(const Open& open) {
   for (const Open& later : open_) {
-    if (&later != &open && later.outstanding() && later.client_had >= 0 && later.client_had < open.response.end)
+    if (&later != &open && later.outstanding() && later.client_had != unknown_offset &&
+        later.client_had < open.response.end)
       pipelines_ = true;
   }
   const bool alternated = open.alternates && open.client_had == open.response.begin && !pipelines_;
@@ -661,7 +663,7 @@ void Http1::condemn(std::int64_t answers_end) {
 
 void Http1::settle(const Open& open) {
   if (!open.request_done || !open.response_done) return;
-  const bool pair = !open.orphan && open.response.begin >= 0;
+  const bool pair = !open.orphan && open.response.begin != unknown_offset;
   if (pair && open.tainted) open.exchange().add_flag(flag::suspect);
   if (open.proved || !pair || open.tainted)
     emit(open);
@@ -753,7 +755,7 @@ void Http1::unreadable(Cutter& me, bool request, std::string_view why) {
   count(ByteKind::unreadable, me.state == State::head ? me.pending.size() : 0);
   me.pending.clear();
   // Requests that were sent before a hole among the requests are answered before what the hole hides.
-  condemn(request ? (suspect_ ? never : -1) : me.position);
+  condemn(request ? (suspect_ ? never : unknown_offset) : me.position);
   if (me.open) {
     me.open->exchange().add_flag(why);
     finish_message(me, request);

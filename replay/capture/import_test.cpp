@@ -195,6 +195,9 @@ std::vector<Wire> disturbed(const std::vector<Wire>& wires) {
 RC_GTEST_PROP(Import, AnySegmentationOrderAndDuplicationGivesTheSameExchanges, ()) {
   const auto expected = timeless(imported(two_clients()));
   const Traffic traffic = imported(disturbed(two_clients()));
+  for (const Exchange& exchange : traffic.exchanges)
+    RC_LOG() << exchange.connection << "." << exchange.index << " " << in_a_line(exchange) << "\n";
+  for (const auto& [name, count] : traffic.certificate.bytes) RC_LOG() << count << " " << name << "\n";
   RC_ASSERT(timeless(traffic) == expected);
 }
 
@@ -458,8 +461,9 @@ TEST(Import, AmbiguousRequestsAreKeptRawAndNeverGuessed) {
   c.open().client(get("/a")).server(ok("A"));
   c.client("POST /b HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").server(ok("B"));
   c.client(get("/c")).server(ok("C")).client(get("/d")).server(ok("D")).close();
-  EXPECT_THAT(exchanges_in(c.wires), ElementsAre("GET /a -> 200 A", "POST /b 0\r\n\r\n -> 200 B [ambiguous framing] [pairing suspect]",
-                                                 "GET /c -> 200 C [resynchronised]", "GET /d -> 200 D"));
+  EXPECT_THAT(exchanges_in(c.wires),
+              ElementsAre("GET /a -> 200 A", "POST /b 0\r\n\r\n -> 200 B [ambiguous framing] [pairing suspect]",
+                          "GET /c -> 200 C [resynchronised]", "GET /d -> 200 D"));
 }
 
 TEST(Import, EveryPrefixOfACaptureConservesItsBytes) {
