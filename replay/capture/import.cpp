@@ -26,15 +26,38 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
 // Several captures as one, ordered by the time of their packets as far as each of them is. Of equal times the file that was named
 // first comes first.
-class Merged {
+class Merged final : public PacketSource {
  public:
   void add(std::unique_ptr<ByteSource> source, const std::string& name) {
     readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0});
   }
 
-  // Valid until the next call.
-  void read(std::vector<Packet>& batch) {
-    if (readers_.size() == 1) return readers_[0].reader->read(batch);
+  bool read(std::vector<Packet>& batch) override {
+    if (readers_.size() == 1)
+      readers_[0].reader->read(batch);
+    else
+      merge(batch);
+    return !batch.empty();
+  }
+
+  [[nodiscard]] std::string secrets() const override {
+    std::string all;
+    for (const One& one : readers_) all += one.reader->secrets();
+    return all;
+  }
+
+  void finish(Certificate& certificate) const override {
+    for (const One& one : readers_) {
+      for (const std::string& note : one.reader->notes())
+        certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
+      if (one.reader->dropped() > 0)
+        certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
+      certificate.remarks["bytes of capture files"] += static_cast<std::int64_t>(one.reader->bytes_read());
+    }
+  }
+
+ private:
+  void merge(std::vector<Packet>& batch) {
     batch.clear();
     for (One& one : readers_) {
       if (one.next == one.packets.size()) {
@@ -56,23 +79,6 @@ class Merged {
     }
   }
 
-  [[nodiscard]] std::string secrets() const {
-    std::string all;
-    for (const One& one : readers_) all += one.reader->secrets();
-    return all;
-  }
-
-  void finish(Certificate& certificate) const {
-    for (const One& one : readers_) {
-      for (const std::string& note : one.reader->notes())
-        certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
-      if (one.reader->dropped() > 0)
-        certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
-      certificate.bytes["read from files"] += static_cast<std::int64_t>(one.reader->bytes_read());
-    }
-  }
-
- private:
   struct One {
     std::unique_ptr<PacketReader> reader;
     std::string path;
@@ -241,40 +247,45 @@ struct Ready {
 
 class Import {
  public:
-  Import(const std::vector<std::string>& paths, const ImportOptions& options,
-         const std::function<void(Exchange&&)>& take)
+  Import(const ImportOptions& options, const std::function<void(Exchange&&)>& take)
       : options_(options),
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
         ordering_(certificate_, take) {
     for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(nullptr));
+  }
+
+  Certificate run(const std::vector<std::string>& paths) {
+    Merged files;
     std::vector<Exchange> others;
-    for (const std::string& path : paths) open(path, others);
+    for (const std::string& path : paths) open(path, files, others);
     std::stable_sort(others.begin(), others.end(),
                      [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });
     ordering_.add_others(std::move(others));
+    return run(files);
   }
 
-  Certificate run() {
-    for (files_.read(packets_); !packets_.empty(); files_.read(packets_)) take_batch();
+  Certificate run(PacketSource& source) {
+    while (source.read(packets_)) take_batch();
     fragments_.finish();
     crew_.run([&](unsigned i) { tables_[i]->finish(); });
     settle(never, never);
     ordering_.finish();
     summarise();
+    source.finish(certificate_);
     return std::move(certificate_);
   }
 
  private:
   // Packets are read as the work goes on; the other formats, which are small, at once.
-  void open(const std::string& path, std::vector<Exchange>& others) {
+  void open(const std::string& path, Merged& files, std::vector<Exchange>& others) {
     const std::string name = path == "-" ? "standard input" : path;
     auto source = open_bytes(path);
     const std::string_view beginning = source->beginning();
     const bool goreplay = looks_like_goreplay(beginning);
     const auto first = beginning.find_first_not_of(" \t\r\n\xef\xbb\xbf");
     if (!goreplay && (first == std::string_view::npos || beginning[first] != '{')) {
-      files_.add(std::move(source), name);
+      files.add(std::move(source), name);
       return;
     }
     Traffic traffic = goreplay ? read_goreplay(*source, name) : read_har(contents_of(*source, name), name);
@@ -420,13 +431,11 @@ class Import {
     certificate_.bytes["missing (gaps)"] = tcp.gap_bytes;
     for (std::size_t kind = 0; kind < byte_kinds; ++kind)
       put(certificate_.bytes, name_of(static_cast<ByteKind>(kind)), bytes[kind]);
-    files_.finish(certificate_);
   }
 
   // A packet that the filter left out.
   static constexpr auto not_wanted = static_cast<PacketKind>(packet_kinds);
 
-  Merged files_;
   ImportOptions options_;
   Filter filter_;
   Crew crew_;
@@ -448,7 +457,12 @@ class Import {
 
 Certificate import_captures(const std::vector<std::string>& paths, const ImportOptions& options,
                             const std::function<void(Exchange&&)>& take) {
-  return Import(paths, options, take).run();
+  return Import(options, take).run(paths);
+}
+
+Certificate import_packets(std::unique_ptr<PacketSource> source, const ImportOptions& options,
+                           const std::function<void(Exchange&&)>& take) {
+  return Import(options, take).run(*source);
 }
 
 Traffic import_captures(const std::vector<std::string>& paths, const ImportOptions& options) {
