@@ -78,8 +78,10 @@ class Conversation final : public ProtocolReader {
   [[nodiscard]] bool is_enough(std::string_view bytes) const {
     if (bytes.size() < 3) return false;
     if (bytes.starts_with("PRI")) return bytes.size() >= http2_preface.size();
-    if (origin_.from_start || begins_tls(bytes, false)) return true;
-    return looks_like_http2(bytes) != LooksLikeHttp2::perhaps || bytes.size() >= limits::http2_sniffed_bytes;
+    if (begins_tls(bytes, origin_.from_start) || bytes.size() >= limits::http2_sniffed_bytes) return true;
+    const LooksLikeHttp2 looks = looks_like_http2(bytes);
+    // A server may send its settings before the client's preface comes.
+    return looks == LooksLikeHttp2::no || (looks == LooksLikeHttp2::yes && !origin_.from_start);
   }
 
   struct First {

@@ -36,6 +36,7 @@ enum FrameType : std::uint8_t {
 };
 enum FrameFlag : std::uint8_t { end_stream = 1, ack = 1, end_headers = 4, padded = 8, with_priority = 32 };
 constexpr std::uint16_t header_table_size = 1;  // of the settings
+constexpr std::uint32_t no_error = 0;
 constexpr std::uint32_t default_table_bytes = 4096;
 
 std::uint32_t number(std::string_view bytes) {
@@ -288,7 +289,7 @@ class Http2 final : public ProtocolReader {
   void on_headers(Half& me, std::string_view payload);
   void on_continuation(Half& me, std::string_view payload);
   void on_settings(Half& me, std::string_view payload);
-  void on_reset(std::uint32_t id);
+  void on_reset(const Half& me, std::uint32_t code);
   void on_block(Half& me);
   void on_request(Half& me, const Frame& frame, Headers&& fields);
   void on_response(Half& me, const Frame& frame, Headers&& fields);
@@ -314,6 +315,7 @@ class Http2 final : public ProtocolReader {
   std::int64_t allowance_ = limits::http2_expansion_bytes;  // of decoded fields
   bool conflicting_ = false;
   End how_ = End::finished;
+  std::deque<std::uint32_t> stopped_;              // streams that the server answered and asked to send no more
   std::vector<std::shared_ptr<Finished>> recent_;  // the last ones that were emitted
 };
 
@@ -327,6 +329,7 @@ Http2::Http2(const Origin& origin, const Side* client, const Exchange* upgraded)
   Exchange& exchange = stream.exchange();
   exchange.request_end_ns = upgraded->request_end_ns;
   exchange.request = upgraded->request;
+  exchange.flags = upgraded->flags;  // a request of which a part is missing is no better here
   stream.request_done = true;
   // The client's first settings came with the request, and the 101 acknowledged them (RFC 7540, section 3.2.1).
   const auto text = field(exchange.request.headers, "HTTP2-Settings");
@@ -346,8 +349,6 @@ Http2::Http2(const Origin& origin, const Side* client, const Exchange* upgraded)
 void Http2::take(const Piece& piece) {
   Half& me = half(piece.from);
   me.last_ns = std::max(me.last_ns, piece.time_ns);
-  allowance_ = std::min(allowance_ + limits::http2_expansion * static_cast<std::int64_t>(piece.bytes.size()),
-                        limits::http2_expansion_bytes);
   std::string_view rest = piece.bytes;
   while (!rest.empty()) rest.remove_prefix(step(me, rest, piece.time_ns));
 }
@@ -405,6 +406,9 @@ void Http2::begin_frame(Half& me) {
   if (!is_consistent(me.frame) || !in_order || !greets || me.frame.length > limits::http2_frame_bytes)
     return me.frame.length > limits::http2_frame_bytes ? break_off("frames") : lose(me, flag::malformed);
   me.first = false;
+  allowance_ =
+      std::min(allowance_ + limits::http2_expansion * static_cast<std::int64_t>(header_bytes + me.frame.length),
+               limits::http2_expansion_bytes);
   count(ByteKind::in_exchanges, me.pending.size());
   me.pending.clear();
   if (me.frame.type == data) return begin_data(me);
@@ -479,7 +483,7 @@ void Http2::on_frame(Half& me, std::string_view payload) {
     case settings:
       return on_settings(me, payload);
     case rst_stream:
-      return on_reset(me.frame.stream);
+      return on_reset(me, number(payload));
     case goaway:
       add_remark(*origin_.findings, "HTTP/2 connections that were asked to end (GOAWAY)");
       return;
@@ -529,9 +533,18 @@ void Http2::on_settings(Half& me, std::string_view payload) {
   if (me.table_sizes.size() > limits::http2_settings) break_off("settings");
 }
 
-void Http2::on_reset(std::uint32_t id) {
-  Stream* stream = find(id);
+// A server that has answered may ask the client to send no more of the request (RFC 9113, section 8.1); by then the client may
+// have sent it all.
+void Http2::on_reset(const Half& me, std::uint32_t code) {
+  Stream* stream = find(me.frame.stream);
   if (!stream) return;
+  if (!is_client(me) && code == no_error && stream->response_done) {
+    stopped_.push_back(stream->id);
+    if (stopped_.size() <= limits::http2_stopped) return;
+    stream = find(stopped_.front());
+    stopped_.pop_front();
+    if (!stream) return;
+  }
   give_up(*stream, flag::reset);
   stream->request_done = stream->response_done = true;
   settle(*stream);
@@ -766,6 +779,9 @@ void Http2::end(Side from, End how, std::int64_t) {
   me.ended = true;
   if (how != End::finished) how_ = how;
   if (me.state != State::unreadable) count(ByteKind::unfinished, std::exchange(me.pending, {}).size());
+  if (me.state == State::payload) me.state = State::header;
+  me.block.clear();
+  me.block_of.reset();
   if (peer_of(me).ended) flush();
 }
 

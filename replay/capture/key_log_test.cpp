@@ -19,7 +19,8 @@ std::string line(std::string_view label, std::string_view secret) {
 
 TEST(KeyLog, FindsSecretsByLabelAndRandom) {
   KeyLog keys;
-  keys.append("# a comment\n\n" + line("CLIENT_RANDOM", long_secret) + line("CLIENT_HANDSHAKE_TRAFFIC_SECRET", short_secret) +
+  keys.append("# a comment\n\n" + line("CLIENT_RANDOM", long_secret) +
+              line("CLIENT_HANDSHAKE_TRAFFIC_SECRET", short_secret) +
               line("SERVER_HANDSHAKE_TRAFFIC_SECRET", long_secret));
   keys.append(line("CLIENT_TRAFFIC_SECRET_0", short_secret) + line("SERVER_TRAFFIC_SECRET_0", long_secret));
   EXPECT_EQ(keys.find(SecretLabel::master, random), std::string(48, '\x11'));
@@ -42,10 +43,10 @@ TEST(KeyLog, PassesOverSecretsThatAreOfNoUse) {
 
 TEST(KeyLog, CountsLinesThatAreNoneAndReadsOn) {
   KeyLog keys;
-  keys.append("<html>\n" + line("CLIENT_RANDOM", short_secret) +           // a master secret has 48 bytes
-              line("CLIENT_TRAFFIC_SECRET_0", "0") +                       // cut
-              line("CLIENT_TRAFFIC_SECRET_0", std::string(64, 'g')) +      // no hexadecimal digits
-              line("CLIENT_TRAFFIC_SECRET_0", short_secret + " more") +    //
+  keys.append("<html>\n" + line("CLIENT_RANDOM", short_secret) +         // a master secret has 48 bytes
+              line("CLIENT_TRAFFIC_SECRET_0", "0") +                     // cut
+              line("CLIENT_TRAFFIC_SECRET_0", std::string(64, 'g')) +    // no hexadecimal digits
+              line("CLIENT_TRAFFIC_SECRET_0", short_secret + " more") +  //
               fmt::format("CLIENT_TRAFFIC_SECRET_0 aa {}\n", short_secret) +
               std::string(limits::key_line_bytes + 1, 'A') + "\n" + line("SERVER_TRAFFIC_SECRET_0", short_secret));
   EXPECT_EQ(keys.bad_lines(), 7);
@@ -53,8 +54,9 @@ TEST(KeyLog, CountsLinesThatAreNoneAndReadsOn) {
 }
 
 TEST(KeyLog, ReadsLinesHoweverTheirTextIsCut) {
-  const std::string text = "# comment\r\n" + line("CLIENT_RANDOM", long_secret) + "CLIENT_TRAFFIC_SECRET_0  " + random_text + "\t" +
-                           short_secret + "\r\nSERVER_TRAFFIC_SECRET_0 " + random_text + " " + short_secret;
+  const std::string text = "# comment\r\n" + line("CLIENT_RANDOM", long_secret) + "CLIENT_TRAFFIC_SECRET_0  " +
+                           random_text + "\t" + short_secret + "\r\nSERVER_TRAFFIC_SECRET_0 " + random_text + " " +
+                           short_secret;
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     KeyLog keys;
     keys.append(text.substr(0, cut));

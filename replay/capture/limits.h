@@ -92,10 +92,12 @@ inline constexpr std::size_t http2_fields_bytes = 256u << 10;
 inline constexpr int http2_continuations = 64;
 // The dynamic table of one direction, whatever its receiver allows.
 inline constexpr std::uint32_t http2_table_bytes = 64u << 10;
-// Frames between the settings of one side and their acknowledgement.
+// Settings of one side that the other has not acknowledged.
 inline constexpr std::size_t http2_settings = 64;
-// One byte of a header block can stand for a field of `http2_table_bytes`. A connection may stand for this much, and for as much
-// more for each byte that was captured of it: four times what an interface with long tokens comes to.
+// Streams that were answered and wait for the rest of a request that the server no longer wants.
+inline constexpr std::size_t http2_stopped = 16;
+// One byte of a header block can stand for a field of `http2_table_bytes`. A connection may stand for this much more than for
+// `http2_expansion` bytes each byte of its frames; requests with long tokens and nothing else come to 100.
 inline constexpr std::int64_t http2_expansion_bytes = 16ll << 20;
 inline constexpr std::int64_t http2_expansion = 256;
 // Bytes by which HTTP/2 is recognised when its beginning was not captured.

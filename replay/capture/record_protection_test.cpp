@@ -21,10 +21,10 @@ std::string bytes(std::string_view hex) {
 constexpr CipherSuite aes_128 = {Aead::aes_128_gcm, false, true};
 
 // RFC 8448, section 3.
-const std::string client_traffic =
-    bytes("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5");
+const std::string client_traffic = bytes("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5");
 const std::string client_record = bytes(
-    "17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f 2b 98 19 a8 a5 b4 6b "
+    "17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f 2b 98 19 a8 a5 b4 "
+    "6b "
     "39 5b d5 4a 9a 20 44 1e 2b 62 97 4e 1f 5a 62 92 a2 97 70 14 bd 1e 3d ea e6 3a ee bb 21 69 49 15 e4");
 
 TEST(KeySchedule, MakesTheKeysThatRfc8448Publishes) {
@@ -37,10 +37,11 @@ TEST(KeySchedule, MakesTheKeysThatRfc8448Publishes) {
 
 // Of two blocks of output, to see that they are chained; the values are the published ones of the working group's list.
 TEST(KeySchedule, ExpandsSecretsAsTls12Does) {
-  EXPECT_EQ(tls12_prf(false, bytes("9bbe436ba940f017b17652849a71db35"), "test label",
-                      bytes("a0ba9f936cda311827a6f796ffd5198c"), 100),
-            bytes("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af0fa0"
-                  "22f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff70187347b66"));
+  EXPECT_EQ(
+      tls12_prf(false, bytes("9bbe436ba940f017b17652849a71db35"), "test label",
+                bytes("a0ba9f936cda311827a6f796ffd5198c"), 100),
+      bytes("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af0fa0"
+            "22f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff70187347b66"));
 }
 
 TEST(RecordProtection, OpensTheRecordThatRfc8448Publishes) {

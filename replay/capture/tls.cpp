@@ -281,7 +281,8 @@ void Tls::take_plain(std::string_view record, const Piece& piece) {
     me.protection.reset();
   } else if (type == handshake && me.keys == Keys::none) {
     const bool hello = !content.empty() && (content[0] == client_hello || content[0] == server_hello);
-    if (!me.greeted && me.messages.empty() && !content.empty() && !hello)
+    const bool answers_nothing = !content.empty() && content[0] == server_hello && !client_;
+    if (!me.greeted && me.messages.empty() && !content.empty() && (!hello || answers_nothing))
       return fail(origin_.from_start ? Reason::malformed : Reason::joined, piece.time_ns);
     take_messages(content, piece);
   }
