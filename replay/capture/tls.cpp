@@ -478,6 +478,7 @@ void Tls::end(Side from, End how, std::int64_t time_ns) {
   Half& me = half(from);
   me.ended = true;
   if (dead_) return;
+  me.messages.clear();
   const std::size_t rest = std::exchange(me.record, {}).size();
   count(ByteKind::encrypted, rest);
   close(from, rest > 0 && how == End::finished ? End::unfinished : how, time_ns);

@@ -181,6 +181,7 @@ TEST(TlsLimits, WhatIsHeldIsReported) {
   EXPECT_GE(talk.reader().held_bytes(), 1000u);
   talk.client(record(22, std::string(2000, 'x')).substr(0, 600));
   EXPECT_GE(talk.reader().held_bytes(), 1600u);
+  talk.end();
 }
 
 }  // namespace
