@@ -30,20 +30,16 @@ bool holds_table(const std::string& path, const std::string& table) {
                           sqlite3_errmsg(database.handle())));
 }
 
-// What is written over is lost: only an older file of the same kind may be, never an input, a device or somebody's notes.
-void expect_ours_or_nothing(const std::string& path, std::string_view what) {
-  std::error_code error;
-  const auto status = std::filesystem::symlink_status(path, error);
-  if (!std::filesystem::exists(status)) return;
-  const bool regular = std::filesystem::is_regular_file(status);
-  if (regular && std::filesystem::file_size(path, error) == 0) return;
-  if (regular && holds_table(path, what == "traffic" ? "exchange" : "record")) return;
-  throw Error(fmt::format("{} is there already and is no {} file; move it away or name another file", path, what));
+// A log that stays beside the file would have to be copied with it; a reader that may not write could not even open it.
+int close_as_one_file(sqlite3* handle) {
+  if (sqlite3_db_readonly(handle, "main") == 0)
+    sqlite3_exec(handle, "PRAGMA journal_mode = DELETE", nullptr, nullptr, nullptr);
+  return sqlite3_close(handle);
 }
 
 sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view what) {
   if (mode == Database::Mode::create) {
-    expect_ours_or_nothing(path, what);
+    Database::expect_replaceable(path, what);
     std::error_code ignored;  // a file that cannot be removed cannot be opened either, and then says why
     for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix, ignored);
   }
@@ -60,7 +56,7 @@ sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view w
 }  // namespace
 
 Database::Database(const std::string& path, Mode mode, int version, std::string_view what)
-    : path_(path), handle_(opened(path, mode, what), sqlite3_close) {
+    : path_(path), handle_(opened(path, mode, what), close_as_one_file) {
   std::int64_t found = 0;
   try {
     Statement pragma(*this, "PRAGMA user_version");
@@ -75,6 +71,17 @@ Database::Database(const std::string& path, Mode mode, int version, std::string_
                             what, version, found));
   }
   if (mode != Mode::read) run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+}
+
+// What is written over is lost: only an older file of the same kind may be, never an input, a device or somebody's notes.
+void Database::expect_replaceable(const std::string& path, std::string_view what) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status)) return;
+  const bool regular = std::filesystem::is_regular_file(status);
+  if (regular && std::filesystem::file_size(path, error) == 0) return;
+  if (regular && holds_table(path, what == "traffic" ? "exchange" : "record")) return;
+  throw Error(fmt::format("{} is there already and is no {} file; move it away or name another file", path, what));
 }
 
 void Database::run(std::string_view sql) {
@@ -107,6 +114,8 @@ void Statement::bind_text(int index, std::string_view value) {
                       SQLITE_UTF8);
 }
 
+void Statement::bind_null(int index) { sqlite3_bind_null(statement_.get(), index); }
+
 bool Statement::step() {
   const int status = sqlite3_step(statement_.get());
   if (status != SQLITE_ROW && status != SQLITE_DONE) fail(database_);
@@ -119,6 +128,8 @@ void Statement::run() {
 }
 
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
 
 std::string Statement::bytes(int column) const {
   const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));

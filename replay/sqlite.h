@@ -21,12 +21,14 @@ class Statement {
   void bind(int index, std::int64_t value);
   void bind(int index, std::string_view value);  // stored as a blob, so that any bytes survive
   void bind_text(int index, std::string_view value);
+  void bind_null(int index);
   // Runs to the next row; false at the end. Throws Error.
   bool step();
   // Runs a statement without rows and makes it ready to be bound again.
   void run();
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string bytes(int column) const;
+  [[nodiscard]] bool is_null(int column) const;
 
  private:
   Database& database_;
@@ -40,6 +42,8 @@ class Database {
   // Throws Error when the file cannot be opened, is no such file, or has another version.
   Database(const std::string& path, Mode mode, int version, std::string_view what);
   void run(std::string_view sql);
+  // Throws Error when `path` is anything but nothing, an empty file or an older file of the same kind.
+  static void expect_replaceable(const std::string& path, std::string_view what);
   // Throws Error unless the file holds that table, which tells the kinds of files apart.
   void expect_table(std::string_view table, std::string_view what);
   [[nodiscard]] const std::string& path() const { return path_; }

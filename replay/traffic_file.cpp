@@ -1,8 +1,15 @@
 #include "replay/traffic_file.h"
 
-#include <algorithm>
-#include <fstream>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "replay/error.h"
 #include "replay/header_text.h"
 #include "replay/sqlite.h"
 
@@ -11,10 +18,12 @@ namespace {
 
 constexpr std::string_view schema = R"(
   CREATE TABLE exchange(id INTEGER PRIMARY KEY, connection INTEGER, idx INTEGER, client TEXT, server TEXT,
-    request_ns INTEGER, request_end_ns INTEGER, response_ns INTEGER, response_end_ns INTEGER,
-    method TEXT, target TEXT, request_headers TEXT, request_body BLOB,
-    status INTEGER, response_headers TEXT, response_body BLOB, flags TEXT);
-  CREATE TABLE certificate(class TEXT, name TEXT, count INTEGER))";
+    started_ns INTEGER, request_ns INTEGER, request_end_ns INTEGER, response_ns INTEGER, response_end_ns INTEGER,
+    method TEXT, target TEXT, request_headers TEXT, request_body BLOB, request_trailers TEXT,
+    status INTEGER, response_headers TEXT, response_body BLOB, response_trailers TEXT, interim TEXT,
+    complete INTEGER, flags TEXT);
+  CREATE TABLE certificate(class TEXT, name TEXT, count INTEGER);
+  CREATE TABLE incomplete(connection INTEGER, client TEXT, server TEXT, flag TEXT, count INTEGER))";
 
 std::string joined(const std::vector<std::string>& flags) {
   std::string text;
@@ -32,6 +41,34 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
+// "103", its headers and an empty line, for each interim answer.
+std::string text_of(const std::vector<Response>& interim) {
+  std::string text;
+  for (const Response& response : interim)
+    text += std::to_string(response.status) + "\n" + text_of(response.headers) + "\n";
+  return text;
+}
+
+std::vector<Response> interim_of(std::string_view text) {
+  std::vector<Response> interim;
+  while (text.size() >= 4) {
+    Response& response = interim.emplace_back();
+    std::from_chars(text.data(), text.data() + 3, response.status);
+    text.remove_prefix(4);
+    const auto end = text.starts_with('\n') ? 0 : std::min(text.find("\n\n"), text.size() - 1) + 1;
+    response.headers = headers_of(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return interim;
+}
+
+// The certificate's maps and what they are called in the file.
+template <typename Certificate_>
+auto classes_of(Certificate_& certificate) {
+  return std::array{std::pair("packets", &certificate.packets), std::pair("bytes", &certificate.bytes),
+                    std::pair("exchanges", &certificate.exchanges), std::pair("remarks", &certificate.remarks)};
+}
+
 void save_certificate(Database& database, const Certificate& certificate) {
   Statement insert(database, "INSERT INTO certificate VALUES (?,?,?)");
   const auto put = [&](std::string_view kind, std::string_view name, std::int64_t count) {
@@ -40,11 +77,23 @@ void save_certificate(Database& database, const Certificate& certificate) {
     insert.bind(3, count);
     insert.run();
   };
-  for (const auto& [name, count] : certificate.packets) put("packets", name, count);
-  for (const auto& [name, count] : certificate.bytes) put("bytes", name, count);
-  for (const auto& [name, count] : certificate.exchanges) put("exchanges", name, count);
+  for (const auto& [kind, counts] : classes_of(certificate)) {
+    for (const auto& [name, count] : *counts) put(kind, name, count);
+  }
   put("connections", "", certificate.connections);
+  put("incomplete unlisted", "", certificate.incomplete_unlisted);
   for (const std::string& note : certificate.notes) put("note", note, 1);
+  Statement incomplete(database, "INSERT INTO incomplete VALUES (?,?,?,?,?)");
+  for (const auto& [connection, entry] : certificate.incomplete) {
+    for (const auto& [name, count] : entry.flags) {
+      incomplete.bind(1, connection);
+      incomplete.bind_text(2, entry.client);
+      incomplete.bind_text(3, entry.server);
+      incomplete.bind_text(4, name);
+      incomplete.bind(5, count);
+      incomplete.run();
+    }
+  }
 }
 
 Certificate load_certificate(Database& database) {
@@ -52,71 +101,146 @@ Certificate load_certificate(Database& database) {
   Statement rows(database, "SELECT class, name, count FROM certificate ORDER BY rowid");
   while (rows.step()) {
     const std::string kind = rows.bytes(0);
-    if (kind == "packets") certificate.packets[rows.bytes(1)] = rows.integer(2);
-    if (kind == "bytes") certificate.bytes[rows.bytes(1)] = rows.integer(2);
-    if (kind == "exchanges") certificate.exchanges[rows.bytes(1)] = rows.integer(2);
+    for (const auto& [name, counts] : classes_of(certificate)) {
+      if (kind == name) (*counts)[rows.bytes(1)] = rows.integer(2);
+    }
     if (kind == "connections") certificate.connections = rows.integer(2);
+    if (kind == "incomplete unlisted") certificate.incomplete_unlisted = rows.integer(2);
     if (kind == "note") certificate.notes.push_back(rows.bytes(1));
+  }
+  Statement incomplete(database, "SELECT connection, client, server, flag, count FROM incomplete ORDER BY rowid");
+  while (incomplete.step()) {
+    auto& entry = certificate.incomplete[incomplete.integer(0)];
+    entry.client = incomplete.bytes(1);
+    entry.server = incomplete.bytes(2);
+    entry.flags[incomplete.bytes(3)] = incomplete.integer(4);
   }
   return certificate;
 }
 
 }  // namespace
 
-void save(const Traffic& traffic, const std::string& path) {
-  Database database(path, Database::Mode::create, traffic_file_version, "traffic");
-  database.run(schema);
-  database.run("BEGIN");
-  Statement insert(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-  for (const Exchange& exchange : traffic.exchanges) {
-    insert.bind(1, exchange.id);
-    insert.bind(2, exchange.connection);
-    insert.bind(3, exchange.index);
-    insert.bind_text(4, exchange.client);
-    insert.bind_text(5, exchange.server);
-    insert.bind(6, exchange.request_ns);
-    insert.bind(7, exchange.request_end_ns);
-    insert.bind(8, exchange.response_ns);
-    insert.bind(9, exchange.response_end_ns);
-    insert.bind_text(10, exchange.request.method);
-    insert.bind_text(11, exchange.request.target);
-    insert.bind_text(12, text_of(exchange.request.headers));
-    insert.bind(13, std::string_view(exchange.request.body));
-    const Response response = exchange.response.value_or(Response{});
-    insert.bind(14, std::int64_t{response.status});
-    insert.bind_text(15, text_of(response.headers));
-    insert.bind(16, std::string_view(response.body));
-    insert.bind_text(17, joined(exchange.flags));
-    insert.run();
+struct TrafficWriter::File {
+  explicit File(const std::string& path) : database(path, Database::Mode::create, traffic_file_version, "traffic") {
+    // The file is not there until it is whole: nothing has to survive a crash before that.
+    database.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
+    database.run(schema);
+    database.run("BEGIN");
+    insert.emplace(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   }
-  save_certificate(database, traffic.certificate);
-  database.run("COMMIT");
+  Database database;
+  std::optional<Statement> insert;
+};
+
+TrafficWriter::TrafficWriter(const std::string& path) : path_(path) {
+  Database::expect_replaceable(path, "traffic");
+  file_ = std::make_unique<File>(path + ".part");
+}
+
+TrafficWriter::~TrafficWriter() {
+  if (!file_) return;
+  file_.reset();
+  std::error_code ignored;
+  std::filesystem::remove(path_ + ".part", ignored);
+}
+
+void TrafficWriter::add(const Exchange& exchange) {
+  Statement& insert = *file_->insert;
+  int column = 0;
+  const auto number = [&](std::int64_t value) { insert.bind(++column, value); };
+  const auto text = [&](std::string_view value) { insert.bind_text(++column, value); };
+  const auto blob = [&](std::string_view value) { insert.bind(++column, value); };
+  number(exchange.id);
+  number(exchange.connection);
+  number(exchange.index);
+  text(exchange.client);
+  text(exchange.server);
+  number(exchange.started_ns);
+  number(exchange.request_ns);
+  number(exchange.request_end_ns);
+  number(exchange.response_ns);
+  number(exchange.response_end_ns);
+  text(exchange.request.method);
+  text(exchange.request.target);
+  text(text_of(exchange.request.headers));
+  blob(exchange.request.body);
+  text(text_of(exchange.request.trailers));
+  if (const auto& response = exchange.response) {
+    number(response->status);
+    text(text_of(response->headers));
+    blob(response->body);
+    text(text_of(response->trailers));
+  } else {
+    for (int i = 0; i < 4; ++i) insert.bind_null(++column);
+  }
+  text(text_of(exchange.interim));
+  number(exchange.complete() ? 1 : 0);
+  text(joined(exchange.flags));
+  insert.run();
+}
+
+void TrafficWriter::finish(const Certificate& certificate) {
+  save_certificate(file_->database, certificate);
+  file_->database.run("COMMIT");
+  file_.reset();
+  std::error_code error;
+  std::filesystem::rename(path_ + ".part", path_, error);
+  if (error) throw Error(fmt::format("cannot write {}: {}", path_, error.message()));
+}
+
+void save(const Traffic& traffic, const std::string& path) {
+  TrafficWriter writer(path);
+  for (const Exchange& exchange : traffic.exchanges) writer.add(exchange);
+  writer.finish(traffic.certificate);
+}
+
+Certificate load_traffic(const std::string& path, const std::function<void(Exchange&&)>& take) {
+  Database database(path, Database::Mode::read, traffic_file_version, "traffic");
+  database.expect_table("exchange", "traffic");
+  Statement rows(database,
+                 "SELECT id, connection, idx, client, server, started_ns, request_ns, request_end_ns, response_ns, "
+                 "response_end_ns, method, target, request_headers, request_body, request_trailers, status, "
+                 "response_headers, response_body, response_trailers, interim, flags FROM exchange ORDER BY id");
+  while (rows.step()) {
+    Exchange exchange;
+    int column = 0;
+    const auto number = [&] { return rows.integer(column++); };
+    const auto text = [&] { return rows.bytes(column++); };
+    exchange.id = number();
+    exchange.connection = number();
+    exchange.index = number();
+    exchange.client = text();
+    exchange.server = text();
+    exchange.started_ns = number();
+    exchange.request_ns = number();
+    exchange.request_end_ns = number();
+    exchange.response_ns = number();
+    exchange.response_end_ns = number();
+    exchange.request.method = text();
+    exchange.request.target = text();
+    exchange.request.headers = headers_of(text());
+    exchange.request.body = text();
+    exchange.request.trailers = headers_of(text());
+    if (rows.is_null(column)) {
+      column += 4;
+    } else {
+      Response& response = exchange.response.emplace();
+      response.status = static_cast<int>(number());
+      response.headers = headers_of(text());
+      response.body = text();
+      response.trailers = headers_of(text());
+    }
+    exchange.interim = interim_of(text());
+    exchange.flags = lines_of(text());
+    take(std::move(exchange));
+  }
+  return load_certificate(database);
 }
 
 Traffic load_traffic(const std::string& path) {
-  Database database(path, Database::Mode::read, traffic_file_version, "traffic");
-  database.expect_table("exchange", "traffic");
   Traffic traffic;
-  Statement rows(database, "SELECT * FROM exchange ORDER BY id");
-  while (rows.step()) {
-    Exchange exchange;
-    exchange.id = rows.integer(0);
-    exchange.connection = rows.integer(1);
-    exchange.index = rows.integer(2);
-    exchange.client = rows.bytes(3);
-    exchange.server = rows.bytes(4);
-    exchange.request_ns = rows.integer(5);
-    exchange.request_end_ns = rows.integer(6);
-    exchange.response_ns = rows.integer(7);
-    exchange.response_end_ns = rows.integer(8);
-    exchange.request = {rows.bytes(9), rows.bytes(10), headers_of(rows.bytes(11)), rows.bytes(12)};
-    if (rows.integer(13) != 0) {
-      exchange.response = Response{static_cast<int>(rows.integer(13)), headers_of(rows.bytes(14)), rows.bytes(15)};
-    }
-    exchange.flags = lines_of(rows.bytes(16));
-    traffic.exchanges.push_back(std::move(exchange));
-  }
-  traffic.certificate = load_certificate(database);
+  traffic.certificate =
+      load_traffic(path, [&](Exchange&& exchange) { traffic.exchanges.push_back(std::move(exchange)); });
   return traffic;
 }
 

@@ -1,24 +1,40 @@
 // The traffic file: exchanges and their certificate in SQLite, one row an exchange, so that people can curate with SQL.
-//
-//   exchange(id, connection, idx, client, server, request_ns, request_end_ns, response_ns, response_end_ns,
-//            method, target, request_headers, request_body, status, response_headers, response_body, flags)
-//   certificate(class, name, count)          class: 'packets', 'bytes', 'exchanges', 'connections', 'note'
-//
-// Headers are text, a "name: value" a line; bodies are blobs; times are nanoseconds since the epoch, of the capture; status is
-// 0 without an answer; flags are separated by a line feed, empty when the exchange is complete. PRAGMA user_version is 1.
+// doc/traffic-file.md describes the schema with worked queries.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "replay/exchange.h"
 
 namespace rehearse::replay {
 
-inline constexpr int traffic_file_version = 1;
+inline constexpr int traffic_file_version = 2;
 
-// Both throw Error when the file cannot be written or read.
+// Writes a traffic file while the exchanges come. The file appears under its name when `finish` has run; before that, and when
+// it never runs, nothing is left of it. All throw Error when the file cannot be written.
+class TrafficWriter {
+ public:
+  explicit TrafficWriter(const std::string& path);
+  ~TrafficWriter();
+  TrafficWriter(const TrafficWriter&) = delete;
+  TrafficWriter& operator=(const TrafficWriter&) = delete;
+
+  void add(const Exchange& exchange);
+  void finish(const Certificate& certificate);
+
+ private:
+  struct File;
+  std::string path_;
+  std::unique_ptr<File> file_;
+};
+
+// Throw Error when the file cannot be read or written.
 void save(const Traffic& traffic, const std::string& path);
 [[nodiscard]] Traffic load_traffic(const std::string& path);
+// Hands over the exchanges one by one, in the order of their ids.
+[[nodiscard]] Certificate load_traffic(const std::string& path, const std::function<void(Exchange&&)>& take);
 
 // True when the file begins as SQLite files do: a traffic or history file rather than a capture.
 [[nodiscard]] bool is_sqlite(const std::string& path);

@@ -56,7 +56,7 @@ class File final : public ByteSource {
 // What was read to look at the first bytes, then the rest.
 class Peeked final : public ByteSource {
  public:
-  explicit Peeked(std::unique_ptr<ByteSource> rest) : rest_(std::move(rest)), first_(4) {
+  explicit Peeked(std::unique_ptr<ByteSource> rest) : rest_(std::move(rest)), first_(16) {
     std::size_t size = 0;
     while (size < first_.size()) {
       const std::size_t got = rest_->read(std::span(first_).subspan(size));
@@ -67,6 +67,10 @@ class Peeked final : public ByteSource {
   }
   [[nodiscard]] bool starts_with(std::initializer_list<unsigned char> magic) const {
     return first_.size() >= magic.size() && std::equal(magic.begin(), magic.end(), first_.begin());
+  }
+  [[nodiscard]] std::optional<std::string> problem() const override { return rest_->problem(); }
+  [[nodiscard]] std::string_view beginning() const override {
+    return {reinterpret_cast<const char*>(first_.data()), first_.size()};
   }
   std::size_t read(std::span<unsigned char> into) override {
     if (taken_ == first_.size()) return rest_->read(into);
@@ -172,8 +176,9 @@ class Zstd final : public ByteSource {
 
 std::unique_ptr<ByteSource> open_bytes(const std::string& path) {
   auto bytes = std::make_unique<Peeked>(std::make_unique<File>(path));
-  if (bytes->starts_with({0x1f, 0x8b})) return std::make_unique<Gzip>(std::move(bytes));
-  if (bytes->starts_with({0x28, 0xb5, 0x2f, 0xfd})) return std::make_unique<Zstd>(std::move(bytes));
+  if (bytes->starts_with({0x1f, 0x8b})) return std::make_unique<Peeked>(std::make_unique<Gzip>(std::move(bytes)));
+  if (bytes->starts_with({0x28, 0xb5, 0x2f, 0xfd}))
+    return std::make_unique<Peeked>(std::make_unique<Zstd>(std::move(bytes)));
   return bytes;
 }
 

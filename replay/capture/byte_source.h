@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace rehearse::replay {
 
@@ -17,6 +18,8 @@ class ByteSource {
   // What is wrong with what was read so far, as a sentence; nothing when all is well. Compressed data that ends too early or is
   // damaged ends the bytes, and what came before is kept.
   [[nodiscard]] virtual std::optional<std::string> problem() const { return std::nullopt; }
+  // The first bytes, up to sixteen, whether or not they were read already: what tells the formats apart.
+  [[nodiscard]] virtual std::string_view beginning() const { return {}; }
 };
 
 // "-" is standard input. Throws Error when the file cannot be opened.

@@ -26,6 +26,7 @@ const std::uint64_t hash_seed = [] {
 struct Connections::Key {
   Endpoint low, high;
   std::uint32_t network = 0;
+  std::uint64_t hash = 0;  // of the above
   friend bool operator==(const Key&, const Key&) = default;
 };
 
@@ -58,9 +59,8 @@ std::uint64_t shard_hash(const Segment& segment) {
 // A connection with its reader. The reader is made when there is something to read, because a SYN that was captured late still
 // tells who the client is.
 struct Connections::Flow final : StreamReader {
-  Flow(const Key& its_key, std::uint64_t its_hash, const Segment& segment, std::int64_t packet, Connections& table)
+  Flow(const Key& its_key, const Segment& segment, std::int64_t packet, Connections& table)
       : key(its_key),
-        hash(its_hash),
         identity(std::make_shared<Identity>(Identity{packet, 0})),
         started_ns(segment.time_ns),
         a_is_low(segment.source < segment.destination),
@@ -84,7 +84,6 @@ struct Connections::Flow final : StreamReader {
   ProtocolReader& conversation();
 
   Key key;
-  std::uint64_t hash;
   std::shared_ptr<Identity> identity;
   std::int64_t started_ns;
   bool a_is_low;
@@ -102,7 +101,7 @@ struct Connections::Flow final : StreamReader {
 
 struct Connections::KeyHash {
   using is_avalanching = void;
-  std::size_t operator()(const Key& key) const { return XXH3_64bits_withSeed(&key, sizeof key, hash_seed); }
+  std::size_t operator()(const Key& key) const { return key.hash; }
 };
 
 struct Connections::Table {
@@ -141,11 +140,11 @@ void Connections::take(const Segment& segment, std::uint64_t hash, std::int64_t 
   Table& table = *table_;
   const bool ordered = segment.source < segment.destination;
   const Key key{ordered ? segment.source : segment.destination, ordered ? segment.destination : segment.source,
-                segment.network};
+                segment.network, hash};
   Flow* flow = nullptr;
   if (const auto found = table.flows.find(key); found != table.flows.end()) flow = found->second;
   const auto make = [&] {
-    table.open.push_back(std::make_unique<Flow>(key, hash, segment, packet, *this));
+    table.open.push_back(std::make_unique<Flow>(key, segment, packet, *this));
     flow = table.open.back().get();
     flow->place = std::prev(table.open.end());
     table.flows.insert_or_assign(key, flow);

@@ -16,6 +16,8 @@
 #include "replay/capture/decode.h"
 #include "replay/capture/filter.h"
 #include "replay/capture/fragments.h"
+#include "replay/capture/goreplay.h"
+#include "replay/capture/har.h"
 #include "replay/capture/key_log.h"
 #include "replay/capture/packet_reader.h"
 #include "replay/error.h"
@@ -29,11 +31,8 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 // first comes first.
 class Merged {
  public:
-  explicit Merged(const std::vector<std::string>& paths) {
-    for (const std::string& path : paths) {
-      readers_.push_back(
-          {std::make_unique<PacketReader>(open_bytes(path), path == "-" ? "standard input" : path), path, {}, 0, 0});
-    }
+  void add(std::unique_ptr<ByteSource> source, const std::string& name) {
+    readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0, 0});
   }
 
   // Valid until the next call.
@@ -149,22 +148,29 @@ class Ordering {
   void add(std::vector<std::shared_ptr<Finished>>& fresh) {
     for (auto& finished : fresh) {
       bytes_ += size_of(finished->exchange);
-      waiting_.push_back(std::move(finished));
+      const Exchange& exchange = finished->exchange;
+      const Place place{exchange.request_ns, finished->connection->born, exchange.index};
+      waiting_.push_back({place, std::move(finished)});
       std::push_heap(waiting_.begin(), waiting_.end(), later);
     }
     fresh.clear();
   }
 
+  // Exchanges that were no packets, ordered by the time of their requests.
+  void add_others(std::vector<Exchange> others) { others_ = std::move(others); }
+  // Hands over the rest of those.
+  void finish() { hand_over_others(never); }
+
   // Hands over what began before `oldest_ns` and has been finished for as long as a retransmission may follow it.
   void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
     while (!waiting_.empty()) {
-      const Exchange& first = waiting_.front()->exchange;
+      const Exchange& first = waiting_.front().finished->exchange;
       const std::int64_t done = std::max(first.request_end_ns, first.response_end_ns);
       const bool settled = clock_ns == never ||
                            (done <= clock_ns - limits::reorder_ns && first.request_ns <= clock_ns - limits::reorder_ns);
       if ((first.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
       std::pop_heap(waiting_.begin(), waiting_.end(), later);
-      hand_over(*waiting_.back());
+      hand_over(*waiting_.back().finished);
       waiting_.pop_back();
     }
   }
@@ -173,19 +179,37 @@ class Ordering {
   static std::size_t size_of(const Exchange& exchange) {
     return 1024 + exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
   }
-  static bool later(const std::shared_ptr<Finished>& a, const std::shared_ptr<Finished>& b) {
-    const auto place = [](const Finished& finished) {
-      return std::tuple(finished.exchange.request_ns, finished.connection->born, finished.exchange.index);
-    };
-    return place(*a) > place(*b);
-  }
+  struct Place {
+    std::int64_t request_ns, born, index;
+    auto operator<=>(const Place&) const = default;
+  };
+  struct Waiting {
+    Place place;
+    std::shared_ptr<Finished> finished;
+  };
+  static bool later(const Waiting& a, const Waiting& b) { return a.place > b.place; }
 
   void hand_over(Finished& finished) {
     Exchange& exchange = finished.exchange;
     bytes_ -= size_of(exchange);
     finished.released = true;
+    hand_over_others(exchange.request_ns);
     if (finished.connection->number == 0) finished.connection->number = ++certificate_.connections;
     exchange.connection = finished.connection->number;
+    hand_over(std::move(exchange));
+  }
+
+  void hand_over_others(std::int64_t until_ns) {
+    for (; next_other_ < others_.size() && others_[next_other_].request_ns <= until_ns; ++next_other_) {
+      Exchange& exchange = others_[next_other_];
+      std::int64_t& number = other_connections_[exchange.connection];
+      if (number == 0) number = ++certificate_.connections;
+      exchange.connection = number;
+      hand_over(std::move(exchange));
+    }
+  }
+
+  void hand_over(Exchange&& exchange) {
     exchange.id = ++id_;
     count(exchange);
     take_(std::move(exchange));
@@ -207,7 +231,10 @@ class Ordering {
 
   Certificate& certificate_;
   const std::function<void(Exchange&&)>& take_;
-  std::vector<std::shared_ptr<Finished>> waiting_;  // a heap, the earliest in front
+  std::vector<Waiting> waiting_;  // a heap, the earliest in front
+  std::vector<Exchange> others_;
+  std::size_t next_other_ = 0;
+  std::map<std::int64_t, std::int64_t> other_connections_;  // by the number that their file gave
   std::size_t bytes_ = 0;
   std::int64_t id_ = 0;
 };
@@ -223,12 +250,16 @@ class Import {
  public:
   Import(const std::vector<std::string>& paths, const ImportOptions& options,
          const std::function<void(Exchange&&)>& take)
-      : files_(paths),
-        options_(options),
+      : options_(options),
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
         ordering_(certificate_, take) {
     for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
+    std::vector<Exchange> others;
+    for (const std::string& path : paths) open(path, others);
+    std::stable_sort(others.begin(), others.end(),
+                     [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });
+    ordering_.add_others(std::move(others));
     if (!options.key_log.empty()) read_key_log(options.key_log);
   }
 
@@ -237,6 +268,7 @@ class Import {
     fragments_.finish();
     crew_.run([&](unsigned i) { tables_[i]->finish(); });
     settle(never, never);
+    ordering_.finish();
     summarise();
     return std::move(certificate_);
   }
@@ -249,6 +281,38 @@ class Import {
       keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(file.gcount())));
     if (!file.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", path));
     keys_.finish();
+  }
+
+  // Packets are read as the work goes on; the other formats, which are small, at once.
+  void open(const std::string& path, std::vector<Exchange>& others) {
+    const std::string name = path == "-" ? "standard input" : path;
+    auto source = open_bytes(path);
+    const std::string_view beginning = source->beginning();
+    const bool goreplay = looks_like_goreplay(beginning);
+    const auto first = beginning.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+    if (!goreplay && (first == std::string_view::npos || beginning[first] != '{')) {
+      files_.add(std::move(source), name);
+      return;
+    }
+    Traffic traffic = goreplay ? read_goreplay(*source, name) : read_har(contents_of(*source, name), name);
+    for (Exchange& exchange : traffic.exchanges) {
+      exchange.connection += other_connections_;
+      others.push_back(std::move(exchange));
+    }
+    other_connections_ += traffic.certificate.connections;
+    for (const auto& [remark, count] : traffic.certificate.remarks) certificate_.remarks[remark] += count;
+    for (std::string& note : traffic.certificate.notes) certificate_.notes.push_back(std::move(note));
+  }
+
+  static std::string contents_of(ByteSource& source, const std::string& name) {
+    std::string contents;
+    std::vector<unsigned char> chunk(256u << 10);
+    while (const std::size_t got = source.read(chunk)) {
+      contents.append(reinterpret_cast<const char*>(chunk.data()), got);
+      if (contents.size() > limits::document_bytes)
+        throw Error(fmt::format("{} is longer than {} bytes; divide it", name, limits::document_bytes));
+    }
+    return contents;
   }
 
   void take_batch() {
@@ -398,6 +462,7 @@ class Import {
   std::vector<std::vector<unsigned char>> datagrams_;
   std::int64_t clock_ns_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t packet_number_ = 0;
+  std::int64_t other_connections_ = 0;
   std::array<std::int64_t, packet_kinds> kinds_{};
   std::int64_t filtered_ = 0, captured_ = 0, cut_ = 0, bad_checksums_ = 0;
 };
