@@ -6,8 +6,8 @@
 #include <deque>
 #include <limits>
 #include <list>
+#include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -307,9 +307,9 @@ class Http2 final : public ProtocolReader {
   Origin origin_;
   Side client_;
   std::array<Half, 2> halves_;
-  std::list<Stream> open_;  // in the order of their requests
-  std::unordered_map<std::uint32_t, std::list<Stream>::iterator> streams_;
-  std::uint32_t last_request_ = 0, last_promise_ = 0;  // the highest identifiers
+  std::list<Stream> open_;                                        // in the order of their requests
+  std::map<std::uint32_t, std::list<Stream>::iterator> streams_;  // no hash, whose collisions a peer could choose
+  std::uint32_t last_request_ = 0, last_promise_ = 0;             // the highest identifiers
   std::int64_t index_ = 0;
   std::size_t held_ = 0;
   std::int64_t allowance_ = limits::http2_expansion_bytes;  // of decoded fields

@@ -126,7 +126,7 @@ class Talk {
       piece.offset = offsets_[index_of(from)];
       piece.bytes = std::string_view(bytes).substr(at, piece_);
       piece.time_ns = ++now_;
-      piece.acknowledged = -1;
+      piece.acknowledged = unknown_offset;
       reader_->take(piece);
       at += piece.bytes.size();
       said_ += static_cast<std::int64_t>(piece.bytes.size());

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "replay/capture/import.h"
+#include "replay/capture/limits.h"
 #include "replay/capture/test_packets.h"
 #include "replay/error.h"
 
@@ -338,6 +339,45 @@ INSTANTIATE_TEST_SUITE_P(Protocol, EveryCapture, ::testing::ValuesIn(all()), [](
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST(Tunnels, AreReadUntilTheyAreTooManyWithinEachOther) {
+  testing::Conversation talk;
+  talk.open();
+  for (int i = 0; i < 1000; ++i)
+    talk.client("CONNECT shop:80 HTTP/1.1\r\nHost: shop\r\n\r\n").server("HTTP/1.1 200 OK\r\n\r\n");
+  const Folder place;
+  const Traffic traffic = import_captures({place.write("tunnels.pcap", testing::capture_of(talk.wires))});
+  expect_conservation(traffic, "tunnels");
+  EXPECT_EQ(traffic.exchanges.size(), static_cast<std::size_t>(limits::nesting) + 1);
+  EXPECT_THAT(traffic.certificate.remarks, Contains(Pair("tunnels in too many tunnels", 1)));
+  EXPECT_GT(traffic.certificate.bytes.at("evicted"), 0);
+}
+
+std::string u32(std::size_t value) {
+  std::string out;
+  for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift);
+  return out;
+}
+std::string block(std::size_t type, std::string body) {
+  body.resize((body.size() + 3) / 4 * 4);
+  const std::string length = u32(body.size() + 12);
+  return u32(type) + length + body + length;
+}
+
+TEST(ProtocolCaptures, APcapngFileMayBringItsKeys) {
+  const Folder place;
+  const File file("tls13-aes128-h2");
+  const std::string keys = contents(keys_of("tls13-aes128-h2"));
+  const std::string secrets = block(10, u32(0x544c534b) + u32(keys.size()) + keys);
+  const std::string section = block(0x0a0d0d0a, u32(0x1a2b3c4d) + u32(1) + std::string(8, '\xff'));
+  const std::string interface = block(1, file.header.substr(20, 4) + u32(0));
+  std::string packets;
+  for (const std::string& packet : file.packets) packets += block(6, u32(0) + u32(0) + u32(0) + packet.substr(8));
+  EXPECT_THAT(lines_of(import_captures({place.write("with.pcapng", section + interface + secrets + packets)})),
+              ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (6000)",
+                          "POST /orders {\"item\":1} -> 201 {\"order\":17}"));
+  EXPECT_THAT(import_captures({place.write("without.pcapng", section + interface + packets)}).exchanges, IsEmpty());
+}
 
 TEST(ProtocolCaptures, ATlsConnectionThatWasJoinedInTheMiddleSaysSo) {
   const Folder place;

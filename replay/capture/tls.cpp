@@ -441,7 +441,7 @@ void Tls::hand_over(std::string_view bytes, const Piece& piece) {
   inside.offset = me.position;
   inside.bytes = bytes;
   inside.time_ns = piece.time_ns;
-  inside.acknowledged = -1;
+  inside.acknowledged = unknown_offset;
   inside.segment_start = true;
   me.position += static_cast<std::int64_t>(bytes.size());
   inner_->take(inside);

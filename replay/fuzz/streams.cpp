@@ -68,7 +68,7 @@ std::string found_by(ProtocolReader& reader, Findings& findings, const std::vect
       part.offset = offset + static_cast<std::int64_t>(at);
       part.bytes = std::string_view(call.bytes).substr(at, piece);
       part.time_ns = now;
-      part.acknowledged = -1;
+      part.acknowledged = unknown_offset;
       part.segment_start = at == 0;
       const std::string copy(part.bytes);  // the sanitizer sees what is read behind it
       part.bytes = copy;
