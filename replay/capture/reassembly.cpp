@@ -340,9 +340,10 @@ bool TcpConnection::is_lost(Half& me, const Half& peer, Force force) {
 bool TcpConnection::advance(Side from, Force force) {
   Half& me = half(from);
   Half& peer = half(other(from));
+  const bool was_started = me.started;
   start(me, force);
   if (!me.started || me.ended) return false;
-  bool moved = false;
+  bool moved = !was_started;  // which the other side may have waited for
   while (true) {
     if (!me.held.empty() && me.held.begin()->first == me.next) {
       const bool early = !has(peer, me.held.begin()->second.acknowledged);  // it answers bytes that are still to come
