@@ -83,7 +83,7 @@ TEST_P(Shop, IsReadWithItsKeys) {
   const auto [name, remark] = GetParam();
   const Traffic traffic = imported(name);
   expect_conservation(traffic, name);
-  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (6000)",
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (5000)",
                                              "POST /orders {\"item\":1} -> 201 {\"order\":17}"));
   EXPECT_THAT(traffic.certificate.remarks, Contains(Pair(remark, 1)));
   EXPECT_THAT(traffic.certificate.bytes, Not(Contains(Key("encrypted"))));
@@ -151,6 +151,12 @@ TEST(ProtocolCaptures, EarlyDataIsCountedAndItsAnswerIsNobodyElses) {
   EXPECT_GT(traffic.certificate.bytes.at("encrypted"), 0);
 }
 
+TEST(ProtocolCaptures, EarlyDataThatTheServerRefusedLeavesNoGap) {
+  const Traffic traffic = imported("tls13-early-refused-http1");
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /items?later -> 200 {\"items\":[1,2,3]}"));
+  EXPECT_GT(traffic.certificate.bytes.at("encrypted"), 0);
+}
+
 TEST(ProtocolCaptures, TheKeysOfAnotherConnectionOpenNothing) {
   const Folder place;
   std::string keys = contents(keys_of("tls13-aes256-http1"));
@@ -181,7 +187,7 @@ TEST(ProtocolCaptures, LinesThatAreNoneOfAKeyLogAreCounted) {
 
 TEST(ProtocolCaptures, HttpTwoIsReadWithoutTls) {
   const Traffic traffic = imported("h2c-prior-knowledge");
-  EXPECT_THAT(lines_of(traffic), ElementsAre("POST /manual.txt {\"item\":1} -> 200 (6000)",
+  EXPECT_THAT(lines_of(traffic), ElementsAre("POST /manual.txt {\"item\":1} -> 200 (5000)",
                                              "POST /order.json {\"item\":1} -> 200 {\"item\":1}"));
   EXPECT_EQ(traffic.certificate.bytes.at("in exchanges"), traffic.certificate.bytes.at("captured"));
   for (const Exchange& exchange : traffic.exchanges) {
@@ -193,14 +199,14 @@ TEST(ProtocolCaptures, HttpTwoIsReadWithoutTls) {
 
 TEST(ProtocolCaptures, APushedAnswerComesWithTheRequestThatWasPromised) {
   const Traffic traffic = imported("h2c-push");
-  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /index.html -> 200 <p>hello</p>", "GET /manual.txt -> 200 (6000)",
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /index.html -> 200 <p>hello</p>", "GET /manual.txt -> 200 (5000)",
                                              "GET /order.json -> 200 {\"item\":1}"));
   EXPECT_THAT(traffic.certificate.remarks, Contains(Pair("answers that the server pushed", 1)));
 }
 
 TEST(ProtocolCaptures, AnUpgradedConnectionGoesOnWithTheRequestThatAskedForIt) {
   const Traffic traffic = imported("h2c-upgrade");
-  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /manual.txt -> 101 ", "GET /manual.txt -> 200 (6000)",
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /manual.txt -> 101 ", "GET /manual.txt -> 200 (5000)",
                                              "GET /order.json -> 200 {\"item\":1}"));
   const Headers& carried = traffic.exchanges.at(1).request.headers;
   EXPECT_TRUE(field(carried, "User-Agent"));
@@ -374,7 +380,7 @@ TEST(ProtocolCaptures, APcapngFileMayBringItsKeys) {
   std::string packets;
   for (const std::string& packet : file.packets) packets += block(6, u32(0) + u32(0) + u32(0) + packet.substr(8));
   EXPECT_THAT(lines_of(import_captures({place.write("with.pcapng", section + interface + secrets + packets)})),
-              ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (6000)",
+              ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (5000)",
                           "POST /orders {\"item\":1} -> 201 {\"order\":17}"));
   EXPECT_THAT(import_captures({place.write("without.pcapng", section + interface + packets)}).exchanges, IsEmpty());
 }
