@@ -1,8 +1,13 @@
 #include "replay/capture/conversation.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
+
+#include "replay/capture/http2.h"
+#include "replay/capture/limits.h"
+#include "replay/capture/tls.h"
 
 namespace rehearse::replay {
 namespace {
@@ -30,6 +35,12 @@ bool begins_tls(std::string_view bytes, bool from_start) {
   return from_start ? byte(0) == 22 : byte(0) >= 20 && byte(0) <= 23;
 }
 
+constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113, section 3.4
+constexpr std::string_view http2_joined_advice =
+    "Connections in HTTP/2 were not read because the capture began after them: begin it before the clients connect, or "
+    "make them "
+    "connect again.";
+
 class Conversation final : public ProtocolReader {
  public:
   Conversation(const Origin& origin, const Side* client) : origin_(origin) {
@@ -40,7 +51,7 @@ class Conversation final : public ProtocolReader {
     if (reader_) return reader_->take(piece);
     first_.push_back({piece, std::string(piece.bytes)});
     beginning(piece.from) += piece.bytes;
-    if (beginning(piece.from).size() >= enough) choose();
+    if (is_enough(beginning(piece.from))) choose();
   }
   void gap(Side from, std::int64_t offset, std::int64_t length, std::int64_t time_ns) override {
     choose();
@@ -54,15 +65,24 @@ class Conversation final : public ProtocolReader {
     choose();
     reader_->end(from, how, time_ns);
   }
-  [[nodiscard]] std::size_t held_bytes() const override { return reader_ ? reader_->held_bytes() : 0; }
+  [[nodiscard]] std::size_t held_bytes() const override {
+    return reader_ ? reader_->held_bytes() : beginnings_[0].size() + beginnings_[1].size();
+  }
   [[nodiscard]] std::int64_t oldest_ns() const override {
     if (reader_) return reader_->oldest_ns();
     return first_.empty() ? std::numeric_limits<std::int64_t>::max() : first_.front().piece.time_ns;
   }
 
  private:
-  // Bytes of one side by which the protocols can be told apart.
-  static constexpr std::size_t enough = 3;
+  // Whether the protocols can be told apart by these bytes of one side.
+  [[nodiscard]] bool is_enough(std::string_view bytes) const {
+    if (bytes.size() < 3) return false;
+    if (bytes.starts_with("PRI")) return bytes.size() >= http2_preface.size();
+    if (begins_tls(bytes, origin_.from_start) || bytes.size() >= limits::http2_sniffed_bytes) return true;
+    const LooksLikeHttp2 looks = looks_like_http2(bytes);
+    // A server may send its settings before the client's preface comes.
+    return looks == LooksLikeHttp2::no || (looks == LooksLikeHttp2::yes && !origin_.from_start);
+  }
 
   struct First {
     Piece piece;
@@ -83,18 +103,25 @@ class Conversation final : public ProtocolReader {
 
   std::unique_ptr<ProtocolReader> reader_for() {
     const Side* client = client_ ? &*client_ : nullptr;
+    if (origin_.nesting > limits::nesting) return unread(origin_, ByteKind::evicted, "tunnels in too many tunnels");
     for (const Side side : {Side::a, Side::b}) {
-      if (begins_tls(beginning(side), origin_.from_start))
-        return unread(origin_, ByteKind::encrypted, "connections in TLS without keys");
-      if (beginning(side).starts_with("PRI"))
-        return unread(origin_, ByteKind::http2_unreadable, "connections in HTTP/2");
+      if (begins_tls(beginning(side), origin_.from_start)) return tls_reader(origin_);
+      if (beginning(side).starts_with(http2_preface)) return http2_reader(origin_, &side);
+      if (!origin_.from_start && looks_like_http2(beginning(side)) == LooksLikeHttp2::yes) {
+        add_note(*origin_.findings, http2_joined_advice);
+        return unread(origin_, ByteKind::http2_unreadable,
+                      "connections in HTTP/2 that the capture joined in the middle");
+      }
     }
-    return http1_reader(origin_, client, [origin = origin_](std::string_view protocol, Side from) {
-      Origin inner = origin;
-      inner.from_start = true;
-      if (protocol == "connect") return conversation(inner, &from);
-      return unread(inner, ByteKind::upgraded, "");
-    });
+    return http1_reader(origin_, client,
+                        [origin = origin_](std::string_view protocol, Side from, const Exchange& last) {
+                          Origin inner = origin;
+                          inner.from_start = true;
+                          ++inner.nesting;
+                          if (protocol == "connect") return conversation(inner, &from);
+                          if (protocol == "h2c") return http2_reader(inner, &from, &last);
+                          return unread(inner, ByteKind::upgraded, "");
+                        });
   }
 
   Origin origin_;
@@ -106,8 +133,21 @@ class Conversation final : public ProtocolReader {
 
 }  // namespace
 
+void add_remark(Findings& findings, std::string_view name, std::int64_t times) {
+  const auto found = findings.remarks.find(name);
+  if (found == findings.remarks.end())
+    findings.remarks.emplace(name, times);
+  else
+    found->second += times;
+}
+
+void add_note(Findings& findings, std::string_view sentence) {
+  auto& notes = findings.notes;
+  if (std::find(notes.begin(), notes.end(), sentence) == notes.end()) notes.emplace_back(sentence);
+}
+
 std::unique_ptr<ProtocolReader> unread(const Origin& origin, ByteKind kind, std::string_view remark) {
-  if (!remark.empty()) ++origin.findings->remarks[std::string(remark)];
+  if (!remark.empty()) add_remark(*origin.findings, remark);
   return std::make_unique<Unread>(origin, kind);
 }
 

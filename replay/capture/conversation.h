@@ -38,6 +38,10 @@ struct Findings {
   std::vector<std::string> notes;  // sentences for people
 };
 
+void add_remark(Findings& findings, std::string_view name, std::int64_t times = 1);
+// Once, however often it is said.
+void add_note(Findings& findings, std::string_view sentence);
+
 // What a reader knows of its connection.
 struct Origin {
   std::string a, b;  // the two ends, as text
@@ -46,6 +50,7 @@ struct Origin {
   bool from_start = false;       // the handshake was captured
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
+  int nesting = 0;  // how many protocols this one is within: a tunnel, TLS
 };
 
 // A reader that can say how much it holds and how old that is.
@@ -60,12 +65,13 @@ class ProtocolReader : public StreamReader {
 // `client` is who sent the SYN, when that is known. REQUIRES: what `origin.findings` points to outlives the reader.
 [[nodiscard]] std::unique_ptr<ProtocolReader> conversation(const Origin& origin, const Side* client);
 
-// What is TLS (RFC 8446), HTTP/2 (RFC 9113) without a reader yet: counted as `kind` under `remark`.
+// What is not read: counted as `kind` under `remark`, unless that is empty.
 [[nodiscard]] std::unique_ptr<ProtocolReader> unread(const Origin& origin, ByteKind kind, std::string_view remark);
 
 // HTTP/1.x (RFC 9112). `upgraded` makes the reader for what follows a 101 or a CONNECT, given the protocol's name ("h2c",
-// "connect", ...); it may return nothing, which leaves those bytes unread.
-using Upgraded = std::function<std::unique_ptr<ProtocolReader>(std::string_view protocol, Side client)>;
+// "connect", ...) and the exchange that ended in it; it may return nothing, which leaves those bytes unread.
+using Upgraded =
+    std::function<std::unique_ptr<ProtocolReader>(std::string_view protocol, Side client, const Exchange& last)>;
 [[nodiscard]] std::unique_ptr<ProtocolReader> http1_reader(const Origin& origin, const Side* client, Upgraded upgraded);
 
 }  // namespace rehearse::replay

@@ -149,7 +149,7 @@ class Http1 final : public ProtocolReader {
   void judge_alternation(const Open& open);
   void confirm();
   void condemn(std::int64_t answers_end = never);
-  void pass_on(std::string_view protocol);
+  void pass_on(std::string_view protocol, const Exchange& last);
   void give_up(Open& open, std::string_view why);
   void emit(const Open& open);
   void settle(const Open& open);
@@ -496,11 +496,13 @@ void Http1::on_response_head(std::string_view head) {
   const std::string method = exchange.request.method;
   const auto protocol = field(exchange.response->headers, "Upgrade");
   const std::string name = method == "CONNECT" ? "connect" : lower(protocol.value_or(""));
+  const bool ends_http = status == 101 || (method == "CONNECT" && status / 100 == 2);
+  const Exchange last = ends_http ? exchange : Exchange{};
   begin_body(me, false, parsed.framing);
-  if (status == 101 || (method == "CONNECT" && status / 100 == 2)) pass_on(name);
+  if (ends_http) pass_on(name, last);
 }
 
-void Http1::pass_on(std::string_view protocol) {
+void Http1::pass_on(std::string_view protocol, const Exchange& last) {
   opaque_ = true;
   for (Cutter* side : {&requests_, &answers_}) {
     if (side->open) finish_message(*side, side == &requests_);
@@ -508,7 +510,7 @@ void Http1::pass_on(std::string_view protocol) {
   }
   const bool known = protocol == "websocket" || protocol == "h2c" || protocol == "connect";
   remark(known ? "connections that went on as " + std::string(protocol) : "connections that went on as something else");
-  if (upgraded_) inner_ = upgraded_(protocol, *client_);
+  if (upgraded_) inner_ = upgraded_(protocol, *client_, last);
 }
 
 void Http1::begin_body(Cutter& me, bool request, const Framing& framing) {

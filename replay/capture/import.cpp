@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <barrier>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <queue>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -16,6 +18,7 @@
 #include "replay/capture/fragments.h"
 #include "replay/capture/goreplay.h"
 #include "replay/capture/har.h"
+#include "replay/capture/key_log.h"
 #include "replay/capture/packet_reader.h"
 #include "replay/error.h"
 
@@ -29,7 +32,7 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 class Merged final : public PacketSource {
  public:
   void add(std::unique_ptr<ByteSource> source, const std::string& name) {
-    readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0});
+    readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0, 0});
   }
 
   bool read(std::vector<Packet>& batch) override {
@@ -40,10 +43,12 @@ class Merged final : public PacketSource {
     return !batch.empty();
   }
 
-  [[nodiscard]] std::string secrets() const override {
-    std::string all;
-    for (const One& one : readers_) all += one.reader->secrets();
-    return all;
+  void add_secrets(KeyLog& keys) override {
+    for (One& one : readers_) {
+      const std::string_view all = one.reader->secrets();
+      keys.append(all.substr(one.secrets));
+      one.secrets = all.size();
+    }
   }
 
   void finish(Certificate& certificate) const override {
@@ -84,6 +89,7 @@ class Merged final : public PacketSource {
     std::string path;
     std::vector<Packet> packets;
     std::size_t next;
+    std::size_t secrets;  // bytes of them that were handed over
   };
   std::vector<One> readers_;
 };
@@ -252,7 +258,8 @@ class Import {
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
         ordering_(certificate_, take) {
-    for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(nullptr));
+    for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
+    if (!options.key_log.empty()) read_key_log(options.key_log);
   }
 
   Certificate run(const std::vector<std::string>& paths) {
@@ -266,7 +273,10 @@ class Import {
   }
 
   Certificate run(PacketSource& source) {
-    while (source.read(packets_)) take_batch();
+    while (source.read(packets_)) {
+      source.add_secrets(keys_);
+      take_batch();
+    }
     fragments_.finish();
     crew_.run([&](unsigned i) { tables_[i]->finish(); });
     settle(never, never);
@@ -277,6 +287,15 @@ class Import {
   }
 
  private:
+  void read_key_log(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string part(1u << 16, '\0');
+    while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0)
+      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(file.gcount())));
+    if (!file.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", path));
+    keys_.finish();
+  }
+
   // Packets are read as the work goes on; the other formats, which are small, at once.
   void open(const std::string& path, Merged& files, std::vector<Exchange>& others) {
     const std::string name = path == "-" ? "standard input" : path;
@@ -403,13 +422,15 @@ class Import {
     TcpCounts tcp;
     ByteCounts bytes{};
     std::int64_t evicted = 0;
+    std::set<std::string> notes;  // the same for any number of threads
     for (const auto& table : tables_) {
       tcp.add(table->tcp);
       evicted += table->evicted;
       for (std::size_t kind = 0; kind < byte_kinds; ++kind) bytes[kind] += table->findings.bytes[kind];
       for (const auto& [name, count] : table->findings.remarks) certificate_.remarks[name] += count;
-      for (const std::string& note : table->findings.notes) certificate_.notes.push_back(note);
+      notes.insert(table->findings.notes.begin(), table->findings.notes.end());
     }
+    certificate_.notes.insert(certificate_.notes.end(), notes.begin(), notes.end());
     const auto put = [](auto& counts, std::string_view name, std::int64_t count) {
       if (count > 0) counts[std::string(name)] += count;
     };
@@ -427,6 +448,8 @@ class Import {
     put(certificate_.remarks, "segments outside the window", tcp.stray_segments);
     put(certificate_.remarks, "gaps", tcp.gaps);
     put(certificate_.remarks, "connections ended by a limit", evicted);
+    put(certificate_.remarks, "lines of a key log that are none", keys_.bad_lines());
+    put(certificate_.remarks, "secrets of a key log beyond the limit", keys_.left_out());
     certificate_.bytes["captured"] = captured_;
     certificate_.bytes["missing (gaps)"] = tcp.gap_bytes;
     for (std::size_t kind = 0; kind < byte_kinds; ++kind)
@@ -441,6 +464,7 @@ class Import {
   Crew crew_;
   Certificate certificate_;
   Ordering ordering_;
+  KeyLog keys_;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
   std::vector<Packet> packets_;

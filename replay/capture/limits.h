@@ -68,7 +68,44 @@ inline constexpr std::int64_t rest_ns = 1'000'000'000;
 inline constexpr std::size_t interim = 16;
 // Finished exchanges that wait for earlier ones, so that traffic is written in the order of its requests.
 inline constexpr std::size_t ordering_bytes = 64u << 20;
+// Protocols within protocols: a CONNECT within TLS within a CONNECT is seen in the field, more is a capture made to exhaust the
+// stack.
+inline constexpr int nesting = 4;
 // Connections whose incomplete exchanges the certificate lists one by one.
 inline constexpr std::size_t listed_connections = 1000;
+
+// --- TLS ---
+
+// Secrets of a key log: four a connection in TLS 1.3; 85 bytes each.
+inline constexpr std::size_t secrets = 1'000'000;
+inline constexpr std::size_t key_line_bytes = 1024;
+// The content of a record (RFC 5246, section 6.2.3: 2^14 + 2048; RFC 8446, section 5.2: 2^14 + 256).
+inline constexpr std::size_t record_bytes = (1u << 14) + 2048;
+// A handshake message; certificates are the longest.
+inline constexpr std::size_t handshake_bytes = 64u << 10;
+
+// --- HTTP/2 ---
+
+// Streams of one connection at a time; servers allow 100 to 1000.
+inline constexpr std::size_t http2_streams = 4096;
+// A frame; a receiver that allows more than the 16 KiB of the default is rare (RFC 9113, section 4.2).
+inline constexpr std::size_t http2_frame_bytes = 1u << 20;
+// A header block on the wire, the fields that it stands for (with the 32 bytes each of RFC 9113, section 6.5.2), and the frames
+// that it may be cut into.
+inline constexpr std::size_t http2_block_bytes = 100u << 10;
+inline constexpr std::size_t http2_fields_bytes = 256u << 10;
+inline constexpr int http2_continuations = 64;
+// The dynamic table of one direction, whatever its receiver allows.
+inline constexpr std::uint32_t http2_table_bytes = 64u << 10;
+// Settings of one side that the other has not acknowledged.
+inline constexpr std::size_t http2_settings = 64;
+// Streams that were answered and wait for the rest of a request that the server no longer wants.
+inline constexpr std::size_t http2_stopped = 16;
+// One byte of a header block can stand for a field of `http2_table_bytes`. A connection may stand for this much more than for
+// `http2_expansion` bytes each byte of its frames; requests with long tokens and nothing else come to 100.
+inline constexpr std::int64_t http2_expansion_bytes = 16ll << 20;
+inline constexpr std::int64_t http2_expansion = 256;
+// Bytes by which HTTP/2 is recognised when its beginning was not captured.
+inline constexpr std::size_t http2_sniffed_bytes = 4096;
 
 }  // namespace rehearse::replay::limits

@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, byte_kinds> byte_names{"in exchanges",
                                                               "empty lines between messages",
                                                               "upgraded to another protocol",
                                                               "encrypted",
+                                                              "in tls records that were decrypted",
                                                               "unfinished messages",
                                                               "http/2 joined in the middle or behind a gap",
                                                               "evicted"};

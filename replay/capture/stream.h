@@ -51,6 +51,7 @@ enum class ByteKind : std::uint8_t {
   empty_lines,  // between messages
   upgraded,     // behind a 101 or a CONNECT
   encrypted,
+  tls,         // in TLS records that were decrypted, with the handshake before them
   unfinished,  // a head of which the end never came
   http2_unreadable,
   evicted,
