@@ -27,10 +27,19 @@ struct Connections::Key {
   Endpoint low, high;
   std::uint32_t network = 0;
   std::uint64_t hash = 0;  // of the above
-  friend bool operator==(const Key&, const Key&) = default;
+  friend bool operator==(const Key& a, const Key& b) {
+    return a.hash == b.hash && a.network == b.network && std::memcmp(&a.low, &b.low, sizeof a.low) == 0 &&
+           std::memcmp(&a.high, &b.high, sizeof a.high) == 0;
+  }
 };
 
 namespace {
+
+// Which of the two ends comes first in a key: any order will do that is the same for both directions.
+bool source_is_low(const Segment& segment) {
+  if (segment.source.port != segment.destination.port) return segment.source.port < segment.destination.port;
+  return std::memcmp(segment.source.address.data(), segment.destination.address.data(), 16) < 0;
+}
 
 struct Ends {
   unsigned char bytes[40];
@@ -38,7 +47,7 @@ struct Ends {
 
 Ends ends_of(const Segment& segment) {
   Ends ends;
-  const bool ordered = segment.source < segment.destination;
+  const bool ordered = source_is_low(segment);
   const Endpoint& low = ordered ? segment.source : segment.destination;
   const Endpoint& high = ordered ? segment.destination : segment.source;
   std::memcpy(ends.bytes, low.address.data(), 16);
@@ -63,7 +72,7 @@ struct Connections::Flow final : StreamReader {
       : key(its_key),
         identity(std::make_shared<Identity>(Identity{packet, 0})),
         started_ns(segment.time_ns),
-        a_is_low(segment.source < segment.destination),
+        a_is_low(source_is_low(segment)),
         owner(table),
         tcp(*this, table.findings.bytes, table.tcp) {}
 
@@ -138,7 +147,7 @@ Connections::~Connections() = default;
 
 void Connections::take(const Segment& segment, std::uint64_t hash, std::int64_t packet) {
   Table& table = *table_;
-  const bool ordered = segment.source < segment.destination;
+  const bool ordered = source_is_low(segment);
   const Key key{ordered ? segment.source : segment.destination, ordered ? segment.destination : segment.source,
                 segment.network, hash};
   Flow* flow = nullptr;
@@ -168,7 +177,8 @@ void Connections::take(const Segment& segment, std::uint64_t hash, std::int64_t 
   flow->last_packet = packet;
   auto& list = flow->closed ? table.closed : table.open;
   list.splice(list.end(), list, flow->place);
-  refresh(*flow);
+  const bool mere_acknowledgement = segment.payload.empty() && !segment.syn && !segment.fin && !segment.rst;
+  if (!mere_acknowledgement || flow->active != SIZE_MAX) refresh(*flow);
 }
 
 // Keeps the sums over connections up to date.

@@ -172,7 +172,7 @@ class Ordering {
       const Exchange& first = waiting_.front().finished->exchange;
       const std::int64_t done = std::max(first.request_end_ns, first.response_end_ns);
       const bool settled = clock_ns == never ||
-                           (done <= clock_ns - limits::reorder_ns && first.request_ns <= clock_ns - limits::reorder_ns);
+                           (done <= clock_ns - limits::settle_ns && first.request_ns <= clock_ns - limits::settle_ns);
       if ((first.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
       std::pop_heap(waiting_.begin(), waiting_.end(), later);
       hand_over(*waiting_.back().finished);

@@ -38,6 +38,10 @@ inline constexpr std::int64_t window_bytes = 64ll << 20;
 inline constexpr std::int64_t early_bytes = 64ll << 10;
 // Segments outside the window, in a row, until they count as another connection on the same ports.
 inline constexpr int strays = 3;
+// A finished exchange waits this long for a retransmission that says something else; one that comes later is counted but cannot
+// be told of the exchange any more. A race between an answer and a forged one is over within a round trip; waiting longer makes
+// the memory that finished exchanges take outgrow the processor's caches.
+inline constexpr std::int64_t settle_ns = 20'000'000;
 // SYNs or SYN-ACKs with different numbers until an acknowledgement chooses one.
 inline constexpr std::size_t handshakes = 4;
 // Delivered segments whose digest is kept to compare a retransmission with, a direction.

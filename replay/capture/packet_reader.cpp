@@ -68,7 +68,7 @@ class Window {
 
  private:
   // Fits the second level cache, so that bytes are still near when they are looked at again.
-  static constexpr std::size_t initial = 1u << 20;
+  static constexpr std::size_t initial = 256u << 10;
   std::unique_ptr<ByteSource> source_;
   std::vector<unsigned char> buffer_;
   std::size_t begin_ = 0, end_ = 0;
