@@ -385,6 +385,21 @@ TEST(ProtocolCaptures, APcapngFileMayBringItsKeys) {
   EXPECT_THAT(import_captures({place.write("without.pcapng", section + interface + packets)}).exchanges, IsEmpty());
 }
 
+TEST(ProtocolCaptures, RefusedEarlyDataLeavesNoDoubtBeforeTheConnectionIsClosed) {
+  const Folder place;
+  const std::string name = "tls13-early-refused-http1";
+  const File file(name);
+  std::size_t answered = 0;
+  for (std::size_t size = 0; size < file.packets.size(); ++size) {
+    for (const auto& line : lines_of(file.imported(place, keys_of(name), [&](std::size_t i) { return i < size; }))) {
+      if (line.find("-> 200") == std::string::npos) continue;
+      EXPECT_EQ(line, "GET /items?later -> 200 {\"items\":[1,2,3]}") << size;
+      ++answered;
+    }
+  }
+  EXPECT_GT(answered, 0u);
+}
+
 TEST(ProtocolCaptures, ATlsConnectionThatWasJoinedInTheMiddleSaysSo) {
   const Folder place;
   const File file("tls13-aes128-h2");
