@@ -346,6 +346,17 @@ INSTANTIATE_TEST_SUITE_P(Protocol, EveryCapture, ::testing::ValuesIn(all()), [](
   return name;
 });
 
+TEST(HttpTwo, IsRecognisedWhenTheServerSpeaksFirst) {
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  const std::string request("\0\0\3\1\5\0\0\0\1\x82\x86\x84", 12), answer("\0\0\1\1\5\0\0\0\1\x88", 10);
+  testing::Conversation talk;
+  talk.open().server(settings + settings + settings + settings);
+  talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + request).server(answer).close();
+  const Folder place;
+  EXPECT_THAT(lines_of(import_captures({place.write("first.pcap", testing::capture_of(talk.wires))})),
+              ElementsAre("GET / -> 200 "));
+}
+
 TEST(Tunnels, AreReadUntilTheyAreTooManyWithinEachOther) {
   testing::Conversation talk;
   talk.open();
