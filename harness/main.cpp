@@ -2,10 +2,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <system_error>
+#include <thread>
 
 #include "harness/commands/commands.h"
 #include "replay/error.h"
@@ -39,9 +42,9 @@ std::string quoted_command_line(int argc, char** argv) {
 }
 
 // `rehearse show FILE | head`: who reads takes as much as it wants, and that is no error. True when somebody read it all.
-bool show_while_somebody_reads(const std::string& file, bool json, int& status) {
+bool print_while_somebody_reads(const std::function<int()>& command, int& status) {
   try {
-    status = show(file, json);
+    status = command();
     return std::fflush(stdout) == 0 || errno != EPIPE;
   } catch (const std::system_error& problem) {
     if (problem.code() != std::errc::broken_pipe) throw;
@@ -105,21 +108,81 @@ int run(int argc, char** argv) {
   compare_command->add_flag("--json", json, "print JSON");
   compare_command->callback([&] { status = compare_databases(config, json); });
 
-  std::vector<std::string> captures;
-  std::string output = "capture.traffic";
+  ImportArguments importing;
+  importing.options.threads = std::max(1u, std::thread::hardware_concurrency());
+  const auto add_import_options = [&](CLI::App* command, ImportArguments& arguments) {
+    command->add_option("-o,--output", arguments.output, "the traffic file")->capture_default_str();
+    command->add_flag("--json", arguments.json, "print the certificate as JSON");
+    command->add_option("--filter", arguments.options.filter, "a capture filter, see pcap-filter(7)");
+    command->add_option("--keys", arguments.options.key_log, "TLS secrets, as SSLKEYLOGFILE writes them");
+    command->add_option("--threads", arguments.options.threads, "how many threads read")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command->add_flag("--checksums", arguments.options.verify_checksums, "count segments with a wrong checksum");
+    command->add_option("--max-loss", arguments.max_loss, "exit 1 when a larger share of the traffic is lost, 0 to 1")
+        ->check(CLI::Range(0.0, 1.0));
+  };
   auto* import_command = app.add_subcommand(
-      "import", "turn captures (pcap, pcapng) into a traffic file, with a certificate of what is missing");
-  import_command->add_option("captures", captures, "the files")->required();
-  import_command->add_option("-o,--output", output, "the traffic file")->capture_default_str();
-  import_command->add_flag("--json", json, "print the certificate as JSON");
-  import_command->callback([&] { status = import(captures, output, json); });
+      "import",
+      "turn captures (pcap, pcapng, HAR, GoReplay) into a traffic file, with a certificate of what is missing");
+  import_command->add_option("captures", importing.files, "the files; - is standard input")->required();
+  add_import_options(import_command, importing);
+  import_command->callback([&] { status = import(importing); });
 
-  std::string file;
-  auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
-  show_command->add_option("file", file, "the file")->required();
-  show_command->add_flag("--json", json, "one JSON object a line");
+  CaptureArguments capturing;
+  capturing.options.threads = importing.options.threads;
+  auto* capture_command = app.add_subcommand("capture", "the same from a network interface, until Ctrl-C");
+  capture_command->add_option("-i,--interface", capturing.interface, "for instance eth0, lo or any")->required();
+  capture_command->add_option("--seconds", capturing.seconds, "stop by itself")->check(CLI::Range(0.001, 1e6));
+  capture_command->add_option("--buffer", capturing.buffer_megabytes, "megabytes in the kernel")
+      ->check(CLI::Range(1, 2047))
+      ->capture_default_str();
+  add_import_options(capture_command, capturing);
+  capture_command->callback([&] { status = capture(capturing); });
+
   bool read_to_the_end = true;
-  show_command->callback([&] { read_to_the_end = show_while_somebody_reads(file, json, status); });
+  const auto printing = [&](const auto& command) { read_to_the_end = print_while_somebody_reads(command, status); };
+  std::string file;
+  replay::ImportOptions showing;
+  auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
+  show_command->add_option("file", file, "the file; - is a capture on standard input")->required();
+  show_command->add_flag("--json", json, "one JSON object a line");
+  show_command->add_option("--filter", showing.filter, "a capture filter, see pcap-filter(7)");
+  show_command->add_option("--keys", showing.key_log, "TLS secrets, as SSLKEYLOGFILE writes them");
+  show_command->callback([&] { printing([&] { return show(file, showing, json); }); });
+
+  auto* traffic_command = app.add_subcommand("traffic", "list, look into, cut and merge captures and traffic files");
+  traffic_command->require_subcommand(1);
+  auto* list_command = traffic_command->add_subcommand("ls", "routes with their numbers, statuses and durations");
+  list_command->add_option("file", file, "the file")->required();
+  list_command->add_flag("--json", json, "one JSON object a line");
+  list_command->callback([&] { printing([&] { return list_routes(file, json); }); });
+  std::int64_t count = 10;
+  auto* head_command = traffic_command->add_subcommand("head", "the first exchanges");
+  head_command->add_option("file", file, "the file")->required();
+  head_command->add_option("-n", count, "how many")->check(CLI::NonNegativeNumber)->capture_default_str();
+  head_command->add_flag("--json", json, "one JSON object a line");
+  head_command->callback([&] { printing([&] { return show_head(file, count, json); }); });
+  CutArguments cutting;
+  auto* cut_command = traffic_command->add_subcommand("cut", "a part of the exchanges as a traffic file");
+  cut_command->add_option("file", cutting.file, "the file")->required();
+  cut_command->add_option("-o,--output", cutting.output, "the traffic file to write")->required();
+  cut_command->add_option("--from", cutting.from, "2026-11-22T10:00:00Z, or +90s from the first request");
+  cut_command->add_option("--to", cutting.to, "the same; the end is not included");
+  cut_command->add_option("--route", cutting.routes,
+                          "\"GET /orders/{}\" as `ls` names it, or a pattern of paths: /orders/*");
+  cut_command->add_option("--method", cutting.methods, "GET, POST, ...");
+  cut_command->add_option("--status", cutting.statuses, "404, 2xx, ...");
+  cut_command->add_option("--sample", cutting.sample, "share of the connections, the same ones each time")
+      ->check(CLI::Range(0.0, 1.0));
+  cut_command->add_flag("--complete", cutting.complete, "leave out what is incomplete");
+  cut_command->callback([&] { status = cut(cutting); });
+  std::vector<std::string> files;
+  std::string output;
+  auto* merge_command = traffic_command->add_subcommand("merge", "several files as one, in the order of time");
+  merge_command->add_option("files", files, "the files")->required();
+  merge_command->add_option("-o,--output", output, "the traffic file to write")->required();
+  merge_command->callback([&] { status = merge(files, output); });
 
   PlayArguments playing;
   std::string writes = "refused";

@@ -10,21 +10,6 @@
 namespace rehearse::replay {
 namespace {
 
-// True when the file is a database with a table of that name.
-bool holds_table(const std::string& path, const std::string& table) {
-  sqlite3* handle = nullptr;
-  bool found = false;
-  if (sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
-    sqlite3_stmt* statement = nullptr;
-    const std::string sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + table + "'";
-    found = sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK &&
-            sqlite3_step(statement) == SQLITE_ROW;
-    sqlite3_finalize(statement);
-  }
-  sqlite3_close(handle);
-  return found;
-}
-
 [[noreturn]] void fail(Database& database) {
   throw Error(fmt::format("{}: {}; check the file, its rights and the space on the disk", database.path(),
                           sqlite3_errmsg(database.handle())));
@@ -71,6 +56,20 @@ Database::Database(const std::string& path, Mode mode, int version, std::string_
                             what, version, found));
   }
   if (mode != Mode::read) run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+}
+
+bool Database::holds_table(const std::string& path, const std::string& table) {
+  sqlite3* handle = nullptr;
+  bool found = false;
+  if (sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
+    sqlite3_stmt* statement = nullptr;
+    const std::string sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '" + table + "'";
+    found = sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_finalize(statement);
+  }
+  sqlite3_close(handle);
+  return found;
 }
 
 // What is written over is lost: only an older file of the same kind may be, never an input, a device or somebody's notes.

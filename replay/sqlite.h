@@ -42,6 +42,8 @@ class Database {
   // Throws Error when the file cannot be opened, is no such file, or has another version.
   Database(const std::string& path, Mode mode, int version, std::string_view what);
   void run(std::string_view sql);
+  // True when the file is a database with a table of that name.
+  [[nodiscard]] static bool holds_table(const std::string& path, const std::string& table);
   // Throws Error when `path` is anything but nothing, an empty file or an older file of the same kind.
   static void expect_replaceable(const std::string& path, std::string_view what);
   // Throws Error unless the file holds that table, which tells the kinds of files apart.

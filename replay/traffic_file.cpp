@@ -244,6 +244,8 @@ Traffic load_traffic(const std::string& path) {
   return traffic;
 }
 
+bool holds_traffic(const std::string& path) { return Database::holds_table(path, "exchange"); }
+
 bool is_sqlite(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string magic(15, '\0');

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/configuration.h"
 #include "harness/rehearsal.h"
+#include "replay/capture/import.h"
 
 namespace rehearse::harness {
 
@@ -38,8 +40,41 @@ struct ReportArguments {
 // Judges a history file again and renders it, without sending anything.
 int report(const ReportArguments& arguments);
 
-int import(const std::vector<std::string>& files, const std::string& output, bool json);
-int show(const std::string& file, bool json);
+struct ImportArguments {
+  std::vector<std::string> files;
+  std::string output = "capture.traffic";
+  replay::ImportOptions options;
+  double max_loss = 1;  // share of the traffic that may be lost, see Certificate::loss
+  bool json = false;    // the certificate as JSON
+};
+// Captures to a traffic file.
+int import(const ImportArguments& arguments);
+
+struct CaptureArguments : ImportArguments {
+  std::string interface;
+  double seconds = 0;  // 0 captures until it is interrupted
+  int buffer_megabytes = 64;
+};
+// The same from an interface.
+int capture(const CaptureArguments& arguments);
+
+// Shows a capture, a traffic, plan or history file.
+int show(const std::string& file, const replay::ImportOptions& options, bool json);
+// The text of a plan file; nothing when the file holds something else.
+[[nodiscard]] std::optional<std::string> plan_text_in(const std::string& path);
+
+struct CutArguments {
+  std::string file, output;
+  std::vector<std::string> routes, methods, statuses;
+  std::string from, to;   // "2026-11-22T10:00:00Z", or "+90s" from the first request
+  double sample = 1;      // share of the connections
+  bool complete = false;  // leave out what is incomplete
+};
+// Daily work with traffic: its routes, its first exchanges, a part of it, several in one.
+int list_routes(const std::string& file, bool json);
+int show_head(const std::string& file, std::int64_t count, bool json);
+int cut(const CutArguments& arguments);
+int merge(const std::vector<std::string>& files, const std::string& output);
 
 struct PlayArguments {
   std::string traffic, target, history = "history.sqlite";

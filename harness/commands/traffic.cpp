@@ -1,17 +1,20 @@
 #include <fmt/format.h>
+#include <fnmatch.h>
 
-#include <boost/json/array.hpp>
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fstream>
-#include <iterator>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <iomanip>
+#include <map>
+#include <sstream>
 
 #include "harness/commands/commands.h"
-#include "replay/capture/import.h"
+#include "harness/commands/exchange_text.h"
 #include "replay/error.h"
-#include "replay/history_file.h"
-#include "replay/planner.h"
-#include "replay/player.h"
+#include "replay/plan.h"
 #include "replay/traffic_file.h"
 #include "reports/escape.h"
 
@@ -21,181 +24,186 @@ namespace {
 namespace json = boost::json;
 using replay::Certificate;
 using replay::Exchange;
-using reports::terminal_escape;  // what was captured may hold anything
 
-json::object json_of(const std::map<std::string, std::int64_t>& counts) {
-  json::object object;
-  for (const auto& [name, count] : counts) object[name] = count;
-  return object;
+// Reads captures and traffic files alike.
+Certificate each_exchange(const std::string& file, const std::function<void(Exchange&&)>& take) {
+  return file != "-" && replay::is_sqlite(file) ? replay::load_traffic(file, take)
+                                                : replay::import_captures({file}, {}, take);
 }
 
-json::object json_of(const Certificate& certificate) {
-  json::array notes(certificate.notes.begin(), certificate.notes.end());
-  return {{"connections", certificate.connections},
-          {"exchanges", json_of(certificate.exchanges)},
-          {"packets", json_of(certificate.packets)},
-          {"bytes", json_of(certificate.bytes)},
-          {"notes", std::move(notes)}};
-}
+// What `ls` says of one route.
+struct Route {
+  std::int64_t exchanges = 0;
+  std::int64_t incomplete = 0;
+  std::map<int, std::int64_t> statuses;
+  std::vector<std::int64_t> durations_ns;  // from the first byte of the request to the last of the answer
 
-json::object json_of(const Exchange& exchange) {
-  json::array flags(exchange.flags.begin(), exchange.flags.end());
-  const auto authority = replay::field(exchange.request.headers, "Host");
-  return {{"id", exchange.id},
-          {"connection", exchange.connection},
-          {"index", exchange.index},
-          {"client", exchange.client},
-          {"server", exchange.server},
-          {"request_ns", exchange.request_ns},
-          {"response_ns", exchange.response_ns},
-          {"method", exchange.request.method},
-          {"target", exchange.request.target},
-          {"authority", authority ? std::string(*authority) : ""},
-          {"request_bytes", exchange.request.body.size()},
-          {"status", exchange.response ? exchange.response->status : 0},
-          {"response_bytes", exchange.response ? exchange.response->body.size() : 0},
-          {"complete", exchange.complete()},
-          {"flags", std::move(flags)}};
-}
-
-void print_counts(const char* title, const std::map<std::string, std::int64_t>& counts) {
-  fmt::print("{}\n", title);
-  for (const auto& [name, count] : counts) fmt::print("  {:>12} {}\n", count, name);
-}
-
-void print(const Certificate& certificate) {
-  fmt::print("{} connections\n", certificate.connections);
-  print_counts("exchanges", certificate.exchanges);
-  print_counts("packets", certificate.packets);
-  print_counts("bytes of TCP payload", certificate.bytes);
-  for (const std::string& note : certificate.notes) fmt::print("note: {}\n", note);
-}
-
-void print(const replay::Record& record) {
-  fmt::print("{:>6} {:<8} {:>9.3f} ms {:>4} {} {} {}\n", record.step, name_of(record.outcome),
-             static_cast<double>(record.done_ns - record.sent_ns) / 1e6, record.response.status,
-             terminal_escape(record.request.method), terminal_escape(record.request.target),
-             terminal_escape(record.problem));
-}
-
-void show_traffic(const replay::Traffic& traffic, bool as_json) {
-  for (const Exchange& exchange : traffic.exchanges) {
-    if (as_json) {
-      fmt::print("{}\n", json::serialize(json_of(exchange)));
-    } else {
-      fmt::print(
-          "{:>6} {:>4}.{:<4} {:>4} {} {}{}\n", exchange.id, exchange.connection, exchange.index,
-          exchange.response ? exchange.response->status : 0, terminal_escape(exchange.request.method),
-          terminal_escape(exchange.request.target),
-          exchange.complete() ? "" : "  [" + (exchange.flags.empty() ? "incomplete" : exchange.flags.front()) + "]");
-    }
+  // Nearest rank: the smallest duration that at least `share` of them do not exceed.
+  [[nodiscard]] double quantile_ms(double share) {
+    if (durations_ns.empty()) return 0;
+    const auto rank = static_cast<std::size_t>(share * static_cast<double>(durations_ns.size() - 1) + 0.5);
+    std::nth_element(durations_ns.begin(), durations_ns.begin() + static_cast<std::ptrdiff_t>(rank),
+                     durations_ns.end());
+    return static_cast<double>(durations_ns[rank]) / 1e6;
   }
-  if (!as_json) print(traffic.certificate);
-}
+};
 
-void show_histories(const replay::HistoryFile& file, bool as_json) {
-  for (const auto& history : file.histories) {
-    if (!as_json)
-      fmt::print("{} at {}: {} requests\n", terminal_escape(history.name), terminal_escape(history.target),
-                 history.records.size());
-    for (const auto& record : history.records) {
-      if (!as_json) {
-        print(record);
-        continue;
-      }
-      fmt::print("{}\n", json::serialize(json::object{{"history", history.name},
-                                                      {"step", record.step},
-                                                      {"due_ns", record.due_ns},
-                                                      {"sent_ns", record.sent_ns},
-                                                      {"done_ns", record.done_ns},
-                                                      {"outcome", std::string(name_of(record.outcome))},
-                                                      {"problem", record.problem},
-                                                      {"method", record.request.method},
-                                                      {"target", record.request.target},
-                                                      {"status", record.response.status}}));
-    }
+void print(const std::string& name, Route& route, bool as_json) {
+  if (as_json) {
+    json::object statuses;
+    for (const auto& [status, count] : route.statuses) statuses[std::to_string(status)] = count;
+    fmt::print("{}\n", json::serialize(json::object{{"route", name},
+                                                    {"exchanges", route.exchanges},
+                                                    {"incomplete", route.incomplete},
+                                                    {"statuses", std::move(statuses)},
+                                                    {"p50_ms", route.quantile_ms(0.5)},
+                                                    {"p99_ms", route.quantile_ms(0.99)}}));
+    return;
   }
+  std::string statuses;
+  for (const auto& [status, count] : route.statuses) statuses += fmt::format(" {}:{}", status, count);
+  fmt::print("{:>8} {:>8} {:>10.3f} {:>10.3f}  {} {}\n", route.exchanges, route.incomplete, route.quantile_ms(0.5),
+             route.quantile_ms(0.99), reports::terminal_escape(name), statuses);
 }
 
-std::string contents_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(fmt::format("cannot open {}; check the path", path));
-  return {std::istreambuf_iterator<char>(file), {}};
+// "2026-11-22T10:00:00[.5]Z" or "+90s", "+1.5m", "+2h" from `first_ns`, in nanoseconds since the epoch.
+std::int64_t time_of(const std::string& text, std::int64_t first_ns) {
+  if (text.starts_with('+')) {
+    double amount = 0;
+    const auto [rest, error] = std::from_chars(text.data() + 1, text.data() + text.size(), amount);
+    const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+    const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "ms" ? 0.001 : 0;
+    if (error == std::errc() && seconds > 0 && amount < 1e9)
+      return first_ns + static_cast<std::int64_t>(amount * seconds * 1e9);
+  } else {
+    std::istringstream in(text);
+    std::tm parts{};
+    in >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S");
+    double fraction = 0;
+    if (in && in.peek() == '.') in >> fraction;
+    if (in && in.get() == 'Z' && in.peek() == std::char_traits<char>::eof())
+      return static_cast<std::int64_t>(timegm(&parts)) * 1'000'000'000 + static_cast<std::int64_t>(fraction * 1e9);
+  }
+  throw Error(
+      fmt::format("`{}` is no time; write 2026-11-22T10:00:00Z, or +90s for that long after the first request", text));
 }
 
-replay::Plan plan_in(const std::string& path) {
-  const std::string head = contents_of(path).substr(0, 1);
-  if (head == "{") return replay::plan_from_json(contents_of(path));
-  const auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
-  return replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); });
+bool matches_status(const std::string& pattern, int status) {
+  const std::string text = std::to_string(status);
+  return pattern.size() == 3 && text.size() == 3 &&
+         std::equal(pattern.begin(), pattern.end(), text.begin(), [](char p, char c) { return p == 'x' || p == c; });
+}
+
+// The same connections on every machine: FNV-1a of the two ends and the moment it began, as a share of all.
+double place_of(const Exchange& exchange) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const char c : fmt::format("{} {} {}", exchange.client, exchange.server, exchange.started_ns))
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  hash ^= hash >> 33;  // the last byte alone would decide the upper bits
+  hash *= 0xff51afd7ed558ccdu;
+  hash ^= hash >> 33;
+  return static_cast<double>(hash >> 11) / static_cast<double>(1ull << 53);
+}
+
+bool wanted(const CutArguments& arguments, const Exchange& exchange) {
+  const auto any = [](const std::vector<std::string>& list, auto matches) {
+    return list.empty() || std::any_of(list.begin(), list.end(), matches);
+  };
+  const std::string route = replay::route_of(exchange.request.method, exchange.request.target);
+  const std::string path(replay::path_of(exchange.request.target));
+  return (!arguments.complete || exchange.complete()) &&
+         any(arguments.methods, [&](const std::string& method) { return method == exchange.request.method; }) &&
+         any(arguments.statuses,
+             [&](const std::string& status) {
+               return exchange.response && matches_status(status, exchange.response->status);
+             }) &&
+         any(arguments.routes,
+             [&](const std::string& pattern) {
+               return pattern == route || fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
+             }) &&
+         place_of(exchange) < arguments.sample;
 }
 
 }  // namespace
 
-int import(const std::vector<std::string>& files, const std::string& output, bool as_json) {
-  const replay::Traffic traffic = replay::import_captures(files);
-  save(traffic, output);
-  if (as_json) {
-    fmt::print("{}\n", json::serialize(json_of(traffic.certificate)));
-  } else {
-    print(traffic.certificate);
-    fmt::print("written: {} ({} exchanges)\n", output, traffic.exchanges.size());
-  }
-  return traffic.exchanges.empty() ? exit_unknown : exit_pass;
+int list_routes(const std::string& file, bool as_json) {
+  std::map<std::string, Route> routes;
+  each_exchange(file, [&](Exchange&& exchange) {
+    Route& route = routes[replay::route_of(exchange.request.method, exchange.request.target)];
+    ++route.exchanges;
+    ++route.statuses[exchange.response ? exchange.response->status : 0];
+    if (exchange.complete())
+      route.durations_ns.push_back(exchange.response_end_ns - exchange.request_ns);
+    else
+      ++route.incomplete;
+  });
+  if (!as_json)
+    fmt::print("{:>8} {:>8} {:>10} {:>10}  {}\n", "number", "broken", "p50 ms", "p99 ms", "route and statuses");
+  for (auto& [name, route] : routes) print(name, route, as_json);
+  return routes.empty() ? exit_unknown : exit_pass;
 }
 
-int show(const std::string& file, bool as_json) {
-  if (contents_of(file).starts_with("{")) {
-    fmt::print("{}\n", to_json(replay::plan_from_json(contents_of(file))));
-  } else if (!replay::is_sqlite(file)) {
-    show_traffic(replay::import_captures({file}), as_json);
-  } else {
-    try {
-      show_histories(replay::load_histories(file), as_json);
-    } catch (const Error&) {
-      show_traffic(replay::load_traffic(file), as_json);
-    }
-  }
+int show_head(const std::string& file, std::int64_t count, bool as_json) {
+  std::int64_t shown = 0;
+  each_exchange(file, [&](Exchange&& exchange) {
+    if (shown++ < count) fmt::print("{}\n", as_json ? json::serialize(json_of(exchange)) : line_of(exchange));
+  });
   return exit_pass;
 }
 
-int play_traffic(const PlayArguments& arguments) {
-  replay::Plan plan = plan_in(arguments.traffic);
-  const auto whole = plan.steps.size();
-  // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
-  const auto harmless = [](const replay::Step& step) {
-    return !step.request || (step.read && replay::safe(step.request->method));
-  };
-  if (!arguments.writes) std::erase_if(plan.steps, [&](const replay::Step& step) { return !harmless(step); });
-  const auto left_out = whole - plan.steps.size();
-  if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
-  if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
-  if (arguments.dry_run) {
-    fmt::print("{}\n", to_json(plan));
-    return exit_pass;
+int cut(const CutArguments& arguments) {
+  replay::TrafficWriter writer(arguments.output);
+  std::optional<std::int64_t> from, to;
+  bool first = true;
+  std::int64_t all = 0;
+  std::int64_t kept = 0;
+  Certificate certificate = each_exchange(arguments.file, [&](Exchange&& exchange) {
+    if (std::exchange(first, false)) {
+      if (!arguments.from.empty()) from = time_of(arguments.from, exchange.request_ns);
+      if (!arguments.to.empty()) to = time_of(arguments.to, exchange.request_ns);
+    }
+    ++all;
+    if ((from && exchange.request_ns < *from) || (to && exchange.request_ns >= *to) || !wanted(arguments, exchange))
+      return;
+    ++kept;
+    writer.add(exchange);
+  });
+  certificate.notes.push_back(fmt::format("{} of the {} exchanges that this certificate counts were kept", kept, all));
+  writer.finish(certificate);
+  fmt::print("written: {} ({} of {} exchanges)\n", arguments.output, kept, all);
+  return kept == 0 ? exit_unknown : exit_pass;
+}
+
+int merge(const std::vector<std::string>& files, const std::string& output) {
+  replay::Traffic merged;
+  Certificate& sum = merged.certificate;
+  for (const std::string& file : files) {
+    replay::Traffic traffic;
+    traffic.certificate =
+        each_exchange(file, [&](Exchange&& exchange) { traffic.exchanges.push_back(std::move(exchange)); });
+    for (Exchange& exchange : traffic.exchanges) {
+      exchange.connection += sum.connections;
+      merged.exchanges.push_back(std::move(exchange));
+    }
+    Certificate& part = traffic.certificate;
+    for (auto& [connection, entry] : part.incomplete) sum.incomplete[connection + sum.connections] = std::move(entry);
+    sum.connections += part.connections;
+    sum.incomplete_unlisted += part.incomplete_unlisted;
+    for (const auto& [to, counts] :
+         {std::pair(&sum.packets, &part.packets), std::pair(&sum.bytes, &part.bytes),
+          std::pair(&sum.exchanges, &part.exchanges), std::pair(&sum.remarks, &part.remarks)}) {
+      for (const auto& [name, count] : *counts) (*to)[name] += count;
+    }
+    for (const std::string& note : part.notes) sum.notes.push_back(fmt::format("{}: {}", file, note));
   }
-  // What was taken out can no longer be waited for.
-  plan = slice(plan, 0, plan.steps.size());
-  replay::PlayOptions options;
-  options.name = "play";
-  options.target = arguments.target;
-  options.speed = arguments.speed;
-  options.stop = &stop_requested;
-  replay::HistoryWriter writer(arguments.history);
-  const replay::History history = replay::play(plan, options);
-  writer.add(history);
-  std::map<std::string, std::int64_t> outcomes;
-  for (const auto& record : history.records) {
-    outcomes[record.outcome == replay::Outcome::answered ? fmt::format("answered {}xx", record.response.status / 100)
-                                                         : std::string(name_of(record.outcome))] += 1;
-  }
-  fmt::print("{} of {} steps were sent to {}\n", history.records.size(), plan.steps.size(), arguments.target);
-  print_counts("outcomes", outcomes);
-  fmt::print("written: {}\n", arguments.history);
-  if (stop_requested) return exit_interrupted;
-  const bool whole_play = std::all_of(history.records.begin(), history.records.end(),
-                                      [](const auto& record) { return record.outcome == replay::Outcome::answered; });
-  return whole_play ? exit_pass : exit_unknown;
+  std::stable_sort(merged.exchanges.begin(), merged.exchanges.end(), [](const Exchange& a, const Exchange& b) {
+    return std::tie(a.request_ns, a.connection, a.index) < std::tie(b.request_ns, b.connection, b.index);
+  });
+  std::int64_t id = 0;
+  for (Exchange& exchange : merged.exchanges) exchange.id = ++id;
+  save(merged, output);
+  fmt::print("written: {} ({} exchanges)\n", output, merged.exchanges.size());
+  return merged.exchanges.empty() ? exit_unknown : exit_pass;
 }
 
 }  // namespace rehearse::harness

@@ -29,15 +29,42 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
 // Several captures as one, ordered by the time of their packets as far as each of them is. Of equal times the file that was named
 // first comes first.
-class Merged {
+class Merged final : public PacketSource {
  public:
   void add(std::unique_ptr<ByteSource> source, const std::string& name) {
     readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0, 0});
   }
 
-  // Valid until the next call.
-  void read(std::vector<Packet>& batch) {
-    if (readers_.size() == 1) return readers_[0].reader->read(batch);
+  bool read(std::vector<Packet>& batch) override {
+    if (readers_.size() == 1)
+      readers_[0].reader->read(batch);
+    else
+      merge(batch);
+    return !batch.empty();
+  }
+
+  [[nodiscard]] std::string take_secrets() override {
+    std::string fresh;
+    for (One& one : readers_) {
+      const std::string_view all = one.reader->secrets();
+      fresh += all.substr(one.secrets);
+      one.secrets = all.size();
+    }
+    return fresh;
+  }
+
+  void finish(Certificate& certificate) const override {
+    for (const One& one : readers_) {
+      for (const std::string& note : one.reader->notes())
+        certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
+      if (one.reader->dropped() > 0)
+        certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
+      certificate.remarks["bytes of capture files"] += static_cast<std::int64_t>(one.reader->bytes_read());
+    }
+  }
+
+ private:
+  void merge(std::vector<Packet>& batch) {
     batch.clear();
     for (One& one : readers_) {
       if (one.next == one.packets.size()) {
@@ -59,26 +86,6 @@ class Merged {
     }
   }
 
-  // Hands over the secrets that the files carried since the last call.
-  void add_secrets(KeyLog& keys) {
-    for (One& one : readers_) {
-      const std::string_view all = one.reader->secrets();
-      keys.append(all.substr(one.secrets));
-      one.secrets = all.size();
-    }
-  }
-
-  void finish(Certificate& certificate) const {
-    for (const One& one : readers_) {
-      for (const std::string& note : one.reader->notes())
-        certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
-      if (one.reader->dropped() > 0)
-        certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
-      certificate.bytes["read from files"] += static_cast<std::int64_t>(one.reader->bytes_read());
-    }
-  }
-
- private:
   struct One {
     std::unique_ptr<PacketReader> reader;
     std::string path;
@@ -248,50 +255,65 @@ struct Ready {
 
 class Import {
  public:
-  Import(const std::vector<std::string>& paths, const ImportOptions& options,
-         const std::function<void(Exchange&&)>& take)
+  Import(const ImportOptions& options, const std::function<void(Exchange&&)>& take)
       : options_(options),
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
         ordering_(certificate_, take) {
     for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
+    if (!options.key_log.empty()) open_key_log();
+  }
+
+  Certificate run(const std::vector<std::string>& paths) {
+    Merged files;
     std::vector<Exchange> others;
-    for (const std::string& path : paths) open(path, others);
+    for (const std::string& path : paths) open(path, files, others);
     std::stable_sort(others.begin(), others.end(),
                      [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });
     ordering_.add_others(std::move(others));
-    if (!options.key_log.empty()) read_key_log(options.key_log);
+    return run(files);
   }
 
-  Certificate run() {
-    for (files_.read(packets_); !packets_.empty(); files_.read(packets_)) take_batch();
+  Certificate run(PacketSource& source) {
+    while (source.read(packets_)) {
+      keys_.append(source.take_secrets());
+      take_batch();
+    }
     fragments_.finish();
     crew_.run([&](unsigned i) { tables_[i]->finish(); });
     settle(never, never);
     ordering_.finish();
     summarise();
+    source.finish(certificate_);
     return std::move(certificate_);
   }
 
  private:
-  void read_key_log(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string part(1u << 16, '\0');
-    while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0)
-      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(file.gcount())));
-    if (!file.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", path));
+  void open_key_log() {
+    key_log_.open(options_.key_log, std::ios::binary);
+    read_key_log();
     keys_.finish();
   }
 
+  // What was written since the last time: a program that is captured live writes its secrets meanwhile.
+  void read_key_log() {
+    if (options_.key_log.empty()) return;
+    std::string part(1u << 16, '\0');
+    while (key_log_.read(part.data(), static_cast<std::streamsize>(part.size())) || key_log_.gcount() > 0)
+      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(key_log_.gcount())));
+    if (!key_log_.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", options_.key_log));
+    key_log_.clear();
+  }
+
   // Packets are read as the work goes on; the other formats, which are small, at once.
-  void open(const std::string& path, std::vector<Exchange>& others) {
+  void open(const std::string& path, Merged& files, std::vector<Exchange>& others) {
     const std::string name = path == "-" ? "standard input" : path;
     auto source = open_bytes(path);
     const std::string_view beginning = source->beginning();
     const bool goreplay = looks_like_goreplay(beginning);
     const auto first = beginning.find_first_not_of(" \t\r\n\xef\xbb\xbf");
     if (!goreplay && (first == std::string_view::npos || beginning[first] != '{')) {
-      files_.add(std::move(source), name);
+      files.add(std::move(source), name);
       return;
     }
     Traffic traffic = goreplay ? read_goreplay(*source, name) : read_har(contents_of(*source, name), name);
@@ -316,7 +338,7 @@ class Import {
   }
 
   void take_batch() {
-    files_.add_secrets(keys_);
+    read_key_log();
     ready_.resize(packets_.size());
     crew_.run([&](unsigned i) { decode_part(i); });
     bool fragments = false;
@@ -442,19 +464,18 @@ class Import {
     certificate_.bytes["missing (gaps)"] = tcp.gap_bytes;
     for (std::size_t kind = 0; kind < byte_kinds; ++kind)
       put(certificate_.bytes, name_of(static_cast<ByteKind>(kind)), bytes[kind]);
-    files_.finish(certificate_);
   }
 
   // A packet that the filter left out.
   static constexpr auto not_wanted = static_cast<PacketKind>(packet_kinds);
 
-  Merged files_;
   ImportOptions options_;
   Filter filter_;
   Crew crew_;
   Certificate certificate_;
   Ordering ordering_;
   KeyLog keys_;
+  std::ifstream key_log_;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
   std::vector<Packet> packets_;
@@ -471,7 +492,12 @@ class Import {
 
 Certificate import_captures(const std::vector<std::string>& paths, const ImportOptions& options,
                             const std::function<void(Exchange&&)>& take) {
-  return Import(paths, options, take).run();
+  return Import(options, take).run(paths);
+}
+
+Certificate import_packets(std::unique_ptr<PacketSource> source, const ImportOptions& options,
+                           const std::function<void(Exchange&&)>& take) {
+  return Import(options, take).run(*source);
 }
 
 Traffic import_captures(const std::vector<std::string>& paths, const ImportOptions& options) {

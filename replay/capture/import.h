@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "replay/capture/packet_reader.h"
 #include "replay/exchange.h"
 
 namespace rehearse::replay {
@@ -26,6 +28,10 @@ struct ImportOptions {
 // is finished. Throws Error when a file cannot be read or is no capture.
 [[nodiscard]] Certificate import_captures(const std::vector<std::string>& paths, const ImportOptions& options,
                                           const std::function<void(Exchange&&)>& take);
+
+// The same of packets from anywhere else, for instance from an interface.
+[[nodiscard]] Certificate import_packets(std::unique_ptr<PacketSource> source, const ImportOptions& options,
+                                         const std::function<void(Exchange&&)>& take);
 
 // The same into memory.
 [[nodiscard]] Traffic import_captures(const std::vector<std::string>& paths, const ImportOptions& options = {});

@@ -13,6 +13,7 @@
 
 #include "replay/capture/byte_source.h"
 #include "replay/capture/limits.h"
+#include "replay/exchange.h"
 
 namespace rehearse::replay {
 
@@ -21,6 +22,19 @@ struct Packet {
   std::uint16_t link_type = 0;           // LINKTYPE_ value
   std::span<const unsigned char> bytes;  // as captured, without a frame check sequence that the file declares
   std::uint32_t wire_length = 0;         // on the wire; larger than bytes.size() when the snap length cut it
+};
+
+// Where packets come from.
+class PacketSource {
+ public:
+  virtual ~PacketSource() = default;
+  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; their bytes are valid until the next call.
+  // False at the end; true without packets when there were none for a while.
+  virtual bool read(std::vector<Packet>& batch) = 0;
+  // TLS secrets that came with the packets since the last call, in the NSS key log format.
+  [[nodiscard]] virtual std::string take_secrets() { return {}; }
+  // Adds what is to say about the packets. Call once, at the end.
+  virtual void finish(Certificate& certificate) const = 0;
 };
 
 class PacketReader {

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "harness/commands/commands.h"
+#include "harness/commands/exchange_text.h"
+#include "replay/capture/import.h"
+#include "replay/error.h"
+#include "replay/history_file.h"
+#include "replay/plan.h"
+#include "replay/traffic_file.h"
+#include "reports/escape.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace json = boost::json;
+using reports::terminal_escape;  // what was captured may hold anything
+
+void print(const replay::Record& record) {
+  fmt::print("{:>6} {:<8} {:>9.3f} ms {:>4} {} {} {}\n", record.step, name_of(record.outcome),
+             static_cast<double>(record.done_ns - record.sent_ns) / 1e6, record.response.status,
+             terminal_escape(record.request.method), terminal_escape(record.request.target),
+             terminal_escape(record.problem));
+}
+
+void show_histories(const replay::HistoryFile& file, bool as_json) {
+  for (const auto& history : file.histories) {
+    if (!as_json)
+      fmt::print("{} at {}: {} requests\n", terminal_escape(history.name), terminal_escape(history.target),
+                 history.records.size());
+    for (const auto& record : history.records) {
+      if (!as_json) {
+        print(record);
+        continue;
+      }
+      fmt::print("{}\n", json::serialize(json::object{{"history", history.name},
+                                                      {"step", record.step},
+                                                      {"due_ns", record.due_ns},
+                                                      {"sent_ns", record.sent_ns},
+                                                      {"done_ns", record.done_ns},
+                                                      {"outcome", std::string(name_of(record.outcome))},
+                                                      {"problem", record.problem},
+                                                      {"method", record.request.method},
+                                                      {"target", record.request.target},
+                                                      {"status", record.response.status}}));
+    }
+  }
+}
+
+// Prints exchanges while they come; with the certificate behind them for people.
+class Printer {
+ public:
+  explicit Printer(bool as_json) : as_json_(as_json) {}
+  void operator()(replay::Exchange&& exchange) const {
+    fmt::print("{}\n", as_json_ ? json::serialize(json_of(exchange)) : line_of(exchange));
+  }
+  void finish(const replay::Certificate& certificate) const {
+    if (!as_json_) harness::print(certificate);
+  }
+
+ private:
+  bool as_json_;
+};
+
+}  // namespace
+
+std::optional<std::string> plan_text_in(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (path == "-" || file.peek() != '{') return std::nullopt;
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  // HTTP archives are JSON too.
+  if (text.substr(0, 4096).find("\"log\"") != std::string::npos && text.find("\"steps\"") == std::string::npos)
+    return std::nullopt;
+  return text;
+}
+
+int show(const std::string& file, const replay::ImportOptions& options, bool as_json) {
+  const Printer printer(as_json);
+  if (const auto plan = plan_text_in(file)) {
+    fmt::print("{}\n", to_json(replay::plan_from_json(*plan)));
+  } else if (file == "-" || !replay::is_sqlite(file)) {
+    printer.finish(replay::import_captures({file}, options, printer));
+  } else if (replay::holds_traffic(file)) {
+    printer.finish(replay::load_traffic(file, printer));
+  } else {
+    show_histories(replay::load_histories(file), as_json);
+  }
+  return exit_pass;
+}
+
+}  // namespace rehearse::harness
