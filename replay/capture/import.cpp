@@ -43,14 +43,12 @@ class Merged final : public PacketSource {
     return !batch.empty();
   }
 
-  [[nodiscard]] std::string take_secrets() override {
-    std::string fresh;
+  void add_secrets(KeyLog& keys) override {
     for (One& one : readers_) {
       const std::string_view all = one.reader->secrets();
-      fresh += all.substr(one.secrets);
+      keys.append(all.substr(one.secrets));
       one.secrets = all.size();
     }
-    return fresh;
   }
 
   void finish(Certificate& certificate) const override {
@@ -276,7 +274,7 @@ class Import {
 
   Certificate run(PacketSource& source) {
     while (source.read(packets_)) {
-      keys_.append(source.take_secrets());
+      source.add_secrets(keys_);
       take_batch();
     }
     fragments_.finish();

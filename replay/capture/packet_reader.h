@@ -17,6 +17,8 @@
 
 namespace rehearse::replay {
 
+class KeyLog;
+
 struct Packet {
   std::int64_t time_ns = 0;              // since the epoch
   std::uint16_t link_type = 0;           // LINKTYPE_ value
@@ -31,8 +33,8 @@ class PacketSource {
   // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; their bytes are valid until the next call.
   // False at the end; true without packets when there were none for a while.
   virtual bool read(std::vector<Packet>& batch) = 0;
-  // TLS secrets that came with the packets since the last call, in the NSS key log format.
-  [[nodiscard]] virtual std::string take_secrets() { return {}; }
+  // Hands over the TLS secrets that came with the packets since the last call.
+  virtual void add_secrets(KeyLog&) {}
   // Adds what is to say about the packets. Call once, at the end.
   virtual void finish(Certificate& certificate) const = 0;
 };
