@@ -483,6 +483,18 @@ TEST(Http2Limits, TablesAreAsLargeAsTheOtherSideAllowsAndNoLargerThanTheLimit) {
   EXPECT_FALSE(used(1u << 30, true, to_65537));
 }
 
+TEST(Http2, TheSettingsOfAnUpgradeHoldFromItsFirstAnswer) {
+  const auto answered = [](const std::string& settings_text) {
+    Exchange last;
+    last.request = {"GET", "/", {{"HTTP2-Settings", settings_text}}, ""};
+    Talk talk(SIZE_MAX, &last);
+    talk.server(settings + headers(1, "\x3f\xe1\x3f" + ok, end_stream));  // a table of 8192 bytes
+    return talk.lines();
+  };
+  EXPECT_THAT(answered("AAEAAQAA"), ElementsAre("GET / -> 200 "));  // 64 KiB are allowed
+  EXPECT_THAT(answered(""), ElementsAre("GET /  [no response] [malformed]"));
+}
+
 TEST(Http2Limits, Bodies) {
   Talk talk;
   talk.open().client(headers(1, get("/a"), end_stream)).server(headers(1, ok));

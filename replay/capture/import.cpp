@@ -259,7 +259,7 @@ class Import {
         crew_(std::max(1u, options.threads)),
         ordering_(certificate_, take) {
     for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
-    if (!options.key_log.empty()) read_key_log(options.key_log);
+    if (!options.key_log.empty()) open_key_log();
   }
 
   Certificate run(const std::vector<std::string>& paths) {
@@ -287,13 +287,20 @@ class Import {
   }
 
  private:
-  void read_key_log(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string part(1u << 16, '\0');
-    while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0)
-      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(file.gcount())));
-    if (!file.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", path));
+  void open_key_log() {
+    key_log_.open(options_.key_log, std::ios::binary);
+    read_key_log();
     keys_.finish();
+  }
+
+  // What was written since the last time: a program that is captured live writes its secrets meanwhile.
+  void read_key_log() {
+    if (options_.key_log.empty()) return;
+    std::string part(1u << 16, '\0');
+    while (key_log_.read(part.data(), static_cast<std::streamsize>(part.size())) || key_log_.gcount() > 0)
+      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(key_log_.gcount())));
+    if (!key_log_.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", options_.key_log));
+    key_log_.clear();
   }
 
   // Packets are read as the work goes on; the other formats, which are small, at once.
@@ -329,6 +336,7 @@ class Import {
   }
 
   void take_batch() {
+    read_key_log();
     ready_.resize(packets_.size());
     crew_.run([&](unsigned i) { decode_part(i); });
     bool fragments = false;
@@ -465,6 +473,7 @@ class Import {
   Certificate certificate_;
   Ordering ordering_;
   KeyLog keys_;
+  std::ifstream key_log_;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
   std::vector<Packet> packets_;

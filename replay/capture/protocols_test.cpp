@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "replay/capture/byte_source.h"
 #include "replay/capture/import.h"
 #include "replay/capture/limits.h"
 #include "replay/capture/test_packets.h"
@@ -346,6 +347,17 @@ INSTANTIATE_TEST_SUITE_P(Protocol, EveryCapture, ::testing::ValuesIn(all()), [](
   return name;
 });
 
+TEST(HttpTwo, IsRecognisedWhenTheServerSpeaksFirst) {
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  const std::string request("\0\0\3\1\5\0\0\0\1\x82\x86\x84", 12), answer("\0\0\1\1\5\0\0\0\1\x88", 10);
+  testing::Conversation talk;
+  talk.open().server(settings + settings + settings + settings);
+  talk.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + request).server(answer).close();
+  const Folder place;
+  EXPECT_THAT(lines_of(import_captures({place.write("first.pcap", testing::capture_of(talk.wires))})),
+              ElementsAre("GET / -> 200 "));
+}
+
 TEST(Tunnels, AreReadUntilTheyAreTooManyWithinEachOther) {
   testing::Conversation talk;
   talk.open();
@@ -383,6 +395,48 @@ TEST(ProtocolCaptures, APcapngFileMayBringItsKeys) {
               ElementsAre("GET /items -> 200 {\"items\":[1,2,3]}", "GET /manual.txt -> 200 (5000)",
                           "POST /orders {\"item\":1} -> 201 {\"order\":17}"));
   EXPECT_THAT(import_captures({place.write("without.pcapng", section + interface + packets)}).exchanges, IsEmpty());
+}
+
+TEST(ProtocolCaptures, RefusedEarlyDataLeavesNoDoubtBeforeTheConnectionIsClosed) {
+  const Folder place;
+  const std::string name = "tls13-early-refused-http1";
+  const File file(name);
+  std::size_t answered = 0;
+  for (std::size_t size = 0; size < file.packets.size(); ++size) {
+    for (const auto& line : lines_of(file.imported(place, keys_of(name), [&](std::size_t i) { return i < size; }))) {
+      if (line.find("-> 200") == std::string::npos) continue;
+      EXPECT_EQ(line, "GET /items?later -> 200 {\"items\":[1,2,3]}") << size;
+      ++answered;
+    }
+  }
+  EXPECT_GT(answered, 0u);
+}
+
+// Packets that come after the import has begun, with what the client wrote into its key log meanwhile.
+class Live final : public PacketSource {
+ public:
+  Live(const std::string& name, std::string key_log)
+      : name_(name), key_log_(std::move(key_log)), reader_(open_bytes(folder + name + ".pcap"), name) {}
+  bool read(std::vector<Packet>& batch) override {
+    std::ofstream(key_log_, std::ios::app | std::ios::binary) << std::exchange(keys_, "");
+    reader_.read(batch);
+    return !batch.empty();
+  }
+  void finish(Certificate&) const override {}
+
+ private:
+  std::string name_, key_log_, keys_ = contents(keys_of(name_));
+  PacketReader reader_;
+};
+
+TEST(ProtocolCaptures, AKeyLogMayBeWrittenWhilePacketsCome) {
+  const Folder place;
+  ImportOptions options;
+  options.key_log = place.write("keys", "# nothing yet\n");
+  std::size_t exchanges = 0;
+  static_cast<void>(import_packets(std::make_unique<Live>("tls13-aes128-h2", options.key_log), options,
+                                   [&](Exchange&&) { ++exchanges; }));
+  EXPECT_EQ(exchanges, 3u);
 }
 
 TEST(ProtocolCaptures, ATlsConnectionThatWasJoinedInTheMiddleSaysSo) {

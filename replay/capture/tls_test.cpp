@@ -1,13 +1,15 @@
-// What needs no keys: beginnings, limits and hostile records. Connections that are opened are in protocols_test.cpp.
+// Beginnings, ends, limits and hostile records. Connections of real programs are in protocols_test.cpp.
 #include "replay/capture/tls.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include <numeric>
 
 #include "replay/capture/key_log.h"
 #include "replay/capture/limits.h"
+#include "replay/capture/record_protection.h"
 
 namespace rehearse::replay {
 namespace {
@@ -154,6 +156,108 @@ TEST(Tls, EarlyDataIsPassedOver) {
   EXPECT_THAT(talk.findings.remarks, ElementsAre(Pair("connections in TLS with early data, which is not read", 1)));
   EXPECT_EQ(talk.findings.bytes[static_cast<std::size_t>(ByteKind::encrypted)],
             2 * static_cast<std::int64_t>(sealed.size()));
+}
+
+// Seals records with TLS_AES_128_GCM_SHA256 as one end does whose secret is 32 times `letter`.
+class Sealer {
+ public:
+  explicit Sealer(char letter)
+      : key_(hkdf_expand_label(false, std::string(32, letter), "key", 16)),
+        iv_(hkdf_expand_label(false, std::string(32, letter), "iv", 12)) {}
+
+  std::string seal(int type, const std::string& content) {
+    const std::string inner = content + static_cast<char>(type);
+    const std::string header = std::string("\x17\3\3") + number(inner.size() + 16, 2);
+    std::string nonce = iv_, out(inner.size() + 16, '\0');
+    nonce[11] = static_cast<char>(nonce[11] ^ number_++);
+    const auto bytes = [](const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); };
+    auto* sealed_bytes = reinterpret_cast<unsigned char*>(out.data());
+    int length = 0;
+    EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
+    EVP_EncryptInit_ex(context, EVP_aes_128_gcm(), nullptr, bytes(key_), bytes(nonce));
+    EVP_EncryptUpdate(context, nullptr, &length, bytes(header), 5);
+    EVP_EncryptUpdate(context, sealed_bytes, &length, bytes(inner), static_cast<int>(inner.size()));
+    EVP_EncryptFinal_ex(context, sealed_bytes + inner.size(), &length);
+    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, sealed_bytes + inner.size());
+    EVP_CIPHER_CTX_free(context);
+    return header + out;
+  }
+
+ private:
+  std::string key_, iv_;
+  char number_ = 0;
+};
+
+// A connection in TLS 1.3 whose secrets are known, up to the first byte of its content.
+class OpenedTls : public ::testing::Test {
+ protected:
+  OpenedTls() {
+    const std::string random = [] {
+      std::string hex;
+      for (int i = 0; i < 32; ++i) hex += "63";
+      return hex;
+    }();
+    const auto line = [&](const std::string& label, const std::string& byte) {
+      std::string hex;
+      for (int i = 0; i < 32; ++i) hex += byte;
+      talk.keys.append(label + " " + random + " " + hex + "\n");
+    };
+    line("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "61");
+    line("SERVER_HANDSHAKE_TRAFFIC_SECRET", "62");
+    line("CLIENT_TRAFFIC_SECRET_0", "63");
+    line("SERVER_TRAFFIC_SECRET_0", "64");
+    talk.client(record(22, client_hello())).server(record(22, server_hello(0x1301, tls13)));
+  }
+  void shake_hands() {
+    talk.server(Sealer('b').seal(22, message(8, number(0, 2)) + message(20, "verify")));
+    talk.client(Sealer('a').seal(22, message(20, "verify")));
+  }
+  // The flags of the only exchange, when the streams end so.
+  std::vector<std::string> flags_after(End how) {
+    talk.reader().end(Side::b, how, 9);
+    talk.reader().end(Side::a, how, 9);
+    EXPECT_EQ(talk.findings.exchanges.size(), 1u);
+    if (talk.findings.exchanges.empty()) return {"none"};
+    EXPECT_EQ(talk.findings.exchanges[0]->exchange.response->body, "until the end");
+    return talk.findings.exchanges[0]->exchange.flags;
+  }
+  void exchange_until_close() {
+    shake_hands();
+    talk.client(client.seal(23, "GET / HTTP/1.1\r\n\r\n"))
+        .server(server.seal(23, "HTTP/1.1 200 OK\r\n\r\nuntil the end"));
+  }
+  Talk talk;
+  Sealer client{'c'}, server{'d'};
+};
+
+TEST_F(OpenedTls, ACloseNotifyEndsAStreamWhateverFollows) {
+  exchange_until_close();
+  talk.server(server.seal(21, std::string("\1\0", 2))).client(client.seal(21, std::string("\1\0", 2)));
+  EXPECT_THAT(flags_after(End::unfinished), IsEmpty());
+}
+
+TEST_F(OpenedTls, WithoutACloseNotifyTheStreamEndsAsItsConnection) {
+  exchange_until_close();
+  EXPECT_THAT(flags_after(End::reset), ElementsAre(flag::reset));
+}
+
+TEST_F(OpenedTls, AStreamThatEndsWithinARecordIsNotFinished) {
+  exchange_until_close();
+  talk.server(server.seal(23, "more").substr(0, 10));
+  EXPECT_THAT(flags_after(End::finished), ElementsAre(flag::unfinished));
+}
+
+TEST_F(OpenedTls, AWrongTagEndsTheReadingOfBothSides) {
+  exchange_until_close();
+  talk.server(sealed).client(client.seal(23, "GET /unread HTTP/1.1\r\n\r\n"));
+  EXPECT_THAT(flags_after(End::finished), ElementsAre(flag::unfinished));
+  EXPECT_THAT(talk.findings.remarks, ::testing::Contains(Pair("connections in TLS whose keys do not fit", 1)));
+}
+
+TEST_F(OpenedTls, NothingMayFollowWhatChangesTheKeys) {
+  talk.server(Sealer('b').seal(22, message(20, "verify") + message(4, "ticket")));
+  talk.reader().end(Side::a, End::finished, 9);
+  EXPECT_THAT(talk.findings.remarks, ::testing::Contains(Pair(malformed, 1)));
 }
 
 TEST(TlsLimits, Records) {
