@@ -1,5 +1,5 @@
 // The traffic file: exchanges and their certificate in SQLite, one row an exchange, so that people can curate with SQL.
-// doc/traffic-file.md describes the schema with worked queries.
+// traffic_file.md describes the schema with worked queries.
 #pragma once
 
 #include <functional>
