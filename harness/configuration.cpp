@@ -84,7 +84,9 @@ class Section {
     throw Error(fmt::format("{} must be a whole number, not {:?}", at(key), value));
   }
 
-  // "500ms", "2s", "1m".
+  static constexpr milliseconds longest = std::chrono::hours(24);
+
+  // "500ms", "2s", "1m"; at most a day.
   milliseconds duration(const std::string& key, milliseconds fallback) {
     const std::string value = text(key, fmt::format("{}ms", fallback.count()));
     std::size_t used = 0;
@@ -94,9 +96,10 @@ class Section {
     } catch (const std::exception&) {
     }
     const std::string unit = value.substr(used);
-    if (number >= 0 && unit == "ms") return milliseconds(number);
-    if (number >= 0 && unit == "s") return milliseconds(number * 1000);
-    if (number >= 0 && unit == "m") return milliseconds(number * 60'000);
+    const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
+    if (factor > 0 && number > longest.count() / factor)
+      throw Error(fmt::format("{} is {}; nothing here waits for longer than a day", at(key), value));
+    if (number >= 0 && factor > 0) return milliseconds(number * factor);
     throw Error(fmt::format("{} must be a duration with its unit, such as 500ms or 2s, not {:?}", at(key), value));
   }
 
@@ -159,14 +162,24 @@ std::string beside(const std::string& file, const std::string& path) {
   return (fs::path(file).parent_path() / path).lexically_normal().string();
 }
 
-ServiceSettings service_of(Section section) {
+// The one document of a YAML file; an empty file is an empty document.
+YAML::Node document_in(const std::string& path) {
+  const auto documents = YAML::LoadAllFromFile(path);
+  if (documents.size() > 1)
+    throw Error(fmt::format("{} holds {} YAML documents, and only one can be meant; take out the lines ---", path,
+                            documents.size()));
+  return documents.empty() ? YAML::Node() : documents.front();
+}
+
+// Only legacy is stopped and started by a rehearsal.
+ServiceSettings service_of(Section section, bool legacy) {
   ServiceSettings service;
   service.urls = section.texts("url");
   if (service.urls.empty())
     throw Error(
         fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
-  service.start = section.text("start", "");
-  service.stop = section.text("stop", "");
+  if (legacy) service.start = section.text("start", "");
+  if (legacy) service.stop = section.text("stop", "");
   if (service.start.empty() != service.stop.empty())
     throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
   const std::string writes = section.text("writes", "refused");
@@ -195,13 +208,15 @@ DatabaseSettings database_of(Section section) {
   return database;
 }
 
-FlagSettings flag_of(Section section, const std::string& file) {
+FlagSettings flag_of(Section section, const std::string& file, properties::Contract& contract) {
   FlagSettings flag;
   flag.key = section.text("key", flag.key);
   flag.propagation = section.duration("propagation", flag.propagation);
   flag.path = beside(file, section.text("file", ""));
   flag.listen = section.text("ofrep", "");
   flag.set = section.text("command", "");
+  flag.rejected_metric = section.text("rejected_metric", flag.rejected_metric);
+  contract.flag_unreported = section.text("unreported", "");
   if (!flag.path.empty() + !flag.listen.empty() + !flag.set.empty() != 1) {
     throw Error(fmt::format("{}: give exactly one of file (flagd's JSON), ofrep (an address to answer on) or command",
                             section.at("file")));
@@ -249,7 +264,10 @@ AlertSettings alerts_of(Section section, const std::string& file, properties::Co
 
 properties::Contract::Answer answer_of(Section section, properties::Contract::Answer fallback) {
   properties::Contract::Answer answer = std::move(fallback);
-  answer.status = static_cast<int>(section.integer("status", answer.status));
+  const std::int64_t status = section.integer("status", answer.status);
+  if (status < 100 || status > 599)
+    throw Error(fmt::format("{} must be a status of HTTP, 100 to 599, not {}", section.at("status"), status));
+  answer.status = static_cast<int>(status);
   if (section.has("headers")) answer.headers = section.texts("headers");
   answer.content_type = section.text("content_type", answer.content_type);
   section.expect_nothing_else();
@@ -295,7 +313,7 @@ void take_mapping(Section& section, Configuration& configuration) {
 
 void take_mapping_file(const std::string& path, Configuration& configuration) {
   try {
-    Section included(YAML::LoadFile(path), fs::path(path).filename().string());
+    Section included(document_in(path), fs::path(path).filename().string());
     take_mapping(included, configuration);
     included.expect_nothing_else();
   } catch (const YAML::BadFile&) {
@@ -363,7 +381,7 @@ Configuration load_configuration(const std::string& path) {
   configuration.path = path;
   YAML::Node root;
   try {
-    root = YAML::LoadFile(path);
+    root = document_in(path);
   } catch (const YAML::BadFile&) {
     throw Error(fmt::format("cannot read the configuration {}; `rehearse init` writes one", path));
   } catch (const YAML::Exception& problem) {
@@ -376,14 +394,14 @@ Configuration load_configuration(const std::string& path) {
     configuration.title = section.text("title", configuration.title);
     configuration.traffic = beside(path, section.text("traffic", ""));
     Section services = section.section("services");
-    configuration.legacy = service_of(services.section("legacy"));
-    configuration.new_ = service_of(services.section("new"));
+    configuration.legacy = service_of(services.section("legacy"), true);
+    configuration.new_ = service_of(services.section("new"), false);
     services.expect_nothing_else();
     Section databases = section.section("databases");
     configuration.legacy_database = database_of(databases.section("legacy"));
     configuration.new_database = database_of(databases.section("new"));
     databases.expect_nothing_else();
-    configuration.flag = flag_of(section.section("flag"), path);
+    configuration.flag = flag_of(section.section("flag"), path, configuration.contract);
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);
     Section copy = section.section("copy");

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 struct ServiceSettings {
   std::vector<std::string> urls;  // the lanes are dealt out among them; every one must serve the stage
-  std::string start;              // shell commands; both or neither
+  std::string start;              // shell commands, of the legacy service alone; both or neither
   std::string stop;
   bool writes_allowed = false;  // `writes: allowed`
   std::string
@@ -40,7 +40,8 @@ struct FlagSettings {
   std::string set;     // command: a shell command; {} stands for the value
   std::string key = "migration-stage";
   std::map<properties::Stage, std::string> values;
-  milliseconds propagation{500};  // g
+  milliseconds propagation{500};                                  // g
+  std::string rejected_metric = "migration_flag_rejected_total";  // of the new service, on the page of the alerts
 };
 
 // How a service tells which stage it serves: a header of every answer, or a field of one endpoint.

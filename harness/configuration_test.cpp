@@ -74,7 +74,7 @@ services:
 databases:
   legacy: {dsn: dbname=l, disposable: true, restore: {template: l_template}}
   new: {dsn: dbname=n, disposable: true, restore: {command: put back}}
-flag: {command: "set {}", key: phase, propagation: 2s, values: {off: a, read-only: b, shadow: c, live: d, completed: e}}
+flag: {command: "set {}", key: phase, propagation: 2s, rejected_metric: no, unreported: logged, values: {off: a, read-only: b, shadow: c, live: d, completed: e}}
 stage: {path: /status, json: /phase}
 copy: {forward: there, backward: back}
 refusal: {status: 423, headers: [X-Frozen, X-Until], content_type: application/json}
@@ -119,6 +119,7 @@ ignored_sequences: {}
   EXPECT_EQ(c.flag.set, "set {}");
   EXPECT_EQ(c.flag.key, "phase");
   EXPECT_EQ(c.flag.propagation, 2000ms);
+  EXPECT_EQ(c.flag.rejected_metric + "," + c.contract.flag_unreported, "no,logged");
   EXPECT_THAT(c.flag.values, ElementsAre(Pair(Stage::off, "a"), Pair(Stage::read_only, "b"), Pair(Stage::shadow, "c"),
                                          Pair(Stage::live, "d"), Pair(Stage::completed, "e")));
   EXPECT_EQ(c.stage.path + c.stage.json + c.stage.header, "/status/phase");
@@ -250,6 +251,14 @@ TEST_F(ConfigurationFile, WhatCannotBeLeftOutIsAskedFor) {
               HasSubstr("give exactly one of file"));
   EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag),
               HasSubstr("services.legacy.start and services.legacy.stop are given together"));
+  EXPECT_THAT(
+      refusal_of_text(std::string("services: {legacy: {url: x}, new: {url: x, start: y, stop: z}}") + databases + flag),
+      HasSubstr("services.new.start is no key of the configuration"))
+      << "nobody would run it";
+  EXPECT_THAT(refusal("deadline: 9223372036854775807m\n"), HasSubstr("nothing here waits for longer than a day"));
+  EXPECT_THAT(refusal("deadline: 1441m\n"), HasSubstr("nothing here waits for longer than a day"));
+  EXPECT_THAT(refusal("refusal: {status: 4294967799}\n"), HasSubstr("refusal.status must be a status of HTTP"));
+  EXPECT_THAT(refusal("---\ntitle: another\n"), HasSubstr("holds 2 YAML documents, and only one can be meant"));
   EXPECT_THAT(
       refusal_of_text(std::string(services) +
                       "databases: {legacy: {dsn: x, restore: {template: a, command: b}}, new: {dsn: x}}" + flag),

@@ -161,6 +161,8 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
                            "live → shadow",
                            "shadow → read-only",
                            "read-only → off",
+                           "live → shadow with an open alert",
+                           "round trip without writes",
                            "off, new database stopped",
                            "shadow, new database stopped",
                            "shadow, new database read-only",
@@ -199,6 +201,24 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
   json::value second = report("again"), first = document;
   for (json::value* each : {&first, &second}) each->as_object()["seconds"] = 0;
   EXPECT_TRUE(first == second);
+
+  // Somebody took something out of the file.
+  const Ended taken = shell(R"(
+    cp $OUT/report/history.sqlite $OUT/rows.sqlite; cp $OUT/report/history.sqlite $OUT/section.sqlite
+    /usr/bin/python3 - $OUT/rows.sqlite $OUT/section.sqlite <<'END'
+import json, sqlite3, sys
+rows, section = map(sqlite3.connect, sys.argv[1:])
+rows.execute("DELETE FROM record WHERE history = 'walk 3: after shadow → live' AND step = 1")
+evidence = json.loads(section.execute("SELECT body FROM document WHERE name = 'evidence'").fetchone()[0])
+evidence["sections"] = [s for s in evidence["sections"] if s["name"] != "shadow, new database hung"]
+section.execute("UPDATE document SET body = ? WHERE name = 'evidence'", (json.dumps(evidence),))
+rows.commit(), section.commit()
+END
+    $REHEARSE report $OUT/rows.sqlite -o $OUT/rows; echo $?
+    $REHEARSE report $OUT/section.sqlite -o $OUT/section; echo $?)");
+  EXPECT_THAT(taken.out, AllOf(HasSubstr("\n2\n"), EndsWith("\n2\n"), Not(HasSubstr("PASS")))) << taken.err;
+  EXPECT_THAT(contents(directory_ / "rows/report.json"), HasSubstr("walk 3: after shadow → live"));
+  EXPECT_THAT(contents(directory_ / "section/report.json"), HasSubstr("the section \\\"shadow, new database hung\\\""));
 }
 
 // -- the seeded bugs -----------------------------------------------------------------------------------------------------
@@ -465,6 +485,44 @@ TEST_F(Commands, InitWritesAConfigurationThatCanBeRead) {
   EXPECT_EQ(contents(directory_ / "again.status"), "3\n");
   EXPECT_THAT(contents(directory_ / "again.err"), HasSubstr("is there already"));
   EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   copy.forward is not given"));
+}
+
+TEST_F(Commands, InitWritesNoPasswordOfAUrlAndNothingThatIsYaml) {
+  ASSERT_EQ(
+      shell("$REHEARSE init --legacy 'http://me:hunter2@a:1' --traffic 'a: \"b\" # c.pcap' -o $OUT/made.yaml").status,
+      0);
+  setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);
+  const Configuration configuration = load_configuration(directory_ / "made.yaml");
+  EXPECT_THAT(configuration.legacy.urls, testing::ElementsAre("http://a:1"));
+  EXPECT_EQ(configuration.traffic, directory_ / "a: \"b\" # c.pcap");
+}
+
+TEST_F(Commands, WhatCannotBePrintedIsAnErrorAndAReaderThatHasEnoughIsNone) {
+  const Ended full = shell("$REHEARSE show fixtures/captures/tiny.pcap >/dev/full");
+  EXPECT_THAT(full, RefusesWith("No space left on device"));
+  EXPECT_EQ(full.status, 3);
+  EXPECT_EQ(shell("$REHEARSE --version >/dev/full").status, 3);
+  const Ended enough = shell("{ $REHEARSE show fixtures/captures/orders.pcap; echo $? >$OUT/status; } | head -1");
+  EXPECT_EQ(contents(directory_ / "status"), "0\n");
+  EXPECT_EQ(enough.err, "");
+}
+
+TEST_F(Commands, ShowLetsNoCapturedByteReachTheTerminal) {
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "request": {"target_base64": "L8KbMW0="}}]})";
+  const Ended ended = shell(
+      "$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite; $REHEARSE show "
+      "$OUT/h.sqlite");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("\\x9b1m"), Not(HasSubstr("\xc2\x9b")))) << ended.err;
+}
+
+TEST_F(Commands, PlayTakesNoPlansWordForAPostThatIsARead) {
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "read": true, "request": {"method": "POST", "target": "/a"}}]})";
+  EXPECT_EQ(shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite").status, 3);
+  const Ended allowed =
+      shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite --writes allowed");
+  EXPECT_THAT(allowed.out, HasSubstr("1 of 1 steps were sent"));
 }
 
 TEST_F(Commands, InterruptedGateLeavesAHistoryAndTheFlagOff) {

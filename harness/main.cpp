@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <system_error>
 
 #include "harness/commands/commands.h"
 #include "replay/error.h"
@@ -33,6 +36,23 @@ std::string quoted_command_line(int argc, char** argv) {
   };
   for (int i = 0; i < argc; ++i) line += (i > 0 ? " " : "") + quoted(argv[i]);
   return line;
+}
+
+// `rehearse show FILE | head`: who reads takes as much as it wants, and that is no error. True when somebody read it all.
+bool show_while_somebody_reads(const std::string& file, bool json, int& status) {
+  try {
+    status = show(file, json);
+    return std::fflush(stdout) == 0 || errno != EPIPE;
+  } catch (const std::system_error& problem) {
+    if (problem.code() != std::errc::broken_pipe) throw;
+    return false;
+  }
+}
+
+// What was printed is part of what a command does: a full disk behind standard output is an error.
+void expect_all_printed() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw Error(fmt::format("standard output could not be written ({}); see where it goes", std::strerror(errno)));
 }
 
 int run(int argc, char** argv) {
@@ -98,7 +118,8 @@ int run(int argc, char** argv) {
   auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
   show_command->add_option("file", file, "the file")->required();
   show_command->add_flag("--json", json, "one JSON object a line");
-  show_command->callback([&] { status = show(file, json); });
+  bool read_to_the_end = true;
+  show_command->callback([&] { read_to_the_end = show_while_somebody_reads(file, json, status); });
 
   PlayArguments playing;
   std::string writes = "refused";
@@ -120,8 +141,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    return app.exit(problem) == 0 ? exit_pass : exit_error;
+    if (app.exit(problem) != 0) return exit_error;
   }
+  if (read_to_the_end) expect_all_printed();
   return status;
 }
 

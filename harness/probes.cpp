@@ -77,6 +77,21 @@ Plan one_of_each_route(const Configuration& configuration, const Plan& plan, con
   return chosen;
 }
 
+Plan not_idempotent_of(const Configuration& configuration, const Plan& plan, const History& oracle) {
+  Plan chosen;
+  std::set<std::string> routes;
+  for (const Step& step : plan.steps) {
+    if (!step.request || step.read || !step.uses.empty() || chosen.steps.size() >= max_provoking_requests) continue;
+    const replay::Request& request = *step.request;
+    const Record* answer = replay::record_of(oracle, step.id);
+    const bool fits = (request.method == "POST" || request.method == "PATCH") && answer != nullptr &&
+                      properties::acknowledged(*answer) && configuration.is_business(replay::path_of(request.target));
+    if (fits && routes.insert(replay::route_of(request.method, request.target)).second)
+      chosen.steps.push_back(step_of(chosen.steps.size(), request, false));
+  }
+  return chosen;
+}
+
 std::vector<Record> refusals_of(const Configuration& configuration, const History& history) {
   std::vector<Record> refusals;
   std::set<std::string> seen;
@@ -100,6 +115,17 @@ Plan reads_of(const Plan& plan) {
     reads.steps.push_back(std::move(step));
   }
   return reads;
+}
+
+Plan with_cue_amid(Plan plan, const std::string& cue) {
+  const std::size_t third = plan.steps.size() / 3;
+  Step step;
+  step.id = plan.steps.empty() ? 1 : plan.steps.back().id + 1;
+  step.cue = cue;
+  for (std::size_t i = 0; i < third; ++i) step.after.push_back(plan.steps[i].id);
+  for (std::size_t i = 2 * third; i < plan.steps.size(); ++i) plan.steps[i].after.push_back(step.id);
+  plan.steps.insert(plan.steps.begin() + static_cast<std::ptrdiff_t>(third), std::move(step));
+  return plan;
 }
 
 }  // namespace rehearse::harness

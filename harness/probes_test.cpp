@@ -146,6 +146,25 @@ TEST(Refusals, AreWritesWithoutEffectOneOfEachRouteAndStatus) {
   EXPECT_THAT(found, ElementsAre("POST /orders 422", "POST /orders 409", "PUT /orders/1 412", "POST /orders 503"));
 }
 
+TEST(NotIdempotent, AreAcknowledgedWritesThatNeedNoEarlierAnswer) {
+  Plan plan = plan_of({{"GET", "/a"},
+                       {"POST", "/a"},
+                       {"POST", "/a"},
+                       {"PUT", "/a/1"},
+                       {"PATCH", "/a/1"},
+                       {"POST", "/refused"},
+                       {"POST", "/a/7/uses"},
+                       {"POST", "/healthz"}});
+  plan.steps[6].uses = {{"path:1", "7", 2, "json:/id"}};
+  Configuration configuration;
+  configuration.not_business = {"/healthz"};
+  History oracle =
+      history_of({answered("GET", "/a", 200), answered("POST", "/a", 201), answered("POST", "/a", 201),
+                  answered("PUT", "/a/1", 200), answered("PATCH", "/a/1", 200), answered("POST", "/refused", 422),
+                  answered("POST", "/a/7/uses", 201), answered("POST", "/healthz", 200)});
+  EXPECT_THAT(requests_of(not_idempotent_of(configuration, plan, oracle)), ElementsAre("POST /a", "PATCH /a/1"));
+}
+
 TEST(Refusals, AreBounded) {
   std::vector<Record> records;
   for (int i = 0; i < 90; ++i) records.push_back(answered("POST", "/orders", 400 + i));
@@ -166,6 +185,25 @@ TEST(ReadsOfAPlan, WaitForNoWriteAndUseNoValueOfOne) {
   EXPECT_THAT(reads.steps[1].after, ElementsAre(1));
   ASSERT_THAT(reads.steps[1].uses, SizeIs(1));
   EXPECT_EQ(reads.steps[1].uses[0].from, 1);
+}
+
+TEST(ACueAmidAPlan, HasRequestsBeforeItBesideItAndBehindIt) {
+  const Plan plan = with_cue_amid(
+      plan_of({{"GET", "/1"}, {"POST", "/2"}, {"GET", "/3"}, {"GET", "/4"}, {"POST", "/5"}, {"GET", "/6"}}), "copy");
+  ASSERT_THAT(plan.steps, SizeIs(7));
+  const Step& cue = plan.steps[2];
+  EXPECT_EQ(cue.cue, "copy");
+  EXPECT_THAT(cue.after, ElementsAre(1, 2)) << "all that comes before it has ended";
+  const auto waits = [&](const Step& step) {
+    return std::find(step.after.begin(), step.after.end(), cue.id) != step.after.end();
+  };
+  std::vector<std::string> beside, behind;
+  for (const Step& step : plan.steps) {
+    if (step.request && step.id > 2) (waits(step) ? behind : beside).push_back(step.request->target);
+  }
+  EXPECT_THAT(beside, ElementsAre("/3", "/4"));
+  EXPECT_THAT(behind, ElementsAre("/5", "/6"));
+  EXPECT_THAT(replay::plan_from_json(to_json(plan)).steps, SizeIs(7)) << "it is a plan that can be saved and read";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -62,15 +63,16 @@ class Rehearsal {
       }
       if (!options_.selection.everything()) try_guards_on_the_way();
       for (const auto& walk : walks()) rehearse_walk(walk);
+      if (options_.selection.everything()) rehearse_round_trip();
       evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
-      evidence_.sections.push_back(current_);
+      keep_section();
     } catch (const Interrupted&) {
       // What was begun is not proved: the section stands in the evidence, and its checks find what is missing.
       if (current_.played.empty()) current_.played = current_.name;
       current_.not_done["G16"] = "the rehearsal was interrupted";
-      evidence_.sections.push_back(current_);
+      keep_section();
     } catch (const Error&) {
       // Our world failed; the services are still to be left as they were found, as far as that is possible.
       try {
@@ -174,8 +176,10 @@ class Rehearsal {
   [[nodiscard]] const std::string& legacy_url() const { return config_.legacy.urls.front(); }
   [[nodiscard]] const std::string& new_url() const { return config_.new_.urls.front(); }
 
+  using OnCue = std::function<void(const replay::Step&)>;
+
   const History& play(const std::string& name, const Plan& plan, const std::string& target,
-                      std::vector<replay::Binding> earlier = {}) {
+                      std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
     if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
     replay::PlayOptions options;
     options.name = name;
@@ -184,6 +188,7 @@ class Rehearsal {
     options.deadline = config_.deadline;
     options.whole = &plan_;
     options.earlier = std::move(earlier);
+    options.on_cue = std::move(on_cue);
     options.stop = options_.stop;
     const bool bounded = current_.fault != Fault::none && current_.fault != Fault::legacy_stopped;
     options.enough = [&, late = std::size_t{0}](const replay::Record& record) mutable {
@@ -193,19 +198,24 @@ class Rehearsal {
     if (options_.on_progress) {
       options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
     }
-    History history = replay::play(plan, options);
+    return keep_history(replay::play(plan, options));
+  }
+
+  const History& keep_history(History history) {
     writer_->add(history);  // on disk before anything is judged
-    return evidence_.histories[name] = std::move(history);
+    evidence_.recorded[history.name] = static_cast<std::int64_t>(history.records.size());
+    return evidence_.histories[history.name] = std::move(history);
   }
 
   // Plays against the new service and gathers what every section gathers.
   void play_section(Section& section, const std::string& name, const Plan& plan,
-                    std::vector<replay::Binding> earlier = {}) {
+                    std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
     const AlertReader alerts(config_);
     const auto before = poll_stages(config_);
     section.played = name;
-    section.planned = static_cast<std::int64_t>(plan.steps.size());
-    play(name, plan, new_url(), std::move(earlier));
+    section.planned = std::count_if(plan.steps.begin(), plan.steps.end(),
+                                    [](const replay::Step& step) { return step.request.has_value(); });
+    play(name, plan, new_url(), std::move(earlier), std::move(on_cue));
     // What is written or raised behind the last answer counts too. A broken database comes to rest when it is mended.
     const bool broken = section.fault != Fault::none && section.fault != Fault::legacy_stopped;
     if (!broken) section.quiet = stores_.come_to_rest();
@@ -225,8 +235,13 @@ class Rehearsal {
 
   void end() {
     current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-    evidence_.sections.push_back(current_);
+    keep_section();
     writer_->add_document("evidence", to_json(evidence_));
+  }
+
+  void keep_section() {
+    evidence_.sections.push_back(current_);
+    evidence_.rehearsed.push_back(current_.name);
   }
 
   // -- the oracle ------------------------------------------------------------------------------------------------------
@@ -306,6 +321,7 @@ class Rehearsal {
     }
     compare_all(current_, false);
     trace_refusals();
+    provoke_second_tries();
     end();
     rehearse_fault("off, new database stopped", Stage::off, Fault::new_database_stopped);
   }
@@ -315,21 +331,43 @@ class Rehearsal {
     current_.served_from_ns = stages_.go_to(Stage::read_only);
     restore_both();
     set_oracle(reads_1, reads_2);
-    current_.copied = stages_.copy_forward();
-    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
-    look_at_ids(current_);
-    look_for_unmapped_tables();
-    if (*current_.copied) stores_.keep_copy();
     {
       Watch legacy = stores_.watch_legacy(Watch::Depth::content);
       Watch new_ = stores_.watch_new(Watch::Depth::content);
-      play_section(current_, "read-only", plan_);
+      properties::Changes before_the_copy;
+      const OnCue copy = [&](const replay::Step&) {
+        before_the_copy = new_.lap();
+        make_the_copy(current_);
+        static_cast<void>(new_.lap());  // what the copy wrote
+      };
+      play_section(current_, "read-only", with_cue_amid(plan_, "copy"), {}, copy);
       send_directly(true);
       current_.changes["legacy"] = legacy.lap();
-      current_.changes["new"] = new_.lap();
+      current_.changes["new"] = joined(before_the_copy, new_.lap());
     }
+    current_.comparisons[std::string(properties::legacy_against_new)] = stores_.compare();
+    look_at_ids(current_);
+    look_for_unmapped_tables();
+    current_.constraints = stores_.constraints_of_new();
+    keep_copy_of(current_);
     trace_refusals();
     end();
+  }
+
+  void make_the_copy(Section& section) {
+    const auto now = [] {
+      return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    };
+    section.copy_began_ns = now();
+    section.copied = stages_.copy_forward();
+    section.copy_ended_ns = now();
+  }
+
+  // A copy that was made of a database which did not stand still would break the sections that begin with it: they make
+  // another one.
+  void keep_copy_of(const Section& section) {
+    const bool stood_still = !section.changes.at("legacy").written() && !section.changes.at("new").written();
+    if (section.copied.value_or(false) && stood_still) stores_.keep_copy();
   }
 
   // Shadow and live differ in where reads come from, which altering the other database by hand shows.
@@ -358,7 +396,9 @@ class Rehearsal {
   void rehearse_live() {
     rehearse_dual(Stage::live, "V1", config_.legacy_database, Stores::legacy_name, config_.poison_legacy);
     rehearse_fault("live, legacy stopped", Stage::live, Fault::legacy_stopped);
-    if (options_.selection.everything()) try_flip_with_open_alert(Stage::live, Stage::completed);
+    if (!options_.selection.everything()) return;
+    try_flip_with_open_alert(Stage::live, Stage::completed);
+    try_flip_with_open_alert(Stage::live, Stage::shadow);
   }
 
   void rehearse_completed() {
@@ -467,12 +507,18 @@ class Rehearsal {
 
   // A selected edge lies behind others, whose guards are then tried as well.
   void try_guards_on_the_way() {
-    std::size_t farthest = 0;
-    for (const auto& walk : walks()) {
-      for (Stage stage : walk) farthest = std::max(farthest, static_cast<std::size_t>(stage));
+    for (const Edge& edge :
+         {Edge{Stage::shadow, Stage::live}, Edge{Stage::live, Stage::completed}, Edge{Stage::live, Stage::shadow}}) {
+      if (on_the_way(edge)) try_flip_with_open_alert(edge.from, edge.to);
     }
-    if (farthest >= static_cast<std::size_t>(Stage::live)) try_flip_with_open_alert(Stage::shadow, Stage::live);
-    if (farthest >= static_cast<std::size_t>(Stage::completed)) try_flip_with_open_alert(Stage::live, Stage::completed);
+  }
+
+  [[nodiscard]] bool on_the_way(const Edge& edge) const {
+    const auto all = walks();
+    return std::any_of(all.begin(), all.end(), [&](const std::vector<Stage>& walk) {
+      const std::array<Stage, 2> crossed{edge.from, edge.to};
+      return std::search(walk.begin(), walk.end(), crossed.begin(), crossed.end()) != walk.end();
+    });
   }
 
   // With an alert left open by a fault the data differs, and the flip would lose it: the service must refuse it.
@@ -499,6 +545,7 @@ class Rehearsal {
           config_.flag.values.at(to), "a write is missing in one database and its alert is open", invariant));
     }
     end();
+    restore_copied();  // without the alert, which would close the way back, too
   }
 
   void trace_refusals() {
@@ -512,6 +559,7 @@ class Rehearsal {
     history.target = new_url();
     for (const replay::Record& refusal : refusals) {
       replay::Record record = replay::send(refusal.request, new_url(), config_.deadline);
+      ++history.sent;
       record.step = static_cast<replay::StepId>(history.records.size()) + 1;
       record.read = false;
       properties::Traced traced{history.name, record.step, legacy.lap(), new_.lap()};
@@ -529,8 +577,36 @@ class Rehearsal {
     };
     add_late(current_.traced.back().legacy_changes, legacy.lap());
     add_late(current_.traced.back().new_changes, new_.lap());
-    writer_->add(history);
-    evidence_.histories[history.name] = std::move(history);
+    keep_history(std::move(history));
+  }
+
+  // What invites a proxy to send a request again: legacy takes it and fails, at once or after a while.
+  void provoke_second_tries() {
+    const Plan writes = not_idempotent_of(config_, plan_, evidence_.histories.at(oracle_1));
+    if (!counts_requests_) {
+      current_.not_done["O4"] =
+          "what is sent on is counted by the legacy service, whose count could not be read; see "
+          "services.legacy.requests";
+    } else if (writes.steps.empty()) {
+      current_.not_done["O4"] =
+          "the traffic holds no POST or PATCH that succeeds without an earlier answer: nothing invites a second try";
+    } else {
+      restore_both();
+      provoke(BrokenDatabase::How::read_only, "refused every write", writes);
+      provoke(BrokenDatabase::How::hung, "hung", writes);
+    }
+  }
+
+  void provoke(BrokenDatabase::How how, const std::string& in_words, const Plan& writes) {
+    properties::Provocation provocation{in_words, current_.name + ", legacy database " + in_words, 0};
+    BrokenDatabase broken = stores_.break_legacy(how);
+    const auto before = legacy_requests();
+    play(provocation.history, writes, new_url());
+    broken.mend();
+    static_cast<void>(stores_.come_to_rest());  // a second try may come behind the answer
+    const auto after = legacy_requests();
+    if (before && after) provocation.arrived = static_cast<std::int64_t>(*after - *before);
+    current_.provocations.push_back(std::move(provocation));
   }
 
   void send_directly(bool writes_only) {
@@ -699,12 +775,34 @@ class Rehearsal {
     writer_->add_document("evidence", to_json(evidence_));
   }
 
+  // Up and back without a write: the way itself, with its copies in both directions, must leave legacy as it was.
+  void rehearse_round_trip() {
+    begin("round trip without writes", Stage::off);
+    current_.round_trip = true;
+    stages_.go_to(Stage::off);
+    restore_both();
+    const Plan reads = slice(reads_of(plan_), 0, max_read_backs);
+    properties::PairedReads pair{"the round trip", current_.name + ": before", current_.name + ": after"};
+    play(pair.before, reads, new_url());
+    {
+      Watch legacy = stores_.watch_legacy(Watch::Depth::content);
+      stages_.go_to(Stage::completed);
+      current_.served_from_ns = stages_.go_to(Stage::off);
+      current_.quiet = stores_.come_to_rest();
+      current_.changes["legacy"] = legacy.lap();
+    }
+    current_.polls = poll_stages(config_);
+    play(pair.after, reads, new_url());
+    current_.paired.push_back(std::move(pair));
+    end();
+  }
+
   // -- the end ---------------------------------------------------------------------------------------------------------
 
   void leave_it_as_found() {
     try {
       if (stages_.now() != Stage::off) {
-        if (stages_.now() == Stage::completed) restore_copied();
+        if (stores_.copy_kept()) restore_copied();  // no alert is open in it that would close the way back
         stages_.go_to(Stage::off);
       }
     } catch (const StageNotServed&) {  // said already, by whatever did not follow

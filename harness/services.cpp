@@ -104,7 +104,23 @@ std::optional<double> metric_sum(const std::string& url, const std::string& path
   return read ? sum_in(record.response.body, metric) : std::nullopt;
 }
 
-AlertReader::AlertReader(const Configuration& configuration) : configuration_(configuration), before_(counted()) {
+std::optional<double> counted_by_new_service(const Configuration& configuration, const std::string& metric,
+                                             bool* there) {
+  if (there != nullptr) *there = false;
+  if (metric.empty()) return std::nullopt;
+  double sum = 0;
+  for (const std::string& url : configuration.new_.urls) {
+    bool read = false;
+    const auto value = metric_sum(url, configuration.alerts.path, metric, &read);
+    if (!read) return std::nullopt;
+    if (value && there != nullptr) *there = true;
+    sum += value.value_or(0);
+  }
+  return sum;
+}
+
+AlertReader::AlertReader(const Configuration& configuration)
+    : configuration_(configuration), before_(counted_by_new_service(configuration, configuration.alerts.metric)) {
   std::error_code error;
   if (!configuration_.alerts.log.empty()) {
     const auto size = std::filesystem::file_size(configuration_.alerts.log, error);
@@ -112,21 +128,9 @@ AlertReader::AlertReader(const Configuration& configuration) : configuration_(co
   }
 }
 
-std::optional<double> AlertReader::counted() const {
-  if (configuration_.alerts.metric.empty()) return std::nullopt;
-  double sum = 0;
-  for (const std::string& url : configuration_.new_.urls) {
-    bool read = false;
-    const auto value = metric_sum(url, configuration_.alerts.path, configuration_.alerts.metric, &read);
-    if (!read) return std::nullopt;
-    sum += value.value_or(0);
-  }
-  return sum;
-}
-
 properties::Alerts AlertReader::finish() const {
   properties::Alerts alerts;
-  const auto after = counted();
+  const auto after = counted_by_new_service(configuration_, configuration_.alerts.metric);
   if (before_ && after) {
     alerts.known = true;
     // A counter that fell belongs to a service that was started again: all of it is new.

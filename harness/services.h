@@ -26,6 +26,10 @@ namespace rehearse::harness {
 // The sum of `metric` in a page of the Prometheus text exposition format.
 [[nodiscard]] std::optional<double> sum_in(const std::string& page, const std::string& metric);
 
+// The sum of a metric over all instances of the new service, on the page of its alerts. Nothing when a page cannot be read.
+[[nodiscard]] std::optional<double> counted_by_new_service(const Configuration& configuration,
+                                                           const std::string& metric, bool* there = nullptr);
+
 // Reads the alerts that are raised while it lives.
 class AlertReader {
  public:
@@ -33,8 +37,6 @@ class AlertReader {
   [[nodiscard]] properties::Alerts finish() const;
 
  private:
-  [[nodiscard]] std::optional<double> counted() const;
-
   const Configuration& configuration_;
   std::optional<double> before_;
   std::int64_t log_size_ = 0;

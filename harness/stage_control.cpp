@@ -105,8 +105,10 @@ std::int64_t StageControl::go_to(Stage to) {
 
 properties::FlagTrial StageControl::attempt(const std::string& value, const std::string& why,
                                             const std::string& invariant) {
-  properties::FlagTrial trial{value, why, invariant, "", ""};
+  properties::FlagTrial trial{value, why, invariant, "", "", std::nullopt};
   const std::string& now = configuration_.flag.values.at(now_);
+  const std::string& metric = configuration_.flag.rejected_metric;
+  const auto refused_before = counted_by_new_service(configuration_, metric);
   trial.served_before = served_instead(configuration_, now);
   flag_->set(value);
   // A service may think for a while before it takes the flip: it is watched for twice the bound.
@@ -115,6 +117,10 @@ properties::FlagTrial StageControl::attempt(const std::string& value, const std:
     trial.served_after = served_instead(configuration_, now);
     std::this_thread::sleep_for(20ms);
   } while (trial.served_after == trial.served_before && std::chrono::steady_clock::now() < watched_until);
+  bool counts = false;
+  const auto refused_now = counted_by_new_service(configuration_, metric, &counts);
+  if (refused_before && refused_now && counts)
+    trial.reported = static_cast<std::int64_t>(*refused_now - *refused_before);
   // Whatever it went over to: back to where it was, over the same edge.
   flag_->set(now);
   const auto until = std::chrono::steady_clock::now() + configuration_.flag.propagation + patience;

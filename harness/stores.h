@@ -45,6 +45,7 @@ class Stores {
   [[nodiscard]] std::vector<properties::IdSpace> ids();
   // Why the comparison leaves something out: tables that nobody mapped. Empty when every table is mapped or ignored.
   [[nodiscard]] std::string unmapped();
+  [[nodiscard]] properties::Constraints constraints_of_new();
   // False when the databases are still written after the configured bound.
   [[nodiscard]] bool come_to_rest();
 

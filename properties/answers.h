@@ -59,12 +59,14 @@ struct StepDifference {
   std::vector<Difference> differences;  // the unmasked ones
 };
 
-// What a whole history came to against the oracle: sent = matched + masked + differed + unanswered.
+// What a whole history came to against the oracle: sent = matched + masked + differed + unanswered, and what the
+// oracle was never asked is left over.
 struct AnswersCompared {
   std::int64_t matched = 0;
   std::int64_t masked = 0;  // equal but for values that the oracle showed as volatile
   std::int64_t differed = 0;
   std::int64_t unanswered = 0;                          // refused or lost, here or in the oracle
+  std::int64_t without_oracle = 0;                      // steps that the oracle's history does not hold
   std::vector<StepDifference> steps;                    // the steps that differed, in order
   std::map<std::string, std::int64_t> volatile_values;  // "GET /orders/{}: $.updated_at" → how often it was masked
 };

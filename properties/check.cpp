@@ -54,6 +54,41 @@ Result Outcome::finish() && {
   return std::move(result_);
 }
 
+namespace {
+
+// About the evidence as a whole: what makes it unknown whatever its sections say.
+Result unknown_as_a_whole(std::string reason) {
+  Result result;
+  result.invariant = "G16";
+  result.title = "every captured exchange and every planned request is accounted for";
+  result.scope = "the whole rehearsal";
+  result.verdict = Verdict::unknown;
+  result.reason = std::move(reason);
+  return result;
+}
+
+// What was written down when it happened and is not there any more.
+std::vector<std::string> taken_away(const Evidence& evidence) {
+  std::vector<std::string> missing;
+  for (const std::string& name : evidence.rehearsed) {
+    const bool there = std::any_of(evidence.sections.begin(), evidence.sections.end(),
+                                   [&](const Section& section) { return section.name == name; });
+    if (!there) missing.push_back(fmt::format("the section {:?}", name));
+  }
+  for (const auto& [name, count] : evidence.recorded) {
+    const auto* history = evidence.history(name);
+    const auto there = history == nullptr ? 0 : static_cast<std::int64_t>(history->records.size());
+    if (history == nullptr) {
+      missing.push_back(fmt::format("the play {:?}", name));
+    } else if (there != count) {
+      missing.push_back(fmt::format("of the {} requests of the play {:?} all but {}", count, name, there));
+    }
+  }
+  return missing;
+}
+
+}  // namespace
+
 Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
   Judgement judgement;
   for (const Section& section : evidence.sections) {
@@ -80,13 +115,12 @@ Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
     }
   }
   if (!evidence.complete) {
-    Result result;
-    result.invariant = "G16";
-    result.title = "every captured exchange and every planned request is accounted for";
-    result.scope = "the whole rehearsal";
-    result.verdict = Verdict::unknown;
-    result.reason = "the rehearsal did not come to its end: what was still to be rehearsed is not proved";
-    judgement.results.push_back(std::move(result));
+    judgement.results.push_back(
+        unknown_as_a_whole("the rehearsal did not come to its end: what was still to be rehearsed is not proved"));
+  }
+  if (const auto missing = taken_away(evidence); !missing.empty()) {
+    judgement.results.push_back(
+        unknown_as_a_whole(fmt::format("missing from what was written down: {}", fmt::join(missing, ", "))));
   }
   return judgement;
 }

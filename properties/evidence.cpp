@@ -18,37 +18,44 @@ BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                       fault_latency_ns, compared_headers, part_of, unguarded, not_alerted))
+                       fault_latency_ns, compared_headers, part_of, flag_unreported, unguarded, not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),
                       (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem))
 BOOST_DESCRIBE_STRUCT(Changes, (),
                       (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
+BOOST_DESCRIBE_STRUCT(Constraints::Broken, (), (table, name, definition, rows))
+BOOST_DESCRIBE_STRUCT(Constraints, (), (looked_at, broken, problem))
+BOOST_DESCRIBE_STRUCT(Provocation, (), (how, history, arrived))
 BOOST_DESCRIBE_STRUCT(IdSpace, (), (entity, legacy_next, new_next, legacy_max, new_max))
 BOOST_DESCRIBE_STRUCT(PairedReads, (), (around, before, after))
 BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
-BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after))
+BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after, reported))
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
 BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
-                      (name, stage, edge, fault, seconds, played, earlier, oracle, oracle_again, planned,
-                       served_from_ns, comparisons, changes, oracle_changes, ids, polls, paired, traced, flag_trials,
-                       direct, legacy_requests, alerts, quiet, copied, not_done))
+                      (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
+                       served_from_ns, comparisons, changes, oracle_changes, ids, constraints, provocations, polls,
+                       paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied, copy_began_ns,
+                       copy_ended_ns, not_done))
 
 namespace {
 
 // Evidence without its histories, which stand in tables of their own.
 struct Document {
-  int schema_version = 1;
+  int schema_version = evidence_schema_version;
   Contract contract;
   std::vector<Section> sections;
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;
+  std::vector<std::string> rehearsed;
+  std::map<std::string, std::int64_t> recorded;
   bool complete = true;
 };
-BOOST_DESCRIBE_STRUCT(Document, (), (schema_version, contract, sections, conservation, waived, complete))
+BOOST_DESCRIBE_STRUCT(Document, (),
+                      (schema_version, contract, sections, conservation, waived, rehearsed, recorded, complete))
 
 }  // namespace
 
@@ -73,18 +80,26 @@ const replay::History* Evidence::history(const std::string& name) const {
 
 std::string to_json(const Evidence& evidence) {
   return boost::json::serialize(boost::json::value_from(
-      Document{1, evidence.contract, evidence.sections, evidence.conservation, evidence.waived, evidence.complete}));
+      Document{evidence_schema_version, evidence.contract, evidence.sections, evidence.conservation, evidence.waived,
+               evidence.rehearsed, evidence.recorded, evidence.complete}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
   try {
-    auto document = boost::json::value_to<Document>(boost::json::parse(text));
-    if (document.schema_version != 1) throw Error("it has schema_version " + std::to_string(document.schema_version));
+    const auto parsed = boost::json::parse(text);
+    // The version first: a field that another version lacks is no sentence to anybody.
+    const int version = parsed.at("schema_version").to_number<int>();
+    if (version != evidence_schema_version)
+      throw Error("it has schema_version " + std::to_string(version) + " and not " +
+                  std::to_string(evidence_schema_version));
+    auto document = boost::json::value_to<Document>(parsed);
     Evidence evidence;
     evidence.contract = std::move(document.contract);
     evidence.sections = std::move(document.sections);
     evidence.conservation = std::move(document.conservation);
     evidence.waived = std::move(document.waived);
+    evidence.rehearsed = std::move(document.rehearsed);
+    evidence.recorded = std::move(document.recorded);
     evidence.complete = document.complete;
     return evidence;
   } catch (const std::exception& problem) {

@@ -38,6 +38,7 @@ struct Contract {
   std::vector<std::string> compared_headers;
   // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
   std::map<std::string, std::string> part_of;
+  std::string flag_unreported;  // why the new service reports no refused value of the flag; empty when it does
   std::map<std::string, std::string> unguarded;    // E2, E3, ... that no service refuses, with the reason
   std::map<std::string, std::string> not_alerted;  // ... and entities that alerts do not name, with the reason
 };
@@ -83,6 +84,24 @@ struct Changes {
   [[nodiscard]] bool written() const { return rows > 0 || !sequences.empty() || content_changed; }
 };
 
+// The rows of the new database held against its own constraints.
+struct Constraints {
+  struct Broken {
+    std::string table, name, definition;
+    std::int64_t rows = 0;  // that break it
+  };
+  std::int64_t looked_at = 0;  // constraints
+  std::vector<Broken> broken;
+  std::string problem;  // why not all could be looked at; empty when all were
+};
+
+// Requests that may not be sent on twice, sent while something invited a second try.
+struct Provocation {
+  std::string how;           // "refused every write", "hung": what the legacy database did
+  std::string history;       // of the requests
+  std::int64_t arrived = 0;  // how many requests the legacy service counted meanwhile
+};
+
 // A numbering of rows on both sides.
 struct IdSpace {
   std::string entity;
@@ -112,6 +131,8 @@ struct FlagTrial {
   std::string invariant;      // who forbids it: "G14", "E2"
   std::string served_before;  // the stage that the new service says it serves, before and after the propagation bound
   std::string served_after;
+  std::optional<std::int64_t>
+      reported;  // refusals that the new service counted meanwhile; nothing when it does not say
 };
 
 struct Alert {
@@ -138,6 +159,7 @@ struct Section {
   Stage stage = Stage::off;  // under which the plan was played; of an edge, the stage behind it
   std::optional<Edge> edge;
   Fault fault = Fault::none;
+  bool round_trip = false;  // off to completed and back to off, without a write
   double seconds = 0;
 
   std::string played;                // names of histories; empty when there is none
@@ -151,6 +173,8 @@ struct Section {
   std::map<std::string, Changes> changes;         // "legacy", "new": during the play
   std::map<std::string, Changes> oracle_changes;  // "legacy": during the oracle's play of the same steps
   std::vector<IdSpace> ids;
+  std::optional<Constraints> constraints;  // of the new database, behind the copy
+  std::vector<Provocation> provocations;
   std::vector<StagePoll> polls;  // before and behind the play
   std::vector<PairedReads> paired;
   std::vector<Traced> traced;
@@ -158,11 +182,13 @@ struct Section {
   std::string direct;                           // the history of requests sent to the legacy service itself
   std::optional<std::int64_t> legacy_requests;  // how many requests the legacy service counted during the play
   Alerts alerts;
-  std::optional<bool> quiet;                    // both databases came to rest in time
-  std::optional<bool> copied;                   // the copy ended with success
+  std::optional<bool> quiet;       // both databases came to rest in time
+  std::optional<bool> copied;      // the copy ended with success
+  std::int64_t copy_began_ns = 0;  // wall clock; 0 when it was not made amid the play
+  std::int64_t copy_ended_ns = 0;
   std::map<std::string, std::string> not_done;  // invariant → why its probe could not be made
 
-  [[nodiscard]] bool is_stage(Stage s) const { return !edge && stage == s; }
+  [[nodiscard]] bool is_stage(Stage s) const { return !edge && !round_trip && stage == s; }
   [[nodiscard]] bool plain_stage(Stage s) const { return is_stage(s) && fault == Fault::none; }
 };
 
@@ -178,6 +204,10 @@ struct Evidence {
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
+  // What was written down when it was rehearsed and played: the names of the sections, and of the histories with the number of
+  // their records. A file from which something was taken since must not be judged as if it were whole.
+  std::vector<std::string> rehearsed;
+  std::map<std::string, std::int64_t> recorded;
   // False from the beginning of a rehearsal until its end: what a killed one left behind proves nothing.
   bool complete = true;
 
@@ -190,6 +220,8 @@ struct Evidence {
 // The history that every answer is held against, and the one that shows which of its values are volatile.
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
+
+inline constexpr int evidence_schema_version = 2;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

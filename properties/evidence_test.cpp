@@ -25,6 +25,8 @@ TEST(Evidence, ComesBackFromItsJson) {
   evidence.waived = {{"G9", "no sequences"}};
   evidence.contract.part_of = {{"items", "orders"}};
   evidence.contract.not_alerted = {{"audit", "later"}};
+  evidence.rehearsed = {"off", "live"};
+  evidence.recorded = {{"oracle 1", 4}};
   evidence.contract.legacy_failure_fails_request = false;
   Section& section = evidence.sections[2];
   section.earlier = {"walk 1: off"};
@@ -68,8 +70,10 @@ TEST(Evidence, SaysWhatItCannotRead) {
   EXPECT_THAT(problem_of("{"), HasSubstr("the evidence in the history file cannot be read"));
   EXPECT_THAT(problem_of("{}"), HasSubstr("written by another version of rehearse"));
   std::string newer = to_json(Evidence{});
-  newer.replace(newer.find("\"schema_version\":1"), 18, "\"schema_version\":2");
-  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 2"));
+  newer.replace(newer.find("\"schema_version\":2"), 18, "\"schema_version\":3");
+  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 3"));
+  EXPECT_THAT(problem_of(R"({"schema_version":1})"), HasSubstr("schema_version 1 and not 2"))
+      << "and not which field an older one lacks";
 }
 
 TEST(Evidence, FindsHistoriesByNameAndEarlierPlaysThatThereAre) {

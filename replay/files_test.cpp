@@ -49,6 +49,7 @@ History history_of_everything() {
   history.name = "live → completed";
   history.target = "http://127.0.0.1:8080";
   history.began_ns = 1'700'000'000'000'000'001;
+  history.sent = 5;
   history.unbound = 7;
   history.interrupted = true;
   Record answered;
@@ -132,8 +133,9 @@ TEST_F(Files, HistoriesComeBackAsTheyWereAddedInTheirOrder) {
   EXPECT_EQ(loaded.histories[1].name, "an empty one");
   const History& history = loaded.histories[0];
   EXPECT_EQ(
-      std::tie(history.name, history.target, history.began_ns, history.unbound, history.interrupted, history.bindings),
-      std::tie(saved.name, saved.target, saved.began_ns, saved.unbound, saved.interrupted, saved.bindings));
+      std::tie(history.name, history.target, history.began_ns, history.sent, history.unbound, history.interrupted,
+               history.bindings),
+      std::tie(saved.name, saved.target, saved.began_ns, saved.sent, saved.unbound, saved.interrupted, saved.bindings));
   ASSERT_EQ(history.records.size(), saved.records.size());
   for (std::size_t i = 0; i < saved.records.size(); ++i) {
     const Record &a = saved.records[i], &b = history.records[i];
@@ -151,6 +153,14 @@ TEST_F(Files, AHistoryIsOnDiskBeforeTheWriterIsGone) {
   HistoryWriter writer(path());
   writer.add(history_of_everything());
   EXPECT_EQ(load_histories(path()).histories.size(), 1u);
+}
+
+TEST_F(Files, AHistoryIsOneFileOnceItIsWritten) {
+  HistoryWriter(path()).add(history_of_everything());
+  EXPECT_FALSE(std::filesystem::exists(path() + "-wal"));
+  static_cast<void>(load_histories(path()));
+  EXPECT_FALSE(std::filesystem::exists(path() + "-wal") || std::filesystem::exists(path() + "-shm"))
+      << "reading it leaves nothing beside it";
 }
 
 TEST_F(Files, SayWhatIsWrongWithAFile) {

@@ -49,6 +49,7 @@ struct History {
   std::int64_t began_ns = 0;    // wall clock at the beginning of the play, since the epoch
   std::vector<Record> records;  // in the order of the plan's steps
   std::vector<Binding> bindings;
+  std::int64_t sent = 0;     // requests, counted as each was given to its connection and apart from the records
   std::int64_t unbound = 0;  // uses whose producer gave no value: the captured value was sent
   bool interrupted = false;  // steps are missing: the play was stopped
 };

@@ -8,7 +8,7 @@ namespace rehearse::replay {
 namespace {
 
 constexpr std::string_view schema = R"(
-  CREATE TABLE IF NOT EXISTS history(name TEXT PRIMARY KEY, target TEXT, began_ns INTEGER, unbound INTEGER, interrupted INTEGER);
+  CREATE TABLE IF NOT EXISTS history(name TEXT PRIMARY KEY, target TEXT, began_ns INTEGER, sent INTEGER, unbound INTEGER, interrupted INTEGER);
   CREATE TABLE IF NOT EXISTS record(history TEXT, step INTEGER, lane INTEGER, due_ns INTEGER, sent_ns INTEGER, done_ns INTEGER,
     outcome TEXT, problem TEXT, read INTEGER, method TEXT, target TEXT, request_headers TEXT, request_body BLOB,
     status INTEGER, response_headers TEXT, response_body BLOB, PRIMARY KEY (history, step)) WITHOUT ROWID;
@@ -50,12 +50,13 @@ HistoryWriter::HistoryWriter(const std::string& path)
 
 void HistoryWriter::add(const History& history) {
   database_.run("BEGIN");
-  Statement head(database_, "INSERT INTO history VALUES (?,?,?,?,?)");
+  Statement head(database_, "INSERT INTO history VALUES (?,?,?,?,?,?)");
   head.bind_text(1, history.name);
   head.bind_text(2, history.target);
   head.bind(3, history.began_ns);
-  head.bind(4, history.unbound);
-  head.bind(5, std::int64_t{history.interrupted});
+  head.bind(4, history.sent);
+  head.bind(5, history.unbound);
+  head.bind(6, std::int64_t{history.interrupted});
   head.run();
   Statement insert(database_, "INSERT INTO record VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   for (const Record& record : history.records) {
@@ -100,14 +101,15 @@ HistoryFile load_histories(const std::string& path) {
   Database database(path, Database::Mode::read, history_file_version, "history");
   database.expect_table("history", "history");
   HistoryFile file;
-  Statement heads(database, "SELECT name, target, began_ns, unbound, interrupted FROM history ORDER BY rowid");
+  Statement heads(database, "SELECT name, target, began_ns, sent, unbound, interrupted FROM history ORDER BY rowid");
   while (heads.step()) {
     History history;
     history.name = heads.bytes(0);
     history.target = heads.bytes(1);
     history.began_ns = heads.integer(2);
-    history.unbound = heads.integer(3);
-    history.interrupted = heads.integer(4) != 0;
+    history.sent = heads.integer(3);
+    history.unbound = heads.integer(4);
+    history.interrupted = heads.integer(5) != 0;
     load_records(database, history);
     Statement bound(database, "SELECT step, source, old, value FROM binding WHERE history = ? ORDER BY rowid");
     bound.bind_text(1, history.name);

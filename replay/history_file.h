@@ -1,12 +1,12 @@
 // The history file: what was played, and what the probes saw, in SQLite; written before anything is judged.
 //
-//   history(name, target, began_ns, unbound, interrupted)
+//   history(name, target, began_ns, sent, unbound, interrupted)
 //   record(history, step, lane, due_ns, sent_ns, done_ns, outcome, problem, read,
 //          method, target, request_headers, request_body, status, response_headers, response_body)
 //   binding(history, step, source, old, value)
 //   document(name, body)        what the probes saw and how the rehearsal was configured, as JSON
 //
-// PRAGMA user_version is 1.
+// PRAGMA user_version is 2.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@
 
 namespace rehearse::replay {
 
-inline constexpr int history_file_version = 1;
+inline constexpr int history_file_version = 2;
 
 // Appends to a history file. Every call is on disk when it returns. Throws Error.
 class HistoryWriter {

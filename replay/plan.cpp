@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cctype>
 #include <cmath>
 #include <unordered_map>
 
@@ -114,20 +115,39 @@ void check_sendable(const Step& step) {
   const auto whole = [](std::string_view text) {
     return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
   };
+  const auto token = [](std::string_view text) {  // RFC 9110, section 5.6.2
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+  };
   bool good = whole(step.request->method) && whole(step.request->target);
   for (const Header& header : step.request->headers) good = good && whole(header.name) && whole(header.value);
   if (!good)
     throw Error(fmt::format(
         "step {} of the plan holds a line end in its method, target or headers: it would send another request",
         step.id));
+  if (!token(step.request->method))
+    throw Error(fmt::format("step {} of the plan has a \"method\" that is none, such as GET or POST", step.id));
+  const auto cuts = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
+  if (std::any_of(step.request->target.begin(), step.request->target.end(), cuts))
+    throw Error(
+        fmt::format("step {} of the plan has a space or a control character in its target; write it as %20", step.id));
+  for (const Header& header : step.request->headers) {
+    if (!token(header.name))
+      throw Error(
+          fmt::format("step {} of the plan has a header without a proper name: letters, digits and hyphens", step.id));
+  }
 }
 
 void check_order(const Plan& plan) {
   std::unordered_map<StepId, bool> seen;
   StepId last = 0;
   for (const Step& step : plan.steps) {
-    if (step.id <= last)
+    if (step.id < 1 || (step.request && step.id <= last))
       throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
+    if (seen.contains(step.id))
+      throw Error(fmt::format("step {} stands twice in the plan: give one of them another id", step.id));
     for (StepId cause : step.after) {
       if (!seen.contains(cause))
         throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
@@ -138,7 +158,7 @@ void check_order(const Plan& plan) {
                                 use.from));
     }
     seen[step.id] = true;
-    last = step.id;
+    if (step.request) last = step.id;  // a cue may be put into a plan whose numbers are given
   }
 }
 

@@ -40,10 +40,10 @@ struct Use {
 
 // A request, or a cue: a named signal that the player hands to whoever called it.
 struct Step {
-  StepId id = 0;                   // ascending within a plan
+  StepId id = 0;                   // unique within a plan; those of requests ascend
   std::int64_t lane = 0;           // steps of a lane share a connection and keep their order; cues have none
   std::int64_t due_ns = 0;         // when it was sent, from the plan's start
-  std::vector<StepId> after;       // the steps that must have ended before it starts; all smaller than `id`
+  std::vector<StepId> after;       // the steps that must have ended before it starts; all stand before it
   std::optional<Request> request;  // none for a cue
   std::string cue;                 // empty for a request
   std::vector<Use> uses;

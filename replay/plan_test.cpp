@@ -1,5 +1,6 @@
 #include "replay/plan.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -26,11 +27,17 @@ std::string plan_of_steps(const std::string& steps) { return R"({"schema_version
 
 std::string name() { return *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::inRange('a', 'z'))); }
 
-// Header values and targets are whatever bytes a client sent but line ends.
+// Header values are whatever bytes a client sent but line ends; a target ends at a space.
 std::string sent_bytes() {
   std::string bytes = *rc::gen::arbitrary<std::string>();
   std::erase_if(bytes, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
   return bytes;
+}
+
+std::string sent_target() {
+  std::string target = sent_bytes();
+  std::erase_if(target, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; });
+  return target;
 }
 
 Plan any_plan() {
@@ -48,7 +55,7 @@ Plan any_plan() {
     } else {
       step.lane = *rc::gen::inRange(0, 9);
       step.due_ns = *rc::gen::inRange<std::int64_t>(0, 90'000'000'000'000);
-      step.request = Request{name(), "/" + sent_bytes(), {}, *rc::gen::arbitrary<std::string>()};
+      step.request = Request{name(), "/" + sent_target(), {}, *rc::gen::arbitrary<std::string>()};
       for (int h = *rc::gen::inRange(0, 3); h > 0; --h) step.request->headers.push_back({name(), sent_bytes()});
       step.read = *rc::gen::arbitrary<bool>();
       step.exchange = *rc::gen::inRange(0, 99);
@@ -100,8 +107,11 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
               HasSubstr("needs either"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"method": "GET"}})")),
               HasSubstr("step 1 of the plan has no \"target\""));
-  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 2, "cue": "x"}, {"id": 1, "cue": "y"})")),
-              HasSubstr("step 1 of the plan stands behind step 2"));
+  EXPECT_THAT(
+      problem_of(plan_of_steps(R"({"id": 2, "request": {"target": "/"}}, {"id": 1, "request": {"target": "/"}})")),
+      HasSubstr("step 1 of the plan stands behind step 2"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 2, "cue": "x"}, {"id": 2, "request": {"target": "/"}})")),
+              HasSubstr("step 2 stands twice in the plan"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 0, "cue": "x"})")), HasSubstr("ids must ascend from 1"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "cue": "x", "after": [1]})")),
               HasSubstr("step 1 of the plan is after step 1, which does not come before it"));
@@ -115,6 +125,27 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
               HasSubstr("step 1 of the plan holds a line end"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/ HTTP/1.1\r\nB: 2\r\n\r\n"}})")),
               HasSubstr("step 1 of the plan holds a line end"));
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/a b"}})")),
+              HasSubstr("step 1 of the plan has a space or a control character in its target"));
+  for (const char* method : {"", "GET /x", "G:T"}) {
+    EXPECT_THAT(
+        problem_of(plan_of_steps(fmt::format(R"({{"id": 1, "request": {{"method": "{}", "target": "/"}}}})", method))),
+        HasSubstr("step 1 of the plan has a \"method\" that is none"));
+  }
+  for (const char* name : {"", "A B", "A:"}) {
+    EXPECT_THAT(problem_of(plan_of_steps(
+                    fmt::format(R"({{"id": 1, "request": {{"target": "/", "headers": [["{}", "1"]]}}}})", name))),
+                HasSubstr("step 1 of the plan has a header without a proper name"));
+  }
+}
+
+TEST(Plan, ACueThatIsPutIntoItMayHaveAnyFreeNumber) {
+  const std::string steps =
+      R"({"id": 1, "request": {"target": "/"}}, {"id": 3, "cue": "copy", "after": [1]}, {"id": 2, "after": [3], "request": {"target": "/"}})";
+  EXPECT_EQ(plan_from_json(plan_of_steps(steps)).steps.size(), 3u);
+  EXPECT_THAT(
+      problem_of(plan_of_steps(R"({"id": 2, "after": [3], "request": {"target": "/"}}, {"id": 3, "cue": "x"})")),
+      HasSubstr("step 2 of the plan is after step 3, which does not come before it"));
 }
 
 TEST(Slice, KeepsTheCausesThatAreInside) {

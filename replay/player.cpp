@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -20,6 +21,7 @@
 #include <boost/url/url_view.hpp>
 #include <map>
 #include <memory>
+#include <thread>
 #include <unordered_map>
 
 #include "replay/bindings.h"
@@ -289,7 +291,7 @@ class Player {
       }
       record.due_ns = std::chrono::nanoseconds(Clock::now() - start_).count();
       if (!step.request) {
-        options_.on_cue(step);
+        co_await run_cue(step);
         end(i, false);
         continue;
       }
@@ -299,11 +301,29 @@ class Player {
         continue;
       }
       record.request = bound(step);
+      ++history_.sent;
       co_await connection.exchange(record, start_);
       learn(step, record);
       enough_ = enough_ || (options_.enough && options_.enough(record));
       end(i, true);
     }
+  }
+
+  // On a thread of its own: what a cue does takes its time, and requests that do not wait for it go on meanwhile.
+  asio::awaitable<void> run_cue(const Step& step) {
+    asio::steady_timer over(io_, Clock::time_point::max());
+    std::exception_ptr problem;
+    cues_.emplace_back([this, &step, &over, &problem] {
+      try {
+        options_.on_cue(step);
+      } catch (...) {
+        problem = std::current_exception();
+      }
+      asio::post(io_, [&over] { over.cancel(); });
+    });
+    auto [cancelled] = co_await over.async_wait(as_result);
+    static_cast<void>(cancelled);
+    if (problem) std::rethrow_exception(problem);
   }
 
   asio::awaitable<void> wait_for_causes(std::size_t i) {
@@ -388,6 +408,8 @@ class Player {
   std::size_t done_ = 0;
   bool enough_ = false;
   std::exception_ptr problem_;
+  std::vector<std::jthread>
+      cues_;  // joined first: a cue that still runs when the play ends by a throw looks at what is above
 };
 
 }  // namespace

@@ -25,7 +25,8 @@ struct PlayOptions {
   std::vector<std::string> other_instances;    // of the same service: the lanes are dealt out among all
   double speed = 0;                            // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
   std::chrono::milliseconds deadline{10'000};  // for connecting, and again for each request to be answered whole
-  std::function<void(const Step&)> on_cue;     // runs a cue; what it throws ends the play
+  // Runs a cue, on a thread of its own: steps that are not behind the cue go on meanwhile. What it throws ends the play.
+  std::function<void(const Step&)> on_cue;
   std::function<void(std::size_t done)> on_progress;  // after each step
   std::function<bool(const Record&)> enough;          // after each request: true ends the play as `stop` does
   const Plan* whole = nullptr;  // the plan that the played one was cut from: values that its later steps use are learnt

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -68,7 +69,7 @@ class Server {
     socklen_t size = sizeof address;
     ENSURE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
     port_ = ntohs(address.sin_port);
-    threads_.emplace_back([this] { accept_all(); });
+    acceptor_ = std::thread([this] { accept_all(); });
   }
 
   ~Server() { stop(); }
@@ -78,9 +79,9 @@ class Server {
   void stop() {
     if (listener_ < 0) return;
     shutdown(listener_, SHUT_RDWR);
-    threads_.front().join();
+    acceptor_.join();
     for (const auto& peer : peers_) peer->interrupt();
-    for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+    for (std::thread& thread : threads_) thread.join();
     close(listener_);
     listener_ = -1;
   }
@@ -88,7 +89,7 @@ class Server {
   [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
     return fmt::format("http://{}:{}", host, port_);
   }
-  [[nodiscard]] std::size_t connections() const { return threads_.size() - 1; }  // after stop()
+  [[nodiscard]] std::size_t connections() const { return threads_.size(); }  // after stop()
 
   // What happened, in order: "got /a", and whatever handlers note.
   void note(const std::string& event) {
@@ -169,7 +170,8 @@ class Server {
   Handler handler_;
   int listener_;
   int port_ = 0;
-  std::vector<std::thread> threads_;
+  std::thread acceptor_;              // not among the others: it makes their list grow while it is waited for
+  std::vector<std::thread> threads_;  // of the connections
   std::vector<std::unique_ptr<Peer>> peers_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -513,7 +515,37 @@ TEST(Play, ACueRunsAtItsPlaceAndLeavesNoRecord) {
   const History history = play(plan_of({step(1, "/a", {}, 1), cue(2, "flip", {1}), step(3, "/b", {2}, 2)}), options);
   EXPECT_THAT(server.events(), ElementsAre("got /a", "cue flip", "got /b"));
   EXPECT_EQ(history.records.size(), 2u);
+  EXPECT_EQ(history.sent, 2) << "a cue is not sent";
   EXPECT_FALSE(history.interrupted);
+}
+
+TEST(Play, RequestsThatDoNotWaitForACueGoOnWhileItRuns) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  PlayOptions options = at(server.url());
+  options.on_cue = [&](const Step&) {
+    server.wait_for("got /b");  // would never come if the cue kept the player from sending
+    server.note("cue ends");
+  };
+  const History history =
+      play(plan_of({step(1, "/a", {}, 1), cue(2, "copy", {1}), step(3, "/b", {1}, 2), step(4, "/c", {2}, 3)}), options);
+  EXPECT_THAT(server.events(), ElementsAre("got /a", "got /b", "cue ends", "got /c"));
+}
+
+TEST(Play, ACueThatStillRunsWhenThePlayEndsByAThrowIsWaitedFor) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  std::promise<void> thrown;
+  std::atomic<bool> ended = false;
+  PlayOptions options = at(server.url());
+  options.on_cue = [&](const Step& cued) {
+    if (cued.cue == "fails") {
+      thrown.set_value();
+      throw Error("the flag cannot be set");
+    }
+    thrown.get_future().wait();
+    ended = true;
+  };
+  EXPECT_THROW(static_cast<void>(play(plan_of({cue(1, "takes long"), cue(2, "fails")}), options)), Error);
+  EXPECT_TRUE(ended);
 }
 
 TEST(Play, WhatACueThrowsEndsThePlay) {
@@ -535,6 +567,7 @@ TEST(Play, StoppedItFinishesWhatIsInFlightAndSendsNothingMore) {
   options.stop = &stop;
   const History history = play(plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c"), step(4, "/d", {1}, 2)}), options);
   EXPECT_TRUE(history.interrupted);
+  EXPECT_EQ(history.sent, static_cast<std::int64_t>(server.requests().size())) << "what was not begun does not count";
   for (const Record& record : history.records) EXPECT_EQ(record.outcome, Outcome::answered);
   EXPECT_EQ(record_of(history, 3), nullptr);
   EXPECT_NE(record_of(history, 2), nullptr);

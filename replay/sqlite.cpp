@@ -30,6 +30,13 @@ bool holds_table(const std::string& path, const std::string& table) {
                           sqlite3_errmsg(database.handle())));
 }
 
+// A log that stays beside the file would have to be copied with it; a reader that may not write could not even open it.
+int close_as_one_file(sqlite3* handle) {
+  if (sqlite3_db_readonly(handle, "main") == 0)
+    sqlite3_exec(handle, "PRAGMA journal_mode = DELETE", nullptr, nullptr, nullptr);
+  return sqlite3_close(handle);
+}
+
 sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view what) {
   if (mode == Database::Mode::create) {
     Database::expect_replaceable(path, what);
@@ -49,7 +56,7 @@ sqlite3* opened(const std::string& path, Database::Mode mode, std::string_view w
 }  // namespace
 
 Database::Database(const std::string& path, Mode mode, int version, std::string_view what)
-    : path_(path), handle_(opened(path, mode, what), sqlite3_close) {
+    : path_(path), handle_(opened(path, mode, what), close_as_one_file) {
   std::int64_t found = 0;
   try {
     Statement pragma(*this, "PRAGMA user_version");

@@ -65,11 +65,30 @@ std::string proposed_entities(const InitAnswers& answers) {
   return text.empty() ? "  # the legacy database has no tables\n" : text;
 }
 
+// In double quotes, so that no character of it is YAML.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return out + '"';
+}
+
+// The URL without a user and a password, which belong into no file; requests carry their own.
+std::string without_userinfo(std::string url) {
+  const auto scheme = url.find("://");
+  const auto begin = scheme == std::string::npos ? 0 : scheme + 3;
+  const auto at = url.substr(0, url.find('/', begin)).rfind('@');
+  if (at != std::string::npos && at >= begin) url.erase(begin, at + 1 - begin);
+  return url;
+}
+
 }  // namespace
 
 std::string configuration_template(const InitAnswers& answers, const std::string& entities) {
   const auto or_else = [](const std::string& text, const char* fallback) {
-    return text.empty() ? std::string(fallback) : text;
+    return quoted(text.empty() ? std::string(fallback) : text);
   };
   return fmt::format(
       R"(# What rehearse needs to know. ${{NAME}} and ${{NAME:-default}} stand for environment variables, so that no password
@@ -107,6 +126,8 @@ flag:
   file: flags.json
   key: migration-stage
   propagation: 500ms           # how long after a flip an old stage may still be served
+  rejected_metric: migration_flag_rejected_total   # on alerts.path: counts the values that the new service refuses
+  # unreported: "they are logged alone"            # instead: why it does not count them
   # values: {{off: "off", read-only: "read-only", shadow: "shadow", live: "live", completed: "completed"}}
 
 # How the services say which stage they serve: a header of every answer, or a field of one endpoint.
@@ -148,7 +169,7 @@ poison:
 
 # Edges that the new service itself refuses while their condition does not hold: no copy, an open alert, legacy not caught up.
 # Each is tried; an edge that nobody guards is named under unguarded, with the reason, or stays unknown.
-guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live"]
+guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live", "live:shadow"]
 unguarded: {{}}                  # {{"read-only:shadow": "the runbook checks the copy before the flip"}}
 
 # What rows of both databases have in common: SELECTs with the same columns in the same order. They may stand in a file of
@@ -162,8 +183,8 @@ sequences: []                  # [{{entity: orders, legacy: orders_id_seq, new: 
 ignored_tables: {{legacy: {{}}, new: {{}}}}
 )",
       fmt::arg("traffic", or_else(answers.traffic, "capture.pcap")),
-      fmt::arg("legacy_url", or_else(answers.legacy_url, "http://127.0.0.1:8081")),
-      fmt::arg("new_url", or_else(answers.new_url, "http://127.0.0.1:8082")),
+      fmt::arg("legacy_url", or_else(without_userinfo(answers.legacy_url), "http://127.0.0.1:8081")),
+      fmt::arg("new_url", or_else(without_userinfo(answers.new_url), "http://127.0.0.1:8082")),
       fmt::arg("legacy_dsn", or_else(answers.legacy_dsn, "${LEGACY_DSN}")),
       fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")), fmt::arg("entities", entities));
 }

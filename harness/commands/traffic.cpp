@@ -13,6 +13,7 @@
 #include "replay/planner.h"
 #include "replay/player.h"
 #include "replay/traffic_file.h"
+#include "reports/escape.h"
 
 namespace rehearse::harness {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 namespace json = boost::json;
 using replay::Certificate;
 using replay::Exchange;
+using reports::terminal_escape;  // what was captured may hold anything
 
 json::object json_of(const std::map<std::string, std::int64_t>& counts) {
   json::object object;
@@ -71,8 +73,9 @@ void print(const Certificate& certificate) {
 
 void print(const replay::Record& record) {
   fmt::print("{:>6} {:<8} {:>9.3f} ms {:>4} {} {} {}\n", record.step, name_of(record.outcome),
-             static_cast<double>(record.done_ns - record.sent_ns) / 1e6, record.response.status, record.request.method,
-             record.request.target, record.problem);
+             static_cast<double>(record.done_ns - record.sent_ns) / 1e6, record.response.status,
+             terminal_escape(record.request.method), terminal_escape(record.request.target),
+             terminal_escape(record.problem));
 }
 
 void show_traffic(const replay::Traffic& traffic, bool as_json) {
@@ -82,7 +85,8 @@ void show_traffic(const replay::Traffic& traffic, bool as_json) {
     } else {
       fmt::print(
           "{:>6} {:>4}.{:<4} {:>4} {} {}{}\n", exchange.id, exchange.connection, exchange.index,
-          exchange.response ? exchange.response->status : 0, exchange.request.method, exchange.request.target,
+          exchange.response ? exchange.response->status : 0, terminal_escape(exchange.request.method),
+          terminal_escape(exchange.request.target),
           exchange.complete() ? "" : "  [" + (exchange.flags.empty() ? "incomplete" : exchange.flags.front()) + "]");
     }
   }
@@ -91,7 +95,9 @@ void show_traffic(const replay::Traffic& traffic, bool as_json) {
 
 void show_histories(const replay::HistoryFile& file, bool as_json) {
   for (const auto& history : file.histories) {
-    if (!as_json) fmt::print("{} at {}: {} requests\n", history.name, history.target, history.records.size());
+    if (!as_json)
+      fmt::print("{} at {}: {} requests\n", terminal_escape(history.name), terminal_escape(history.target),
+                 history.records.size());
     for (const auto& record : history.records) {
       if (!as_json) {
         print(record);
@@ -156,7 +162,11 @@ int show(const std::string& file, bool as_json) {
 int play_traffic(const PlayArguments& arguments) {
   replay::Plan plan = plan_in(arguments.traffic);
   const auto whole = plan.steps.size();
-  if (!arguments.writes) std::erase_if(plan.steps, [](const replay::Step& step) { return step.request && !step.read; });
+  // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
+  const auto harmless = [](const replay::Step& step) {
+    return !step.request || (step.read && replay::safe(step.request->method));
+  };
+  if (!arguments.writes) std::erase_if(plan.steps, [&](const replay::Step& step) { return !harmless(step); });
   const auto left_out = whole - plan.steps.size();
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");

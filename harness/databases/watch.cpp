@@ -143,6 +143,18 @@ Changes Watch::lap() {
   return changes;
 }
 
+Changes joined(Changes first, const Changes& second) {
+  first.known = first.known && second.known;
+  first.rows += second.rows;
+  for (const auto& [table, rows] : second.by_table) first.by_table[table] += rows;
+  first.first.insert(first.first.end(), second.first.begin(), second.first.end());
+  first.sequences.insert(first.sequences.end(), second.sequences.begin(), second.sequences.end());
+  first.content_changed = first.content_changed || second.content_changed;
+  first.decided_by = second.decided_by;
+  if (first.problem.empty()) first.problem = second.problem;
+  return first;
+}
+
 StatementWatch::StatementWatch(const std::string& dsn, const std::string& what, TableNames ignored)
     : dsn_(dsn), what_(what), ignored_(std::move(ignored)), maintenance_(maintenance_session(dsn, what)) {
   {

@@ -48,6 +48,9 @@ class Watch {
   std::string content_;
 };
 
+// What was written in two spans of time, taken together.
+[[nodiscard]] properties::Changes joined(properties::Changes first, const properties::Changes& second);
+
 // Watches for statements as well, with no connection into the database while it lasts. Ends the other sessions of the database
 // at both ends, because a server publishes what a session did when it ends; so only for disposable databases.
 class StatementWatch {

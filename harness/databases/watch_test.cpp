@@ -50,6 +50,28 @@ TEST_F(Watching, NothingIsSeenWhenNothingHappens) {
   EXPECT_EQ(changes.decided_by, "commit log, sequences, content digest");
 }
 
+TEST(JoinedChanges, HoldWhatEitherSpanHeldAndAreKnownOnlyWhenBothAre) {
+  Changes silent, loud;
+  silent.known = loud.known = true;
+  loud.rows = 2;
+  loud.by_table["public.t"] = 2;
+  loud.first = {"table public.t: INSERT"};
+  loud.sequences = {"public.t_id_seq"};
+  loud.content_changed = true;
+  for (const Changes& changes : {joined(silent, loud), joined(loud, silent)}) {
+    EXPECT_TRUE(changes.known);
+    EXPECT_EQ(changes.rows, 2);
+    EXPECT_THAT(changes.by_table, ElementsAre(Pair("public.t", 2)));
+    EXPECT_THAT(changes.first, ElementsAre("table public.t: INSERT"));
+    EXPECT_THAT(changes.sequences, ElementsAre("public.t_id_seq"));
+    EXPECT_TRUE(changes.content_changed);
+  }
+  Changes blind;
+  blind.problem = "no right";
+  EXPECT_FALSE(joined(silent, blind).known);
+  EXPECT_EQ(joined(blind, silent).problem, "no right");
+}
+
 TEST_F(Watching, InsertIsSeenByEverything) {
   const Changes changes = seen("INSERT INTO t (a) VALUES ('new')");
   EXPECT_EQ(changes.rows, 1);

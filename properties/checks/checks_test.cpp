@@ -109,6 +109,7 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
       {"O4", "off", "a table is written that was not",
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.audit"); }},
+      {"O4", "off", "what failed was sent again", [](Evidence&, Section& s) { ++s.provocations[0].arrived; }},
       {"O5", "off, new database stopped", "a client notices",
        [](Evidence& e, Section& s) { played(e, s).records[2].response = json(500, "{}"); }},
       {"R1", "read-only", "a write is accepted",
@@ -132,6 +133,10 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { differ(stores(s), Kind::only_left, "orders", "7"); }},
       {"R5", "read-only", "the copy failed", [](Evidence&, Section& s) { s.copied = false; }},
       {"R5", "read-only", "the sequence was not copied", [](Evidence&, Section& s) { s.ids[0].new_next = 1; }},
+      {"R5", "read-only", "a row breaks a foreign key",
+       [](Evidence&, Section& s) {
+         s.constraints->broken = {{"order_items", "fk", "FOREIGN KEY ...", 1}};
+       }},
       {"R8", "read-only", "something else writes",
        [](Evidence&, Section& s) { write(s.changes["new"], "public.orders"); }},
       {"S1", "shadow", "a write is not in the new database",
@@ -209,12 +214,20 @@ std::vector<Breaker> breakers() {
       {"E3'", "live → shadow", "a write of live is not readable", change_what_is_read_after},
       {"E3'", "live → shadow", "the next id of legacy is in use",
        [](Evidence&, Section& s) { s.ids[0].legacy_next = 30011; }},
+      {"E3'", "live → shadow", "the guard lets a flip pass with an open alert",
+       [](Evidence&, Section& s) { s.flag_trials[0].served_after = "shadow"; }},
       {"E4", "live → completed", "legacy is written",
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
       {"E4'", "completed → live", "the guard lets a flip pass before the catch-up",
        [](Evidence&, Section& s) { s.flag_trials[0].served_after = "live"; }},
       {"E4'", "completed → live", "the catch-up fails", [](Evidence&, Section& s) { s.copied = false; }},
       {"E*", "read-only → off", "an acknowledged write is not readable", change_what_is_read_after},
+      {"E*", "round trip without writes", "a read shows something else", change_what_is_read_after},
+      {"E*", "round trip without writes", "a row is another one",
+       [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
+      {"E*", "round trip without writes", "ids are given twice",
+       [](Evidence&, Section& s) { s.changes["legacy"].sequences = {"public.orders_id_seq"}; }},
+      {"G14", "off", "a refusal is not reported", [](Evidence&, Section& s) { s.flag_trials[0].reported = 0; }},
   };
 }
 
@@ -228,6 +241,19 @@ std::vector<Breaker> blinders() {
        }},
       {"G16", "live", "a planned request was not sent", [](Evidence&, Section& s) { s.planned += 1; }},
       {"G16", "live", "the play was stopped", [](Evidence& e, Section& s) { played(e, s).interrupted = true; }},
+      {"G16", "live", "a record is lost on the way",
+       [](Evidence& e, Section& s) {
+         played(e, s).records.pop_back();
+         s.planned -= 1;
+       }},
+      {"G16", "live", "a request that was never sent is recorded",
+       [](Evidence& e, Section& s) { --played(e, s).sent; }},
+      {"G16", "live", "the oracle was never asked what is to be held against it",
+       [](Evidence& e, Section&) { e.histories.at(first_oracle).records.pop_back(); }},
+      {"G16", "read-only", "a read is taken for a write and held against nothing",
+       [](Evidence& e, Section& s) { played(e, s).records[1].read = false; }},
+      {"G16", "live", "a captured value was sent for one that the answer lacked",
+       [](Evidence& e, Section& s) { played(e, s).unbound = 1; }},
       {"G1", "shadow", "nothing was compared", [](Evidence&, Section& s) { s.comparisons.clear(); }},
       {"G1", "shadow", "the comparison is not whole", [](Evidence&, Section& s) { legacy_end(s).problem = "timeout"; }},
       {"G1", "shadow", "no row was seen",
@@ -248,12 +274,31 @@ std::vector<Breaker> blinders() {
        [](Evidence&, Section& s) { s.comparisons.clear(); }},
       {"G14", "off", "the service does not say what it serves",
        [](Evidence&, Section& s) { s.flag_trials[0].served_before = s.flag_trials[0].served_after = "nothing"; }},
+      {"G14", "off", "the count of refusals could not be read",
+       [](Evidence&, Section& s) { s.flag_trials[0].reported.reset(); }},
+      {"E*", "round trip without writes", "nothing was read", [](Evidence&, Section& s) { s.paired.clear(); }},
+      {"E*", "round trip without writes", "legacy was not watched", [](Evidence&, Section& s) { s.changes.clear(); }},
       {"O1", "off", "statements were not timed", [](Evidence&, Section& s) { s.changes["new"].statement_ms = -1; }},
       {"O4", "off", "the writes were not counted",
        [](Evidence&, Section& s) { s.changes["legacy"] = testing::silence(); }},
+      {"O4", "off", "nothing failed", [](Evidence&, Section& s) { s.provocations.clear(); }},
+      {"O4", "off", "nothing that failed arrived", [](Evidence&, Section& s) { s.provocations[0].arrived = 0; }},
+      {"O4", "off", "what was to fail was answered",
+       [](Evidence& e, Section& s) {
+         for (auto& r : e.histories.at(s.provocations[0].history).records) r.response.status = 201;
+       }},
+      {"R5", "read-only", "the constraints were not looked at", [](Evidence&, Section& s) { s.constraints.reset(); }},
+      {"R5", "read-only", "a constraint could not be looked at",
+       [](Evidence&, Section& s) { s.constraints->problem = "permission denied"; }},
       {"R1", "read-only", "no write was sent",
        [](Evidence& e, Section& s) { std::erase_if(played(e, s).records, [](const auto& r) { return !r.read; }); }},
       {"R5", "read-only", "no copy was made", [](Evidence&, Section& s) { s.copied.reset(); }},
+      {"R5", "read-only", "the copy was over before the first request",
+       [](Evidence&, Section& s) { s.copy_began_ns = s.copy_ended_ns = 1'700'000'000'000'000'000; }},
+      {"R5", "read-only", "nothing was asked behind the copy",
+       [](Evidence&, Section& s) { s.copy_ended_ns = 1'700'000'001'000'000'000; }},
+      {"R5", "read-only", "nothing was asked during the copy",
+       [](Evidence&, Section& s) { s.copy_ended_ns = s.copy_began_ns; }},
       {"R5", "read-only", "the probe could not be made",
        [](Evidence&, Section& s) { s.not_done["R5"] = "tables that no entity reads"; }},
       {"S3", "shadow, new database stopped", "no write was acknowledged",
@@ -391,8 +436,32 @@ TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {
   EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::unknown);
 }
 
+TEST(Checks, WhatWasTakenOutOfTheFileIsNamedAndMakesTheVerdictUnknown) {
+  Evidence whole = rehearsed();
+  for (const Section& section : whole.sections) whole.rehearsed.push_back(section.name);
+  for (const auto& [name, history] : whole.histories)
+    whole.recorded[name] = static_cast<std::int64_t>(history.records.size());
+  ASSERT_EQ(judgement_of(whole).verdict(), Verdict::pass);
+  const auto reason_after = [&](const std::function<void(Evidence&)>& taking) {
+    Evidence evidence = whole;
+    taking(evidence);
+    const Judgement judgement = judgement_of(evidence);
+    EXPECT_NE(judgement.verdict(), Verdict::pass);
+    return judgement.results.back().scope + ": " + judgement.results.back().reason;
+  };
+  EXPECT_THAT(reason_after([](Evidence& e) {
+                std::erase_if(e.sections, [](const Section& section) { return section.name == "live"; });
+              }),
+              ::testing::HasSubstr("the whole rehearsal: missing from what was written down: the section \"live\""));
+  EXPECT_THAT(
+      reason_after([](Evidence& e) { e.histories.at("live").records.erase(e.histories.at("live").records.begin()); }),
+      ::testing::HasSubstr("of the 4 requests of the play \"live\" all but 3"));
+  EXPECT_THAT(reason_after([](Evidence& e) { e.histories.erase("live"); }), ::testing::HasSubstr("the play \"live\""));
+}
+
 TEST(Checks, AGuardThatNobodyTriedIsUnknownUnlessNobodyGuards) {
-  for (const char* edge : {"read-only → shadow", "shadow → live", "live → completed", "completed → live"}) {
+  for (const char* edge :
+       {"read-only → shadow", "shadow → live", "live → completed", "completed → live", "live → shadow"}) {
     Evidence evidence = rehearsed();
     Section& section = section_of(evidence, edge);
     section.flag_trials.clear();
@@ -429,13 +498,26 @@ TEST(Checks, EachFaultOfTheNewDatabaseIsHeldToTheSame) {
   }
 }
 
+TEST(Checks, ARefusedFlagValueNeedsNoReportWhereTheConfigurationSaysWhyThereIsNone) {
+  Evidence evidence = rehearsed();
+  section_of(evidence, "off").flag_trials[0].reported.reset();
+  evidence.contract.flag_unreported = "it is logged alone";
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
+}
+
+TEST(Checks, AFlagValueThatIsServedAlreadyIsRefusedByNobody) {
+  Evidence evidence = rehearsed();
+  section_of(evidence, "off").flag_trials.push_back({"off", "it is the stage that is served", "G14", "off", "off", 0});
+  EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
+}
+
 TEST(Checks, ATriedGuardNeedsNothingBehindIt) {
   Evidence evidence = rehearsed();
   Section tried;
   tried.name = "shadow → live with an open alert";
   tried.stage = Stage::live;
   tried.edge = Edge{Stage::shadow, Stage::live};
-  tried.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow"}};
+  tried.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow", 1}};
   evidence.sections = {tried};
   EXPECT_EQ(judgement_of(evidence).verdict(), Verdict::pass);
   evidence.sections[0].flag_trials[0].served_after = "live";

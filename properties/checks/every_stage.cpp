@@ -187,7 +187,22 @@ void no_answer_from_an_earlier_stage(const Evidence& evidence, const Section& se
   for (const PairedReads& pair : section.paired) expect_stage(evidence.history(pair.after));
 }
 
-void only_legal_edges(const Evidence&, const Section& section, Outcome& outcome) {
+// What is refused in silence keeps whoever set the flag believing that it was taken.
+void refusal_is_reported(const Evidence& evidence, const FlagTrial& trial, Outcome& outcome) {
+  const bool same_stage = trial.value == trial.served_before;
+  if (same_stage || !evidence.contract.flag_unreported.empty()) return;
+  if (!trial.reported)
+    return outcome.cannot_tell(
+        "the new service's count of refused flag values could not be read; see flag.rejected_metric, or say under "
+        "flag.unreported why there is none");
+  outcome.looked_at(1, "reports");
+  if (*trial.reported <= 0)
+    outcome.contradict(fmt::format("the flag value {:?} was refused while {} was served; {}", trial.value,
+                                   trial.served_before, trial.why),
+                       "the new service counted no refusal");
+}
+
+void only_legal_edges(const Evidence& evidence, const Section& section, Outcome& outcome) {
   for (const FlagTrial& trial : section.flag_trials) {
     if (trial.invariant != "G14") continue;
     if (served_nothing(trial)) {
@@ -200,8 +215,52 @@ void only_legal_edges(const Evidence&, const Section& section, Outcome& outcome)
       outcome.contradict(
           fmt::format("the flag was set to {:?} while {} was served; {}", trial.value, trial.served_before, trial.why),
           fmt::format("the new service went over to {}", trial.served_after));
+    } else {
+      refusal_is_reported(evidence, trial, outcome);
     }
   }
+}
+
+// sent = answered + refused + lost. The left side is the player's own count as requests left, the right one is made of the
+// records that are there now, so that a record which was dropped on the way shows.
+void sent_is_accounted_for(const History& history, Outcome& outcome) {
+  const auto count = [&](replay::Outcome which) {
+    return std::count_if(history.records.begin(), history.records.end(),
+                         [&](const Record& record) { return record.outcome == which; });
+  };
+  const auto answered = count(replay::Outcome::answered), refused = count(replay::Outcome::refused),
+             lost = count(replay::Outcome::lost);
+  if (history.sent != answered + refused + lost)
+    outcome.cannot_tell(fmt::format("{} requests were sent, of which {} were answered, {} refused and {} lost",
+                                    history.sent, answered, refused, lost));
+}
+
+// compared = matched + masked + differed + failed. What is to be compared is what was sent here or, where only reads count, what
+// the oracle of reads was sent; a request that was held against nothing is in no class.
+void compared_is_accounted_for(const Evidence& evidence, const Section& section, const History& history,
+                               Outcome& outcome) {
+  const History* oracle = evidence.history(section.oracle);
+  if (oracle == nullptr) return;
+  const bool reads_only = section.stage == Stage::read_only;
+  const auto compared = compare_answers(
+      evidence.contract, *oracle, evidence.history(section.oracle_again), history,
+      [&](const Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(section));
+  const std::int64_t to_compare = reads_only ? oracle->sent : history.sent;
+  if (to_compare != compared.matched + compared.masked + compared.differed + compared.unanswered)
+    outcome.cannot_tell(
+        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} "
+                    "differed and {} failed",
+                    to_compare, compared.matched, compared.masked, compared.differed, compared.unanswered));
+}
+
+// A later request carries a value that an earlier answer gave. Where that answer gave none, the captured value went out, which
+// means nothing to this server: the request was sent and did not ask what it was to ask. That contradicts nothing by itself (the
+// answer that lacks the value is held against the oracle's where it stands), but it proves nothing either. Where writes are
+// refused or fail on purpose there is nothing to bind.
+void values_were_bound(const Section& section, const History& history, Outcome& outcome) {
+  if (against_oracle(section) && history.unbound > 0)
+    outcome.cannot_tell(fmt::format(
+        "{} values of earlier answers were missing, and the captured ones were sent in their place", history.unbound));
 }
 
 void nothing_is_left_over(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -218,6 +277,9 @@ void nothing_is_left_over(const Evidence& evidence, const Section& section, Outc
   if (sent != section.planned)
     outcome.cannot_tell(fmt::format("{} requests were planned and {} were sent", section.planned, sent));
   if (history->interrupted) outcome.cannot_tell("the play was interrupted");
+  sent_is_accounted_for(*history, outcome);
+  compared_is_accounted_for(evidence, section, *history, outcome);
+  values_were_bound(section, *history, outcome);
 }
 
 }  // namespace
@@ -230,8 +292,7 @@ std::vector<Check> checks_of_every_stage() {
       {"G1", "no acknowledged write is lost", final_state, no_acknowledged_write_is_lost},
       {"G2", "no row without a write that made it", final_state, no_phantom},
       {"G3", "a refused write leaves no trace in either database",
-       [](const Section& s) { return !s.traced.empty() || (!s.edge && s.fault == Fault::none); },
-       refusal_leaves_no_trace},
+       [](const Section& s) { return !s.traced.empty() || s.plain_stage(s.stage); }, refusal_leaves_no_trace},
       {"G5", "legacy and new database agree at rest",
        [](const Section& s) { return !s.edge && dual(s) && s.fault == Fault::none; }, databases_agree},
       {"G7", "answers equal the oracle's",
@@ -254,7 +315,7 @@ std::vector<Check> checks_of_every_stage() {
       {"G13", "no request is served under an earlier stage once the flip has spread",
        [](const Section& s) { return !s.polls.empty() || !s.played.empty() || !s.paired.empty(); },
        no_answer_from_an_earlier_stage},
-      {"G14", "only legal values and edges of the flag change anything",
+      {"G14", "only legal values and edges of the flag change anything, and what is refused is reported",
        [](const Section& s) {
          return std::any_of(s.flag_trials.begin(), s.flag_trials.end(),
                             [](const FlagTrial& t) { return t.invariant == "G14"; });

@@ -29,6 +29,7 @@ History history(const std::string& name, Stage stage, std::vector<Record> record
   made.target = "http://127.0.0.1:8080";
   made.began_ns = 1'700'000'000'000'000'000;
   made.records = std::move(records);
+  made.sent = static_cast<std::int64_t>(made.records.size());
   for (Record& record : made.records) replay::set_field(record.response.headers, stage_header, name_of(stage));
   return made;
 }
@@ -57,6 +58,7 @@ class Rehearsal {
     evidence_.conservation = {{"captured", 5}, {"steps", 4}, {"left out: gap", 1}};
     play(first_oracle, Stage::off, the_requests());
     play(second_oracle, Stage::off, the_requests());
+    play("oracle of reads", Stage::off, only(the_requests(), true));
     stages();
     faults();
     edges();
@@ -107,17 +109,24 @@ class Rehearsal {
     write(off.changes["legacy"], "public.orders");
     off.oracle_changes["legacy"] = off.changes["legacy"];
     off.comparisons[std::string(legacy_against_oracle)] = same("legacy database", "oracle");
-    off.flag_trials = {{"live", "off → live is not an edge", "G14", "off", "off"}};
+    off.flag_trials = {{"live", "off → live is not an edge", "G14", "off", "off", 1}};
     off.quiet = true;
+    const auto failing = with_writes_answered(only(the_requests(), false), json(500, "{}"));
+    play("off: refused every write", Stage::off, failing);
+    off.provocations = {{"refused every write", "off: refused every write", static_cast<std::int64_t>(failing.size())}};
     trace_a_refusal(off);
 
     Section& read_only = section("read-only", Stage::read_only, with_writes_answered(the_requests(), refusal()));
+    read_only.oracle = read_only.oracle_again = "oracle of reads";
     read_only.direct = "sent to the legacy service in read-only";
     play(read_only.direct, Stage::read_only, with_writes_answered(only(the_requests(), false), refusal()));
     read_only.copied = true;
+    read_only.copy_began_ns = 1'700'000'000'001'600'000;  // between the first request and the second
+    read_only.copy_ended_ns = 1'700'000'000'003'600'000;
     read_only.comparisons[std::string(legacy_against_new)] = same("legacy database", "new database");
     read_only.changes = {{"legacy", silence()}, {"new", silence()}};
     read_only.ids = one_numbering();
+    read_only.constraints = Constraints{3, {}, ""};
     read_only.quiet = true;
     trace_a_refusal(read_only);
 
@@ -185,22 +194,23 @@ class Rehearsal {
     agree(copied);
     Section& copied_again = cross(read_only, shadow, true);
     copied_again.copied = true;
-    copied_again.flag_trials = {{"shadow", "no copy was made", "E2", "read-only", "read-only"}};
+    copied_again.flag_trials = {{"shadow", "no copy was made", "E2", "read-only", "read-only", 1}};
     agree(copied_again);
     copied_again.ids = one_numbering();
     Section& up = cross(shadow, live, true);
-    up.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow"}};
+    up.flag_trials = {{"live", "an alert is open", "E3", "shadow", "shadow", 1}};
     agree(up);
     Section& last = cross(live, completed, true);
-    last.flag_trials = {{"completed", "an alert is open", "E4", "live", "live"}};
+    last.flag_trials = {{"completed", "an alert is open", "E4", "live", "live", 1}};
     last.comparisons["before the flip"] = same("legacy database", "new database");
     last.changes["legacy"] = silence();
     Section& caught_up = cross(completed, live, true);
     caught_up.copied = true;
-    caught_up.flag_trials = {{"live", "legacy has not caught up", "E4'", "completed", "completed"}};
+    caught_up.flag_trials = {{"live", "legacy has not caught up", "E4'", "completed", "completed", 1}};
     agree(caught_up);
     caught_up.ids = one_numbering();
     Section& down = cross(live, shadow, true);
+    down.flag_trials = {{"shadow", "an alert is open", "E3'", "live", "live", 1}};
     agree(down);
     down.ids = one_numbering();
     Section& silent = cross(shadow, read_only, false);
@@ -211,6 +221,11 @@ class Rehearsal {
     back.copied = true;
     back.changes["new"] = silence();
     back.comparisons["after a second copy"] = same("legacy database", "new database");
+    Section& round_trip = section("round trip without writes", off, {});
+    round_trip.played = round_trip.oracle = round_trip.oracle_again = "";
+    round_trip.round_trip = true;
+    round_trip.paired = {pair("the round trip", off, off)};
+    round_trip.changes["legacy"] = silence();
   }
 
   Evidence evidence_;

@@ -404,7 +404,6 @@ Step extension_header(Walk& walk, std::uint8_t& protocol) {
   if (!walk.has(8)) return walk.shorter_than(8);
   const std::size_t length =
       is_authentication ? (walk.rest[1] + std::size_t{2}) * 4 : (walk.rest[1] + std::size_t{1}) * 8;
-  if (length < 8) return PacketKind::malformed;
   if (!walk.has(length)) return walk.shorter_than(length);
   if (protocol == ip_protocol::routing && walk.rest[3] != 0) walk.rerouted = true;
   protocol = walk.rest[0];
@@ -478,10 +477,7 @@ Step ipv4(Walk& walk) {
   const std::size_t header = (ip[0] & 0x0fu) * 4u;
   const std::size_t length = big16(ip, 2);
   if (ip[0] >> 4 != 4 || header < 20) return PacketKind::malformed;
-  if (length != 0) {
-    if (length < header) return PacketKind::malformed;
-    bound_by(walk, length);
-  }
+  if (length != 0) bound_by(walk, length);
   if (!walk.has(header)) return walk.shorter_than(header);
   constexpr std::array<unsigned char, 12> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   for (auto* address : {&walk.segment.source.address, &walk.segment.destination.address}) {
@@ -566,22 +562,21 @@ Step gtp(Walk& walk) {
 // Teredo (RFC 4380): an authentication, an origin, both optional, and an IPv6 packet that fills the rest. Other protocols use
 // the port too, so that what does not fit is not malformed but another protocol.
 Step teredo(Walk& walk) {
-  if (!walk.has(2)) return walk.shorter_than(2);
+  constexpr std::size_t ip_header = 40;
+  if (walk.wire < ip_header) return PacketKind::not_tcp;
+  if (!walk.has(4)) return walk.shorter_than(4);
   if (big16(walk.rest, 0) == 0x0001) {
-    if (!walk.has(4)) return walk.shorter_than(4);
     const std::size_t length = std::size_t{13} + walk.rest[2] + walk.rest[3];
-    if (walk.wire < length) return PacketKind::not_tcp;
-    if (!walk.has(length)) return walk.shorter_than(length);
+    if (walk.wire < length + ip_header) return PacketKind::not_tcp;
+    if (!walk.has(length + 2)) return walk.shorter_than(length + 2);
     walk.skip(length);
   }
-  if (!walk.has(2)) return walk.shorter_than(2);
   if (big16(walk.rest, 0) == 0x0000) {
     if (!walk.has(8)) return walk.shorter_than(8);
     walk.skip(8);
   }
-  if (walk.wire < 40) return PacketKind::not_tcp;
   if (!walk.has(6)) return walk.shorter_than(6);
-  const bool fits = walk.rest[0] >> 4 == 6 && std::size_t{40} + big16(walk.rest, 4) <= walk.wire;
+  const bool fits = walk.rest[0] >> 4 == 6 && ip_header + big16(walk.rest, 4) <= walk.wire;
   return fits ? go_to(walk, Layer::ipv6) : PacketKind::not_tcp;
 }
 

@@ -21,6 +21,11 @@ struct Read {
   std::string payload;
 };
 
+std::string with(std::string bytes, std::size_t at, unsigned value) {
+  bytes.at(at) = static_cast<char>(value);
+  return bytes;
+}
+
 struct Frame {
   std::uint16_t link_type = 1;
   std::string bytes;
@@ -191,6 +196,33 @@ TEST(Decode, TakesTheCapturedLengthWhereOffloadLeftNone) {
   }
 }
 
+// What ends a packet whose IP length is 0, in a frame that goes on.
+TEST(Decode, TakesTheLengthOfWhatCarriesAPacketWithoutOne) {
+  const TcpSegment sent = segment_over(false);
+  std::string packet = ip_of(sent);
+  packet[2] = packet[3] = '\0';
+  const std::string llc = "\xaa\xaa\x03" + u24(0) + u16(0x0800) + packet, ppp = u16(0x21) + packet;
+  const auto pppoe = [&](std::size_t length) { return "\x11" + u8(0) + u16(1) + u16(length) + ppp; };
+  const std::string gtp = u16(0x30ff) + u16(packet.size()) + u32(7) + packet;
+  const std::string pptp = u16(0x3001) + u16(0x880b) + u16(ppp.size()) + u16(9) + u32(1) + ppp;
+  const std::string geneve = u16(0) + u16(0x0800) + u32(0) + packet, rest = "rest";
+  const auto nflog = [&](const std::string& integer) { return u8(2) + u8(0) + u16(5) + integer + u16(9) + packet; };
+  expect_whole(sent, read({1, ethernet(static_cast<unsigned>(llc.size()), llc) + rest}));
+  expect_whole(sent, read({51, pppoe(ppp.size()) + rest}));
+  expect_whole(sent, read({51, pppoe(ppp.size() + 50)}));  // a length beyond the frame says nothing
+  expect_whole(sent, read({239, nflog(u16(packet.size() + 4)) + rest}));
+  expect_whole(sent, read_ip(ip_of({.protocol = 17}, udp_of(1, 2152, gtp + rest))));
+  expect_whole(sent, read_ip(ip_of({.protocol = 17}, udp_of(1, 6081, geneve) + rest)));
+  expect_whole(sent, read_ip(ip_of({.protocol = 47}, pptp + rest)));
+}
+
+TEST(Decode, LooksForAControlWordOnlyBehindANibbleOfZero) {
+  TcpSegment sent;
+  sent.payload.assign(2048 - 52, 'x');  // the IP length stands where the type would be behind a control word: 0x0800
+  const std::string frame = with(ethernet(ip_of(sent)), 0, 0xf0);
+  expect_whole(sent, read({1, ethernet(0x8847, u32(0x1ff) + frame)}));
+}
+
 TEST(Decode, CountsWhatTheIpLengthNamesAndNobodyCaptured) {
   TcpSegment sent;
   sent.payload.assign(1000, 'x');
@@ -210,11 +242,6 @@ TEST(Decode, ASegmentWithoutPayloadHasNoneForAllThePadding) {
   const Read out = read({1, ethernet(ip_of(sent)) + std::string(100, 'p')});
   EXPECT_EQ(out.kind, PacketKind::tcp);
   EXPECT_EQ(out.payload, "");
-}
-
-std::string with(std::string bytes, std::size_t at, unsigned value) {
-  bytes.at(at) = static_cast<char>(value);
-  return bytes;
 }
 
 struct Case {
@@ -263,9 +290,7 @@ std::vector<Case> malformed() {
       {"ERSPAN II under the number of III",
        PacketKind::malformed,
        {101, gre(u16(0x1000) + u16(0x22eb) + u32(1) + u8(0x10) + std::string(60, '\0'))}},
-      {"an authentication header of 4 bytes",
-       PacketKind::malformed,
-       {101, ip_of({.protocol = 51}, u8(6) + u8(0) + u16(0) + u32(0)).substr(0, 28)}},
+      {"IPv6 of version 5", PacketKind::malformed, {229, with(six, 0, 0x50)}},
   };
 }
 
@@ -296,6 +321,13 @@ std::vector<Case> others() {
       {"IPv6 with too large a length on the port of Teredo",
        PacketKind::not_tcp,
        {101, udp(3544, with(ip_of(segment_over(true)), 4, 9))}},
+      {"a few bytes on the port of Teredo", PacketKind::not_tcp, {101, udp(3544, "x")}},
+      {"an authentication longer than the packet on the port of Teredo",
+       PacketKind::not_tcp,
+       {101, udp(3544, u16(1) + u16(0xffff) + std::string(60, 'x'))}},
+      {"an origin and too little behind it on the port of Teredo",
+       PacketKind::not_tcp,
+       {101, udp(3544, std::string(42, '\0'))}},
       {"VXLAN from the port of VXLAN",
        PacketKind::not_tcp,
        {101, ip(17, udp_of(4789, 1, u32(0x08000000) + u32(0) + ethernet(four)))}},

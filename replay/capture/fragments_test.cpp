@@ -41,7 +41,7 @@ std::string text_of(const Fragments::Answer& answer) { return {answer.bytes.begi
 struct Model {
   bool six = false;
   std::vector<int> bytes = std::vector<int>(70'000, -1);
-  std::set<Piece> seen = {};
+  std::set<Piece> seen{};
   int end = -1;
   bool condemned = false, whole = false, conflicting = false;
 
@@ -155,11 +155,12 @@ TEST(Fragments, OfIpv4TheFirstWinsAndTheDifferenceIsCounted) {
   Fragments table;
   give(table, key_of(1), head);
   give(table, key_of(1), {8, std::string(8, 'x') + std::string(8, 'y')});
+  give(table, key_of(1), {8, std::string(8, 'z')});
   const auto answer = give(table, key_of(1), {16, std::string(16, 'y') + "end", false});
   ASSERT_EQ(answer.outcome, Outcome::whole);
   EXPECT_EQ(text_of(answer), std::string(16, 'h') + std::string(16, 'y') + "end");
   EXPECT_TRUE(answer.conflicting);
-  EXPECT_EQ(table.counts().conflicts, 1);
+  EXPECT_EQ(table.counts().conflicts, 1);  // of datagrams, not of fragments
 }
 
 TEST(Fragments, OfIpv4MayOverlapWithTheSameBytes) {
@@ -188,6 +189,8 @@ TEST(Fragments, OfIpv6TheFirstSaysWhatTheDatagramHolds) {
   const std::span<const unsigned char> span(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   static_cast<void>(table.take(key_of(1, true), {0, 16, false, 59, span}));
   EXPECT_EQ(table.take(key_of(1, true), {0, 0, true, 17, span}).protocol, 17);
+  static_cast<void>(table.take(key_of(2, true), {0, 0, true, 17, span}));
+  EXPECT_EQ(table.take(key_of(2, true), {0, 16, false, 59, span}).protocol, 17);
 }
 
 TEST(Fragments, CopiesThatComeWhenTheDatagramIsWholeBeginNoOther) {
@@ -289,10 +292,21 @@ TEST(Fragments, WaitForThirtySecondsOfCaptureTime) {
 TEST(Fragments, TheClockDoesNotStepBackWithThePackets) {
   Fragments table;
   give(table, key_of(1), head, 100 * second);
+  ASSERT_EQ(give(table, key_of(1), tail, 100 * second).outcome, Outcome::whole);
   give(table, key_of(2), head, 10 * second);  // begins at 100 s too
   give(table, key_of(3), head, 130 * second);
   EXPECT_EQ(table.counts().lost, 0);
   EXPECT_EQ(give(table, key_of(2), tail, 20 * second).outcome, Outcome::whole);
+}
+
+TEST(Fragments, WholeDatagramsAreRememberedForThirtySeconds) {
+  Fragments table;
+  give(table, key_of(1), head, 0);
+  ASSERT_EQ(give(table, key_of(1), tail, 10 * second).outcome, Outcome::whole);
+  give(table, key_of(1), tail, 40 * second);      // a copy
+  give(table, key_of(1), tail, 40 * second + 1);  // another datagram
+  table.finish();
+  EXPECT_EQ(table.counts().lost, 1);
 }
 
 TEST(Fragments, WhatIsNotWholeAtTheEndIsLost) {

@@ -50,8 +50,8 @@ Exchange exchange_of(std::string_view request, std::int64_t request_ns, std::str
   origin.findings = &findings;
   const Side client = Side::a;
   const auto reader = http1_reader(origin, &client, {});
-  if (!request.empty()) reader->take({Side::a, 0, request, request_ns, -1, true, false});
-  if (!response.empty()) reader->take({Side::b, 0, response, response_ns, -1, true, false});
+  if (!request.empty()) reader->take({Side::a, 0, request, request_ns, unknown_offset, true, false});
+  if (!response.empty()) reader->take({Side::b, 0, response, response_ns, unknown_offset, true, false});
   reader->end(Side::a, End::finished, request_ns);
   reader->end(Side::b, End::finished, response_ns);
   Exchange exchange;

@@ -3,9 +3,14 @@
 //
 // Answers go to requests in their order (RFC 9112, section 9.3.2), and each pair is held against what the two ends had
 // acknowledged: an answer cannot belong to a request whose head the server had not received when it began to answer, nor to one
-// that the client sent after it had received the beginning of that answer. Behind a gap that may have swallowed a message, or
-// when the capture joined in the middle, order alone proves nothing: pairs are flagged as suspect until the two sides have been
-// seen to alternate. On a connection that pipelines they stay suspect.
+// that the client sent after it had received the beginning of that answer.
+//
+// Behind a gap that may have swallowed a message, or when the capture joined in the middle, order proves nothing: a request that
+// nobody saw may be waiting for its answer, and every pair would be shifted by one. Such pairs are provisional. They are confirmed
+// when the connection is closed with every request answered and no answer left over (then nothing was hidden, because each
+// hidden request would have left one), or when the two sides strictly alternated `limits::alternations` times, or rested for
+// `limits::rest_ns`; the last two are no proof against a client that never lets its pipeline run dry. An answer left over, two
+// requests on their way at once, another gap, or the end of the capture condemn them: they are flagged as suspect.
 #include <algorithm>
 #include <limits>
 #include <list>
@@ -50,10 +55,10 @@ std::string_view flag_of(End how) {
 
 // Offsets in one stream.
 struct Range {
-  std::int64_t begin = -1;
+  std::int64_t begin = unknown_offset;
   std::int64_t end = never;  // open until the message is finished
   [[nodiscard]] bool overlaps(std::int64_t from, std::int64_t length) const {
-    return begin >= 0 && from < end && from + length > begin;
+    return begin != unknown_offset && from < end && from + length > begin;
   }
 };
 
@@ -61,11 +66,14 @@ struct Range {
 struct Open {
   std::shared_ptr<Finished> finished = std::make_shared<Finished>();
   Range request, response;
-  std::int64_t head_end = 0;     // offset behind the request's head
-  std::int64_t client_had = -1;  // what the client had received of the other stream when it sent the request
-  bool orphan = false;           // an answer without a request
+  std::int64_t head_end = 0;  // offset behind the request's head
+  std::int64_t client_had =
+      unknown_offset;   // what the client had received of the other stream when it sent the request
+  bool orphan = false;  // an answer without a request
   bool request_done = false, response_begun = false, response_done = false;
   bool alternates = false;  // sent when everything before it was answered
+  bool proved = true;       // that the answer is its own
+  bool tainted = false;     // ... which nothing can prove any more
 
   [[nodiscard]] Exchange& exchange() const { return finished->exchange; }
   [[nodiscard]] bool outstanding() const { return !orphan && !response_begun; }
@@ -99,7 +107,7 @@ class Http1 final : public ProtocolReader {
     std::int64_t position = 0;    // offset of the next byte
     Range message;                // the one that is being cut; `end` without meaning
     std::int64_t begin_ns = 0;
-    std::int64_t begin_acknowledged = -1;
+    std::int64_t begin_acknowledged = unknown_offset;
     std::int64_t last_ns = 0;
     std::int64_t unclaimed = 0;  // bytes before anything was recognised as HTTP
     bool cut = false;            // the snap length cut the last segment
@@ -139,6 +147,8 @@ class Http1 final : public ProtocolReader {
   Open& open_orphan();
   Open* owner_of_answer();
   void judge_alternation(const Open& open);
+  void confirm();
+  void condemn(std::int64_t answers_end = never);
   void pass_on(std::string_view protocol);
   void give_up(Open& open, std::string_view why);
   void emit(const Open& open);
@@ -157,19 +167,22 @@ class Http1 final : public ProtocolReader {
   std::int64_t index_ = 0;
   std::size_t held_ = 0;
   bool recognised_ = false;  // a head was read
-  bool suspect_;             // order alone proves no pair
-  bool alternated_ = false;
-  bool pipelines_ = false;
-  bool opaque_ = false;  // another protocol took over
+  bool suspect_;             // order proves no pair
+  bool pipelines_ = false;   // requests were on their way together
+  std::size_t alternations_ = 0;
+  bool answers_lost_ = false;  // some of the outstanding requests may have been answered where bytes are missing
+  bool opaque_ = false;        // another protocol took over
   std::unique_ptr<ProtocolReader> inner_;
-  End how_ = End::unfinished;
+  bool closed_ = true;  // by a FIN of each side
+  End how_ = End::finished;
 
   struct Conflict {
     bool request;
     std::int64_t offset, length;
   };
   std::vector<Conflict> conflicts_;
-  std::vector<Open> recent_;  // the last ones that were emitted
+  std::vector<Open> recent_;       // the last ones that were emitted
+  std::vector<Open> provisional_;  // finished, and not yet known to be pairs
 };
 
 // Who is the client, when no SYN told; and again when what is said first shows that the roles are the other way round.
@@ -292,6 +305,7 @@ std::size_t Http1::step(Cutter& me, bool request, std::string_view bytes, const 
 std::size_t Http1::skip_lost(Cutter& me, bool request, std::string_view bytes, bool segment_start) {
   if (segment_start && (request ? begins_request(bytes) : begins_response(bytes))) {
     me.state = State::boundary;
+    if (!request && recognised_) condemn(me.position);  // what was passed over may have held answers
     // Nothing is consumed: `step` is entered again with the same bytes.
     me.message.begin = me.position;
     return 0;
@@ -361,7 +375,7 @@ void Http1::on_request_head(std::string_view head, const Piece&) {
   if (outstanding_ >= limits::outstanding) {
     const auto oldest = std::find_if(open_.begin(), open_.end(), [](const Open& o) { return o.outstanding(); });
     if (oldest != open_.end()) give_up(*oldest, flag::evicted);
-    suspect_ = true;
+    condemn();
   }
   const bool nothing_before = outstanding_ == 0;
   Open& open = open_.emplace_back();
@@ -377,16 +391,15 @@ void Http1::on_request_head(std::string_view head, const Piece&) {
   held_ += head.size();
   if (std::exchange(me.resynchronised, false)) exchange.add_flag(flag::resynchronised);
   const bool answered = answers_.state == State::boundary || answers_.state == State::lost;
-  if (suspect_ && !pipelines_ && nothing_before && answered && open.client_had == answers_.position) {
-    if (alternated_)
-      suspect_ = false;
-    else
-      open.alternates = true;
+  if (suspect_ && nothing_before && answered && open.client_had == answers_.position) {
+    open.alternates = true;
+    const bool rested = answers_.last_ns > 0 && me.begin_ns - answers_.last_ns >= limits::rest_ns;
+    if (!pipelines_ && (rested || alternations_ >= limits::alternations)) confirm();
   }
   count(ByteKind::in_exchanges, head.size());
   if (parsed.status == ParseStatus::ambiguous) {
     exchange.add_flag(flag::ambiguous);
-    suspect_ = true;
+    condemn();
     open.alternates = false;
     me.state = State::raw;
     return;
@@ -399,8 +412,8 @@ Open* Http1::owner_of_answer() {
   const std::int64_t server_had = answers_.begin_acknowledged;
   const std::int64_t begin = answers_.message.begin;
   const auto possible = [&](const Open& open) {
-    return open.outstanding() && (server_had < 0 || server_had >= open.head_end) &&
-           (open.client_had < 0 || open.client_had <= begin);
+    return open.outstanding() && (server_had == unknown_offset || server_had >= open.head_end) &&
+           (open.client_had == unknown_offset || open.client_had <= begin);
   };
   if (!suspect_) {
     const auto first = std::find_if(open_.begin(), open_.end(), [](const Open& open) { return open.outstanding(); });
@@ -416,8 +429,10 @@ Open* Http1::owner_of_answer() {
     several = several || exact;
     exact = &open;
   }
-  if (!exact || several || pipelines_) return oldest;
-  // The ones before were answered where bytes are missing.
+  if (!answers_lost_ || !exact || several) return oldest;
+  // The ones before were answered where bytes are missing: all but certain, so nothing before this rests on it.
+  answers_lost_ = false;
+  condemn(begin);
   for (auto open = open_.begin(); &*open != exact;) {
     Open& before = *open++;
     if (before.outstanding() && before.request_done) give_up(before, flag::gap);
@@ -433,7 +448,7 @@ Open& Http1::open_orphan() {
   exchange.index = index_++;
   exchange.request_ns = exchange.request_end_ns = answers_.begin_ns;
   exchange.add_flag(flag::no_request);
-  alternated_ = false;
+  condemn();
   return open;
 }
 
@@ -447,7 +462,7 @@ void Http1::on_response_head(std::string_view head) {
   held_ += head.size();
   Open& open = owner ? *owner : open_orphan();
   Exchange& exchange = open.exchange();
-  if (open.response.begin < 0) {
+  if (open.response.begin == unknown_offset) {
     open.response.begin = me.message.begin;
     exchange.response_ns = me.begin_ns;
   }
@@ -467,13 +482,13 @@ void Http1::on_response_head(std::string_view head) {
   }
   if (!open.orphan) --outstanding_;
   open.response_begun = true;
-  if (suspect_ && !open.orphan) exchange.add_flag(flag::suspect);
+  open.proved = !suspect_;
   if (std::exchange(me.resynchronised, false)) exchange.add_flag(flag::resynchronised);
   exchange.response = std::move(parsed.message);
   me.open = &open;
   if (parsed.status == ParseStatus::ambiguous) {
     exchange.add_flag(flag::ambiguous);
-    suspect_ = true;
+    condemn();
     me.state = State::raw;
     return;
   }
@@ -611,19 +626,52 @@ void Http1::finish_message(Cutter& me, bool request) {
   settle(*open);
 }
 
-// Whether the two sides took turns: only then does the order of answers prove a pair behind a gap.
+// Whether the two sides took turns.
 void Http1::judge_alternation(const Open& open) {
   for (const Open& later : open_) {
-    if (&later != &open && later.outstanding() && later.client_had >= 0 && later.client_had < open.response.end)
+    if (&later != &open && later.outstanding() && later.client_had != unknown_offset &&
+        later.client_had < open.response.end)
       pipelines_ = true;
   }
-  alternated_ = open.alternates && open.client_had == open.response.begin && !pipelines_ && outstanding_ == 0;
+  const bool alternated = open.alternates && open.client_had == open.response.begin && !pipelines_;
+  alternations_ = alternated ? alternations_ + 1 : 0;
+}
+
+// No request was hidden.
+void Http1::confirm() {
+  suspect_ = false;
+  answers_lost_ = false;
+  for (Open& open : std::exchange(provisional_, {})) {
+    open.proved = true;
+    emit(open);
+  }
+  for (Open& open : open_) open.proved = !open.tainted;
+}
+
+// A message may be hidden: no pair since the last proof is certain. Of what waits for an answer, the requests that were sent
+// before the client had received `answers_end` of the other stream may have got theirs where nobody saw it; they would take the
+// answer of another one, and what is hidden in both streams could cancel out in the count that confirms the others.
+void Http1::condemn(std::int64_t answers_end) {
+  suspect_ = true;
+  alternations_ = 0;
+  for (Open& open : open_) open.tainted |= open.outstanding() && open.client_had < answers_end;
+  for (Open& open : std::exchange(provisional_, {})) {
+    open.exchange().add_flag(flag::suspect);
+    emit(open);
+  }
 }
 
 void Http1::settle(const Open& open) {
   if (!open.request_done || !open.response_done) return;
-  emit(open);
+  const bool pair = !open.orphan && open.response.begin != unknown_offset;
+  if (pair && open.tainted) open.exchange().add_flag(flag::suspect);
+  if (open.proved || !pair || open.tainted)
+    emit(open);
+  else
+    provisional_.push_back(open);
   open_.erase(std::find_if(open_.begin(), open_.end(), [&](const Open& each) { return &each == &open; }));
+  // Pairs that did not take turns can no longer be confirmed one by one.
+  if (provisional_.size() > 2 * limits::alternations) condemn();
 }
 
 // The exchange will get nothing more.
@@ -695,8 +743,7 @@ void Http1::malformed(Cutter& me, bool request, std::string_view bytes) {
   owner->exchange().add_flag(flag::malformed);
   me.open = owner;
   count(ByteKind::malformed, bytes.size());
-  suspect_ = true;
-  alternated_ = false;
+  condemn();
   finish_message(me, request);
   me.state = State::lost;
   me.resynchronised = true;
@@ -704,10 +751,11 @@ void Http1::malformed(Cutter& me, bool request, std::string_view bytes) {
 
 // The message that is being cut cannot be read on; what follows is found again at its next beginning.
 void Http1::unreadable(Cutter& me, bool request, std::string_view why) {
+  answers_lost_ |= !request;
   count(ByteKind::unreadable, me.state == State::head ? me.pending.size() : 0);
   me.pending.clear();
-  suspect_ = true;
-  alternated_ = false;
+  // Requests that were sent before a hole among the requests are answered before what the hole hides.
+  condemn(request ? (suspect_ ? never : unknown_offset) : me.position);
   if (me.open) {
     me.open->exchange().add_flag(why);
     finish_message(me, request);
@@ -760,6 +808,7 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
     found = true;
   };
   for (Open& open : recent_) mark(open);
+  for (Open& open : provisional_) mark(open);
   if (conflicts_.size() < limits::outstanding)
     conflicts_.push_back({request, offset, length});
   else  // one flag for all that follows
@@ -770,7 +819,10 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
 
 void Http1::end(Side from, End how, std::int64_t time_ns) {
   if (inner_) inner_->end(from, how, time_ns);
-  if (how != End::finished || how_ == End::unfinished) how_ = how;
+  if (how != End::finished) {
+    closed_ = false;
+    how_ = how;
+  }
   if (!client_) {  // nothing was ever recognised; which cutter is whose does not matter
     Cutter& unknown = from == Side::a ? requests_ : answers_;
     unknown.ended = true;
@@ -802,10 +854,16 @@ void Http1::end(Side from, End how, std::int64_t time_ns) {
 }
 
 void Http1::flush(End how) {
+  const bool drained = open_.empty();
   while (!open_.empty()) {
     Open& open = open_.front();
     give_up(open, open.outstanding() && how != End::finished ? flag_of(how) : std::string_view());
   }
+  // Each hidden request would have left an answer over, which condemns; each lost answer would have left a request.
+  if (closed_ && drained)
+    confirm();
+  else
+    condemn();
   if (recognised_) return;
   for (Cutter* side : {&requests_, &answers_})
     count(ByteKind::not_http, static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
@@ -814,6 +872,7 @@ void Http1::flush(End how) {
 std::int64_t Http1::oldest_ns() const {
   std::int64_t oldest = inner_ ? inner_->oldest_ns() : never;
   if (!open_.empty()) oldest = std::min(oldest, open_.front().exchange().request_ns);
+  if (!provisional_.empty()) oldest = std::min(oldest, provisional_.front().exchange().request_ns);
   for (const Cutter* side : {&requests_, &answers_}) {
     if (side->state == State::head) oldest = std::min(oldest, side->begin_ns);
   }

@@ -61,6 +61,9 @@ inline constexpr std::size_t chunk_line_bytes = 4096;
 inline constexpr std::size_t body_bytes = 16u << 20;
 // Requests that wait for their answer on one connection.
 inline constexpr std::size_t outstanding = 512;
+// How often two sides have to take turns, or how long they have to rest, until a request that nobody saw cannot be waiting.
+inline constexpr std::size_t alternations = 16;
+inline constexpr std::int64_t rest_ns = 1'000'000'000;
 // Interim answers (100, 103) of one exchange.
 inline constexpr std::size_t interim = 16;
 // Finished exchanges that wait for earlier ones, so that traffic is written in the order of its requests.

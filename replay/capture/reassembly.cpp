@@ -57,7 +57,9 @@ void TcpConnection::rebase(Side side, std::uint32_t base) {
   std::map<std::int64_t, Held> moved;
   for (auto& [offset, held] : me.held) moved.emplace(offset - shift, std::move(held));
   me.held = std::move(moved);
-  for (auto& [offset, held] : half(other(side)).held) held.acknowledged -= shift;
+  for (auto& [offset, held] : half(other(side)).held) {
+    if (held.acknowledged != unknown_offset) held.acknowledged -= shift;
+  }
 }
 
 void TcpConnection::adopt_syn(Side from, std::uint32_t sequence) {
@@ -193,7 +195,7 @@ void TcpConnection::take_data(const Segment& segment, Side from) {
   piece.offset = offset_of(me, segment.sequence + (segment.syn ? 1 : 0));
   piece.bytes = {reinterpret_cast<const char*>(segment.payload.data()), segment.payload.size()};
   piece.time_ns = segment.time_ns;
-  piece.acknowledged = segment.ack && peer.known ? offset_of(peer, segment.acknowledgement) : -1;
+  piece.acknowledged = segment.ack && peer.known ? offset_of(peer, segment.acknowledgement) : unknown_offset;
   piece.segment_start = true;
   piece.cut = segment.missing > 0;
 
@@ -222,7 +224,7 @@ void TcpConnection::take_data(const Segment& segment, Side from) {
   if (piece.bytes.empty()) return;
   reset_ = false;  // both ends went on
   start(me, Force::nothing);
-  if (me.started && piece.offset == me.next && me.held.empty() && piece.acknowledged <= peer.next)
+  if (me.started && piece.offset == me.next && me.held.empty() && has(peer, piece.acknowledged))
     hand_over(me, piece);
   else
     hold(me, from, piece.offset, piece.bytes, piece);
@@ -316,6 +318,11 @@ bool TcpConnection::window_passed(Half& me, std::int64_t times) const {
          clock_ns_ - me.blocked_ns >= times * limits::reorder_ns;
 }
 
+// Whether the bytes of `half` were handed over, or given up, up to `offset`.
+bool TcpConnection::has(const Half& half, std::int64_t offset) {
+  return offset == unknown_offset || half.ended || (half.started ? offset <= half.next : !half.known);
+}
+
 // Whether the bytes at `next`, up to what is held or acknowledged, will not come any more.
 bool TcpConnection::is_lost(Half& me, const Half& peer, Force force) {
   const std::int64_t acknowledged = me.acknowledged.value_or(0);
@@ -332,13 +339,13 @@ bool TcpConnection::is_lost(Half& me, const Half& peer, Force force) {
 bool TcpConnection::advance(Side from, Force force) {
   Half& me = half(from);
   Half& peer = half(other(from));
+  const bool was_started = me.started;
   start(me, force);
   if (!me.started || me.ended) return false;
-  bool moved = false;
+  bool moved = !was_started;  // which the other side may have waited for
   while (true) {
     if (!me.held.empty() && me.held.begin()->first == me.next) {
-      const bool early =
-          me.held.begin()->second.acknowledged > peer.next && !peer.ended;  // it answers bytes that are still to come
+      const bool early = !has(peer, me.held.begin()->second.acknowledged);  // it answers bytes that are still to come
       const bool full = me.held_bytes > limits::held_bytes || me.held.size() > limits::held_segments;
       if (early && !full && force != Force::everything && !window_passed(me, 2)) break;
       const auto node = me.held.extract(me.held.begin());

@@ -104,6 +104,7 @@ class TcpConnection {
 
   [[nodiscard]] Half& half(Side side) { return halves_[index_of(side)]; }
   [[nodiscard]] static std::int64_t offset_of(const Half& half, std::uint32_t sequence);
+  [[nodiscard]] static bool has(const Half& half, std::int64_t offset);
   void rebase(Side side, std::uint32_t base);
   enum class Place : std::uint8_t { mine, another, stray };
   [[nodiscard]] Place place_of(const Segment& segment, Side from);

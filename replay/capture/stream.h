@@ -12,6 +12,10 @@ enum class Side : std::uint8_t { a = 0, b = 1 };
 [[nodiscard]] constexpr Side other(Side side) { return side == Side::a ? Side::b : Side::a; }
 [[nodiscard]] constexpr std::size_t index_of(Side side) { return static_cast<std::size_t>(side); }
 
+// Offsets count from the first byte of the stream, or, when the capture joined it, from a byte near the first that was captured:
+// then they may be negative.
+inline constexpr std::int64_t unknown_offset = INT64_MIN;
+
 // Bytes that `from` sent, without a hole to the piece or gap before it.
 struct Piece {
   Side from = Side::a;
