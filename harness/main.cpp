@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <system_error>
 
 #include "harness/commands/commands.h"
@@ -39,9 +40,9 @@ std::string quoted_command_line(int argc, char** argv) {
 }
 
 // `rehearse show FILE | head`: who reads takes as much as it wants, and that is no error. True when somebody read it all.
-bool show_while_somebody_reads(const std::string& file, bool json, int& status) {
+bool show_while_somebody_reads(const std::function<int()>& show_it, int& status) {
   try {
-    status = show(file, json);
+    status = show_it();
     return std::fflush(stdout) == 0 || errno != EPIPE;
   } catch (const std::system_error& problem) {
     if (problem.code() != std::errc::broken_pipe) throw;
@@ -73,6 +74,8 @@ int run(int argc, char** argv) {
   gate_command->add_option("--edge", gating.edges, "only this edge (repeatable): FROM:TO");
   gate_command->add_option("--traffic", gating.traffic, "play this capture instead of the configuration's");
   gate_command->add_option("-o,--out", gating.out, "directory of the report files")->capture_default_str();
+  gate_command->add_option("--redaction-key", gating.redaction_key,
+                           "a file with the key under which secrets are masked");
   gate_command->add_flag("--json", gating.json, "print the report as JSON");
   gate_command->callback([&] { status = gate(gating); });
 
@@ -105,6 +108,14 @@ int run(int argc, char** argv) {
   compare_command->add_flag("--json", json, "print JSON");
   compare_command->callback([&] { status = compare_databases(config, json); });
 
+  // What becomes of secrets is said the same way to every command that reads captures.
+  RedactionArguments redaction;
+  const auto add_redaction = [&](CLI::App* command) {
+    command->add_option("-c,--config", redaction.config, "the file whose section redaction counts (./rehearse.yaml)");
+    command->add_option("--redaction-key", redaction.key_file, "a file with the key under which secrets are masked");
+    command->add_flag("--no-redaction", redaction.off, "leave secrets as they are");
+  };
+
   std::vector<std::string> captures;
   std::string output = "capture.traffic";
   auto* import_command = app.add_subcommand(
@@ -112,14 +123,22 @@ int run(int argc, char** argv) {
   import_command->add_option("captures", captures, "the files")->required();
   import_command->add_option("-o,--output", output, "the traffic file")->capture_default_str();
   import_command->add_flag("--json", json, "print the certificate as JSON");
-  import_command->callback([&] { status = import(captures, output, json); });
+  import_command->callback([&] { status = import(captures, output, redaction, json); });
+
+  add_redaction(import_command);
 
   std::string file;
   auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
   show_command->add_option("file", file, "the file")->required();
   show_command->add_flag("--json", json, "one JSON object a line");
+  bool secrets = false;
+  show_command->add_flag("--secrets", secrets, "list where secrets stand in a capture, and never what they are");
+  show_command->add_option("-c,--config", redaction.config, "the file whose section redaction counts for --secrets");
   bool read_to_the_end = true;
-  show_command->callback([&] { read_to_the_end = show_while_somebody_reads(file, json, status); });
+  show_command->callback([&] { 
+    const auto show_it = [&] { return secrets ? show_secrets(file, redaction, json) : show(file, json); };
+    read_to_the_end = show_while_somebody_reads(show_it, status);
+  });
 
   PlayArguments playing;
   std::string writes = "refused";
@@ -132,9 +151,11 @@ int run(int argc, char** argv) {
   play_command->add_option("--history", playing.history, "the history file to write")->capture_default_str();
   play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")
       ->check(CLI::IsMember({"allowed", "refused"}));
+  add_redaction(play_command);
   play_command->add_flag("--dry-run", playing.dry_run, "print the plan and send nothing");
   play_command->callback([&] {
     playing.writes = writes == "allowed";
+    playing.redaction = redaction;
     status = play_traffic(playing);
   });
 

@@ -27,6 +27,7 @@ struct GateArguments {
   std::string traffic;             // instead of the configuration's
   bool json = false;               // the report on standard output instead of the table
   std::string repeat;              // the command line, for the report
+  std::string redaction_key;       // a file; instead of the configuration's
 };
 int gate(const GateArguments& arguments);
 
@@ -38,14 +39,17 @@ struct ReportArguments {
 // Judges a history file again and renders it, without sending anything.
 int report(const ReportArguments& arguments);
 
-int import(const std::vector<std::string>& files, const std::string& output, bool json);
+int import(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction, bool json);
 int show(const std::string& file, bool json);
+// Lists where secrets stand in a capture or a traffic file, never what they are.
+int show_secrets(const std::string& file, const RedactionArguments& redaction, bool json);
 
 struct PlayArguments {
   std::string traffic, target, history = "history.sqlite";
   double speed = 0;
   bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
+  RedactionArguments redaction;
 };
 int play_traffic(const PlayArguments& arguments);
 

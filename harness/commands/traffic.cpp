@@ -123,17 +123,22 @@ std::string contents_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-replay::Plan plan_in(const std::string& path) {
+replay::Plan plan_in(const std::string& path, const RedactionArguments& redaction) {
   const std::string head = contents_of(path).substr(0, 1);
   if (head == "{") return replay::plan_from_json(contents_of(path));
-  const auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
+  const RedactionSettings settings = load_redaction(redaction);
+  auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
+  fmt::print(stderr, "{}\n", redact(traffic, settings));
   return replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); });
 }
 
 }  // namespace
 
-int import(const std::vector<std::string>& files, const std::string& output, bool as_json) {
-  const replay::Traffic traffic = replay::import_captures(files);
+int import(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction,
+           bool as_json) {
+  const RedactionSettings settings = load_redaction(redaction);
+  replay::Traffic traffic = replay::import_captures(files);
+  redact(traffic, settings);
   save(traffic, output);
   if (as_json) {
     fmt::print("{}\n", json::serialize(json_of(traffic.certificate)));
@@ -160,7 +165,7 @@ int show(const std::string& file, bool as_json) {
 }
 
 int play_traffic(const PlayArguments& arguments) {
-  replay::Plan plan = plan_in(arguments.traffic);
+  replay::Plan plan = plan_in(arguments.traffic, arguments.redaction);
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
   const auto harmless = [](const replay::Step& step) {
