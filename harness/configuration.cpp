@@ -338,7 +338,8 @@ RedactionSettings redaction_of(Section section, const std::string& file) {
   if (off && reason.empty())
     throw Error(fmt::format("{} is missing: say why secrets may be written to files", section.at("reason")));
   if (!off && !reason.empty())
-    throw Error(fmt::format("{} is given, but not {}: true; give both or neither", section.at("reason"), section.at("off")));
+    throw Error(
+        fmt::format("{} is given, but not {}: true; give both or neither", section.at("reason"), section.at("off")));
   redaction.off = reason;
   section.expect_nothing_else();
   static_cast<void>(rules_of(redaction));

@@ -135,7 +135,7 @@ int run(int argc, char** argv) {
   show_command->add_flag("--secrets", secrets, "list where secrets stand in a capture, and never what they are");
   show_command->add_option("-c,--config", redaction.config, "the file whose section redaction counts for --secrets");
   bool read_to_the_end = true;
-  show_command->callback([&] { 
+  show_command->callback([&] {
     const auto show_it = [&] { return secrets ? show_secrets(file, redaction, json) : show(file, json); };
     read_to_the_end = show_while_somebody_reads(show_it, status);
   });

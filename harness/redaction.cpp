@@ -21,9 +21,10 @@ void keep_shape(replay::Shapes& shapes, const std::string& name) {
   } else if (name == "url") {
     shapes.url_credentials = false;
   } else {
-    throw Error(fmt::format(
-        "redaction.keep: shape:{} is no shape; the shapes are shape:email, shape:card, shape:jwt, shape:bearer, shape:url",
-        name));
+    throw Error(
+        fmt::format("redaction.keep: shape:{} is no shape; the shapes are shape:email, shape:card, shape:jwt, "
+                    "shape:bearer, shape:url",
+                    name));
   }
 }
 

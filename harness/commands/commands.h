@@ -39,7 +39,8 @@ struct ReportArguments {
 // Judges a history file again and renders it, without sending anything.
 int report(const ReportArguments& arguments);
 
-int import(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction, bool json);
+int import(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction,
+           bool json);
 int show(const std::string& file, bool json);
 // Lists where secrets stand in a capture or a traffic file, never what they are.
 int show_secrets(const std::string& file, const RedactionArguments& redaction, bool json);

@@ -196,10 +196,11 @@ int gate(const GateArguments& arguments) {
   options.conservation.emplace_back("captured", static_cast<std::int64_t>(traffic.exchanges.size()));
   options.conservation.emplace_back("played", static_cast<std::int64_t>(plan.steps.size()));
   for (const auto& [reason, count] : plan.left_out) options.conservation.emplace_back(reason, count);
-  options.documents = {{title_document, configuration.title},
-                       {traffic_document, configuration.redaction.off.empty() ? traffic_path : traffic_path + ", " + redaction},
-                       {repeat_document, arguments.repeat},
-                       {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
+  options.documents = {
+      {title_document, configuration.title},
+      {traffic_document, configuration.redaction.off.empty() ? traffic_path : traffic_path + ", " + redaction},
+      {repeat_document, arguments.repeat},
+      {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
   {
     Progress progress;
     options.on_section = [&](const std::string& name) { progress.section(name); };

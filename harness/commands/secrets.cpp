@@ -27,10 +27,10 @@ void print(const Places& places, bool as_json) {
   if (!as_json) fmt::print("{:>8} {:>8}  {:<28} {}\n", "count", "example", "kind", "place");
   for (const auto& [place, seen] : places) {
     if (as_json) {
-      fmt::print("{}\n", json::serialize(json::object{{"place", place.first},
-                                                      {"kind", place.second},
-                                                      {"count", seen.count},
-                                                      {"example", seen.example}}));
+      fmt::print(
+          "{}\n",
+          json::serialize(json::object{
+              {"place", place.first}, {"kind", place.second}, {"count", seen.count}, {"example", seen.example}}));
     } else {
       fmt::print("{:>8} {:>8}  {:<28} {}\n", seen.count, seen.example, place.second,
                  reports::terminal_escape(place.first));

@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace rehearse::replay {
 namespace {
@@ -129,6 +135,7 @@ DigitRun digit_run(std::string_view text, std::size_t at) {
   std::size_t end = at;
   while (end < text.size() && digit(text[end])) ++end;
   const std::string_view first = text.substr(at, end - at);
+  if (at > 0 && digit(text[at - 1])) return {end, false};
   if (first.size() != 4) return {end, card_digits(first)};
   std::string digits(first);
   std::array<std::size_t, 8> groups{4};
@@ -161,20 +168,52 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
   return end >= text.size() || text[end] == ',' || !part_of_word(end, end + 1);
 }
 
-// The first digit at or behind `at` of a run that could be a card number; npos when there is none. Of a card in any of its
-// printed forms every fourth byte or its neighbour is a digit, so most bytes are never looked at.
+// A bit for each of 64 bytes that satisfies the question; one for digits, one for the separators of printed cards.
+struct Bits {
+  std::uint64_t digits = 0, separators = 0;
+};
+
+Bits bits_of(const char* bytes) {
+  Bits bits;
+#ifdef __SSE2__
+  for (int part = 0; part < 4; ++part) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part * 16));
+    const auto put = [&](std::uint64_t& into, __m128i found) {
+      into |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(found))) << (part * 16);
+    };
+    put(bits.digits,
+        _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('0' - 1)), _mm_cmplt_epi8(block, _mm_set1_epi8('9' + 1))));
+    put(bits.separators,
+        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8('-'))));
+  }
+#else
+  for (int i = 0; i < 64; ++i) {
+    bits.digits |= static_cast<std::uint64_t>(digit(bytes[i])) << i;
+    bits.separators |= static_cast<std::uint64_t>(bytes[i] == ' ' || bytes[i] == '-') << i;
+  }
+#endif
+  return bits;
+}
+
+// The first place at or behind `at` where thirteen digits follow each other, or four, a separator and four more: every card
+// number begins so, and little else does. npos when there is none.
 std::size_t next_digits(std::string_view text, std::size_t at) {
-  const char* bytes = text.data();
-  const std::size_t size = text.size();
-  for (std::size_t i = at + 3; i < size; i += 4) {
-    if (!digit(bytes[i])) continue;
-    // The runs of a card have four digits or more but the last, so its first run covers this place or the one before.
-    std::size_t begin = i;
-    while (begin > at && digit(bytes[begin - 1])) --begin;
-    std::size_t end = i + 1;
-    while (end < size && digit(bytes[end])) ++end;
-    if (end - begin >= 4) return begin;
-    i = end - 1 > i ? end - 1 : i;
+  constexpr std::size_t block = 64, look = 12;  // of a block the last bytes belong to the next, too
+  char rest[block];
+  for (; at + look < text.size(); at += block - look) {
+    const char* bytes = text.data() + at;
+    if (at + block > text.size()) {
+      std::memset(rest, 0, block);
+      std::memcpy(rest, bytes, text.size() - at);
+      bytes = rest;
+    }
+    const auto [digits, separators] = bits_of(bytes);
+    const std::uint64_t two = digits & digits >> 1, four = two & two >> 2, eight = four & four >> 4;
+    const std::uint64_t thirteen = eight & four >> 8 & digits >> 12;
+    const std::uint64_t printed = four & separators >> 4 & four >> 5;
+    if (const std::uint64_t found = thirteen | printed; found != 0) {
+      return at + static_cast<std::size_t>(std::countr_zero(found));
+    }
   }
   return std::string_view::npos;
 }
@@ -214,10 +253,20 @@ std::optional<Shaped> bearer_at(std::string_view text, std::size_t at) {
 
 constexpr auto nowhere = std::string_view::npos;
 
+// Blocks are looked at for the first and the last character together, which the compiler does many at a time.
 std::size_t find_bytes(std::string_view text, std::string_view what, std::size_t at) {
-  if (at >= text.size()) return nowhere;
-  const void* found = memmem(text.data() + at, text.size() - at, what.data(), what.size());
-  return found == nullptr ? nowhere : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+  constexpr std::size_t block = 64;
+  const std::size_t last = what.size() - 1;
+  for (; at + block + last <= text.size(); at += block) {
+    const char* bytes = text.data() + at;
+    unsigned char any = 0;
+    for (std::size_t i = 0; i < block; ++i)
+      any |= static_cast<unsigned char>((bytes[i] == what.front()) & (bytes[i + last] == what.back()));
+    if (any == 0) continue;
+    const auto found = text.substr(at, block + last).find(what);
+    if (found != nowhere) return at + found;
+  }
+  return at >= text.size() ? nowhere : text.find(what, at);
 }
 
 std::size_t find_byte(std::string_view text, char what, std::size_t at) {
