@@ -81,9 +81,10 @@ std::optional<std::string_view> quoted_name_before(std::string_view text, std::s
   if (end == 0 || text[end - 1] != '"') return std::nullopt;
   --end;
   const std::size_t from = end > 6 * longest + 8 ? end - (6 * longest + 8) : 0;
-  const auto open = text.substr(from, end - from).rfind('"');
-  if (open == nowhere) return std::nullopt;
-  return text.substr(from + open + 1, end - from - open - 1);
+  std::size_t open = end;
+  while (open > from && text[open - 1] != '"') --open;
+  if (open == from) return std::nullopt;
+  return text.substr(open, end - open);
 }
 
 }  // namespace

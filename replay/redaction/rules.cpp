@@ -138,6 +138,7 @@ void Names::add(std::string_view name) {
   if (plain_text.empty()) return;
   longest_ = std::max(longest_, plain_text.size());
   lengths_[static_cast<unsigned char>(plain_text.front())] |= 1ull << std::min<std::size_t>(plain_text.size(), 63);
+  ends_[static_cast<unsigned char>(plain_text.front())] |= 1ull << (plain_text.back() & 63);
   names_.insert(plain_text);
 }
 
@@ -145,7 +146,9 @@ bool Names::contains(std::string_view name) const {
   while (!name.empty() && joint(name.front())) name.remove_prefix(1);
   if (name.empty()) return false;
   const std::uint64_t lengths = lengths_[static_cast<unsigned char>(plain(name.front()))];
-  if (lengths == 0) return false;
+  while (joint(name.back())) name.remove_suffix(1);
+  if (lengths == 0 || (ends_[static_cast<unsigned char>(plain(name.front()))] >> (plain(name.back()) & 63) & 1) == 0)
+    return false;
   const auto length = name.size() - static_cast<std::size_t>(std::count_if(name.begin(), name.end(), joint));
   if ((lengths >> std::min<std::size_t>(length, 63) & 1) == 0) return false;
   return names_.contains(plain_name(name));

@@ -29,8 +29,8 @@ class Names {
  private:
   std::set<std::string, std::less<>> names_;
   std::size_t longest_ = 0;
-  std::array<std::uint64_t, 256>
-      lengths_{};  // by the first character in lower case: a bit for each length that is in use
+  // By the first character in lower case: a bit for each length that is in use, and for each last character, modulo 64.
+  std::array<std::uint64_t, 256> lengths_{}, ends_{};
 };
 
 struct RedactionRules {
