@@ -323,6 +323,40 @@ void take_mapping_file(const std::string& path, Configuration& configuration) {
   }
 }
 
+RedactionSettings redaction_of(Section section, const std::string& file) {
+  RedactionSettings redaction;
+  redaction.headers = section.texts("headers");
+  redaction.query = section.texts("query");
+  redaction.json = section.texts("json");
+  for (const auto& [name, reason] : section.pairs("keep")) {
+    if (reason.empty()) throw Error(fmt::format("{}: give the reason why {} may be kept", section.at("keep"), name));
+    redaction.keep.push_back(name);
+  }
+  redaction.key_file = beside(file, section.text("key_file", ""));
+  const bool off = section.flag("off", false);
+  const std::string reason = section.text("reason", "");
+  if (off && reason.empty())
+    throw Error(fmt::format("{} is missing: say why secrets may be written to files", section.at("reason")));
+  if (!off && !reason.empty())
+    throw Error(
+        fmt::format("{} is given, but not {}: true; give both or neither", section.at("reason"), section.at("off")));
+  redaction.off = reason;
+  section.expect_nothing_else();
+  static_cast<void>(rules_of(redaction));
+  return redaction;
+}
+
+YAML::Node readable_document(const std::string& path) {
+  try {
+    return document_in(path);
+  } catch (const YAML::BadFile&) {
+    throw Error(fmt::format("cannot read the configuration {}; `rehearse init` writes one", path));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}; indent with spaces and quote values that hold a colon", path,
+                            problem.mark.line + 1, problem.msg));
+  }
+}
+
 void check(const Configuration& configuration) {
   std::set<std::string> names;
   for (const Entity& entity : configuration.entities) names.insert(entity.name);
@@ -376,23 +410,35 @@ bool Configuration::is_business(std::string_view target) const {
   return !any_fits(not_business, "", replay::path_of(target));
 }
 
+RedactionSettings load_redaction(const RedactionArguments& arguments) {
+  RedactionSettings settings;
+  const std::string standard = "rehearse.yaml";
+  std::error_code ignored;
+  if (!arguments.config.empty() || fs::exists(standard, ignored)) {
+    const std::string path = arguments.config.empty() ? standard : arguments.config;
+    const YAML::Node root = readable_document(path);
+    try {
+      Section section(root, "");
+      settings = redaction_of(section.section("redaction"), path);
+    } catch (const Error& problem) {
+      throw Error(fmt::format("{}: {}", path, problem.what()));
+    }
+  }
+  if (!arguments.key_file.empty()) settings.key_file = arguments.key_file;
+  if (arguments.off) settings.off = "--no-redaction";
+  return settings;
+}
+
 Configuration load_configuration(const std::string& path) {
   Configuration configuration;
   configuration.path = path;
-  YAML::Node root;
-  try {
-    root = document_in(path);
-  } catch (const YAML::BadFile&) {
-    throw Error(fmt::format("cannot read the configuration {}; `rehearse init` writes one", path));
-  } catch (const YAML::Exception& problem) {
-    throw Error(fmt::format("{}, line {}: {}; indent with spaces and quote values that hold a colon", path,
-                            problem.mark.line + 1, problem.msg));
-  }
+  const YAML::Node root = readable_document(path);
   try {
     Section section(root, "");
     if (section.integer("schema_version", 1) != 1) throw Error("schema_version must be 1");
     configuration.title = section.text("title", configuration.title);
     configuration.traffic = beside(path, section.text("traffic", ""));
+    configuration.redaction = redaction_of(section.section("redaction"), path);
     Section services = section.section("services");
     configuration.legacy = service_of(services.section("legacy"), true);
     configuration.new_ = service_of(services.section("new"), false);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/redaction.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
@@ -77,6 +78,7 @@ struct Configuration {
   std::string path;  // of the file itself
   std::string title = "migration";
   std::string traffic;  // capture or traffic file
+  RedactionSettings redaction;
   ServiceSettings legacy;
   ServiceSettings new_;
   DatabaseSettings legacy_database;

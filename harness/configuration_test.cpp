@@ -368,6 +368,37 @@ TEST_F(ConfigurationFile, TemplateIsAConfigurationOnceItsPlaceholdersAreSet) {
   unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
 }
 
+TEST_F(ConfigurationFile, SecretsAreSaidInASectionOfTheirOwn) {
+  const std::string section =
+      "redaction: {headers: [X-Odd], query: [invite], json: [phone, \"$.a[*].b\"], keep: {sid: a shop, "
+      "\"shape:email\": invented}, "
+      "key_file: k}\n";
+  const RedactionSettings settings = with(section).redaction;
+  EXPECT_THAT(settings.headers, ElementsAre("X-Odd"));
+  EXPECT_THAT(settings.query, ElementsAre("invite"));
+  EXPECT_THAT(settings.json, ElementsAre("phone", "$.a[*].b"));
+  EXPECT_THAT(settings.keep, ElementsAre("shape:email", "sid"));
+  EXPECT_EQ(settings.key_file, (directory_ / "k").string());
+  EXPECT_EQ(settings.off, "");
+  const auto rules = rules_of(settings);
+  EXPECT_TRUE(rules.headers.contains("x-odd") && rules.parameters.contains("Invite") && rules.fields.contains("phone"));
+  EXPECT_TRUE(rules.kept.contains("SID") && !rules.shapes.email && rules.shapes.card);
+  EXPECT_EQ(with("redaction: {off: true, reason: invented}").redaction.off, "invented");
+  // The other commands read the section alone.
+  EXPECT_THAT(load_redaction({write(section, "part.yaml"), "", false}).query, ElementsAre("invite"));
+  EXPECT_EQ(load_redaction({write(section, "part.yaml"), "other", true}).off, "--no-redaction");
+  EXPECT_EQ(load_redaction({write(section, "part.yaml"), "other", true}).key_file, "other");
+}
+
+TEST_F(ConfigurationFile, SecretsAreNotLeftAloneWithoutAReason) {
+  EXPECT_THAT(refusal("redaction: {off: true}"), HasSubstr("redaction.reason is missing"));
+  EXPECT_THAT(refusal("redaction: {reason: x}"), HasSubstr("redaction.reason is given, but not redaction.off"));
+  EXPECT_THAT(refusal("redaction: {keep: {sid: \"\"}}"), HasSubstr("give the reason why sid may be kept"));
+  EXPECT_THAT(refusal("redaction: {json: [\"$.\"]}"), HasSubstr("is no path of JSON"));
+  EXPECT_THAT(refusal("redaction: {keep: {\"shape:mail\": x}}"), HasSubstr("shape:email"));
+  EXPECT_THAT(refusal("redaction: {cookies: []}"), HasSubstr("redaction.cookies is no key"));
+}
+
 // What stands behind a # in the template and looks like a key is a key, too: it parses when the # goes.
 TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
   setenv("LEGACY_DSN", "dbname=l", 1), setenv("NEW_DSN", "dbname=n", 1);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <filesystem>
@@ -75,7 +76,8 @@ class Program : public testing::Test {
     std::ofstream(directory_ / "script.sh") << script << "\n";
     const std::string d = directory_.string();
     const CommandResult result =
-        run(fmt::format("cd {} && OUT={} REHEARSE={}/rehearse BIN={}/fixtures ORDERS_BIN={}/fixtures sh {}/script.sh "
+        run(fmt::format("cd {} && REHEARSE_REDACTION_KEY='a key for the tests' OUT={} REHEARSE={}/rehearse "
+                        "BIN={}/fixtures ORDERS_BIN={}/fixtures sh {}/script.sh "
                         ">{}/stdout 2>{}/stderr",
                         REHEARSE_SOURCE_DIR, d, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
             280s);
@@ -286,6 +288,63 @@ TEST_F(OtherSystems, TinySystemInWhichEverythingIsDifferentPasses) {
   const Ended ended = shell("exec fixtures/tiny/up -- sh $OUT/inner.sh");
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
   EXPECT_EQ(ended.err, "");
+}
+
+// A capture with secrets in every place, in the format of GoReplay; none of them may be in what is written or printed.
+constexpr std::array planted{"pl4nted-bearer-01", "pl4nted-cookie-02",          "pl4nted-query-03", "pl4nted-json-04",
+                             "pl4nted-answer-05", "planted.mail06@company.com", "4539578763621486"};
+
+std::string capture_with_secrets() {
+  const std::string divider = "\n\xf0\x9f\x90\xb5\xf0\x9f\x99\x88\xf0\x9f\x99\x89\n";
+  const std::string body =
+      fmt::format(R"({{"title":"for {} and {}","password":"{}"}})", planted[5], planted[6], planted[3]);
+  const std::string request = fmt::format(
+      "POST /notebooks?token={} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nCookie: sid={}\r\n"
+      "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+      planted[2], planted[0], planted[1], body.size(), body);
+  const std::string made = fmt::format(R"({{"id":"x","access_token":"{}"}})", planted[4]);
+  const std::string answer = fmt::format(
+      "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", made.size(), made);
+  const std::string id = "0123456789abcdef01234567";
+  return fmt::format("1 {0} 1700000000000000000\n{1}{2}2 {0} 1700000000001000000 1000000\n{3}{2}", id, request, divider,
+                     answer);
+}
+
+TEST_F(OtherSystems, SecretsOfACaptureAreInNothingThatIsWritten) {
+  fs::create_directories(directory_ / "in");
+  std::ofstream(directory_ / "in/day.gor", std::ios::binary) << capture_with_secrets();
+  const Ended ended = shell(
+      "set -e; $REHEARSE import $OUT/in/day.gor -o $OUT/day.traffic; $REHEARSE show $OUT/in/day.gor --secrets; "
+      "$REHEARSE show $OUT/day.traffic\n"
+      "fixtures/tiny/up -- $REHEARSE gate --config fixtures/tiny/rehearse.yaml --stage shadow --traffic "
+      "$OUT/in/day.gor "
+      "-o $OUT/report || test $? -le 2\n");
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("request header Authorization"), HasSubstr("response body $.access_token"),
+                               HasSubstr("1 of 1 captured exchanges are played; masked with the key")));
+  EXPECT_TRUE(fs::exists(directory_ / "report/history.sqlite"));
+  for (const auto& entry : fs::recursive_directory_iterator(directory_)) {
+    if (!entry.is_regular_file() || entry.path().parent_path().filename() == "in") continue;
+    for (const char* secret : planted)
+      EXPECT_EQ(contents(entry.path()).find(secret), std::string::npos) << entry.path() << " holds " << secret;
+  }
+}
+
+TEST_F(OtherSystems, SecretsAreLeftAloneOnlyWhenSomebodySaysSo) {
+  fs::create_directories(directory_ / "in");
+  std::ofstream(directory_ / "in/day.gor", std::ios::binary) << capture_with_secrets();
+  const Ended open = shell("$REHEARSE import $OUT/in/day.gor --no-redaction -o $OUT/day.traffic");
+  EXPECT_THAT(open.out, HasSubstr("redaction off: --no-redaction"));
+  for (const char* secret : planted) EXPECT_THAT(contents(directory_ / "day.traffic"), HasSubstr(secret));
+  const Ended again = shell(
+      "unset REHEARSE_REDACTION_KEY; export HOME=$OUT/home XDG_CONFIG_HOME=; $REHEARSE import $OUT/in/day.gor -o "
+      "$OUT/1.traffic");
+  EXPECT_EQ(again.status, 0);
+  EXPECT_THAT(again.err, AllOf(HasSubstr("made the redaction key"), HasSubstr("/home/.config/rehearse/redaction.key")));
+  const Ended refused =
+      shell("echo short > $OUT/key; $REHEARSE import $OUT/in/day.gor --redaction-key $OUT/key -o $OUT/2.traffic");
+  EXPECT_EQ(refused.status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("has 5 bytes; give it at least 16"));
 }
 
 TEST_F(OtherSystems, FlagThatWeServeOverOfrepToTwoInstancesPasses) {

@@ -76,6 +76,8 @@ int run(int argc, char** argv) {
   gate_command->add_option("--edge", gating.edges, "only this edge (repeatable): FROM:TO");
   gate_command->add_option("--traffic", gating.traffic, "play this capture instead of the configuration's");
   gate_command->add_option("-o,--out", gating.out, "directory of the report files")->capture_default_str();
+  gate_command->add_option("--redaction-key", gating.redaction_key,
+                           "a file with the key under which secrets are masked");
   gate_command->add_flag("--json", gating.json, "print the report as JSON");
   gate_command->callback([&] { status = gate(gating); });
 
@@ -108,6 +110,14 @@ int run(int argc, char** argv) {
   compare_command->add_flag("--json", json, "print JSON");
   compare_command->callback([&] { status = compare_databases(config, json); });
 
+  // What becomes of secrets is said the same way to every command that reads captures.
+  RedactionArguments redaction;
+  const auto add_redaction = [&](CLI::App* command) {
+    command->add_option("-c,--config", redaction.config, "the file whose section redaction counts (./rehearse.yaml)");
+    command->add_option("--redaction-key", redaction.key_file, "a file with the key under which secrets are masked");
+    command->add_flag("--no-redaction", redaction.off, "leave secrets as they are");
+  };
+
   ImportArguments importing;
   importing.options.threads = std::max(1u, std::thread::hardware_concurrency());
   const auto add_import_options = [&](CLI::App* command, ImportArguments& arguments) {
@@ -121,13 +131,17 @@ int run(int argc, char** argv) {
     command->add_flag("--checksums", arguments.options.verify_checksums, "count segments with a wrong checksum");
     command->add_option("--max-loss", arguments.max_loss, "exit 1 when a larger share of the traffic is lost, 0 to 1")
         ->check(CLI::Range(0.0, 1.0));
+    add_redaction(command);
   };
   auto* import_command = app.add_subcommand(
       "import",
       "turn captures (pcap, pcapng, HAR, GoReplay) into a traffic file, with a certificate of what is missing");
   import_command->add_option("captures", importing.files, "the files; - is standard input")->required();
   add_import_options(import_command, importing);
-  import_command->callback([&] { status = import(importing); });
+  import_command->callback([&] {
+    importing.redaction = redaction;
+    status = import(importing);
+  });
 
   CaptureArguments capturing;
   capturing.options.threads = importing.options.threads;
@@ -138,7 +152,10 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, 2047))
       ->capture_default_str();
   add_import_options(capture_command, capturing);
-  capture_command->callback([&] { status = capture(capturing); });
+  capture_command->callback([&] {
+    capturing.redaction = redaction;
+    status = capture(capturing);
+  });
 
   bool read_to_the_end = true;
   const auto printing = [&](const auto& command) { read_to_the_end = print_while_somebody_reads(command, status); };
@@ -149,7 +166,12 @@ int run(int argc, char** argv) {
   show_command->add_flag("--json", json, "one JSON object a line");
   show_command->add_option("--filter", showing.filter, "a capture filter, see pcap-filter(7)");
   show_command->add_option("--keys", showing.key_log, "TLS secrets, as SSLKEYLOGFILE writes them");
-  show_command->callback([&] { printing([&] { return show(file, showing, json); }); });
+  bool secrets = false;
+  show_command->add_flag("--secrets", secrets, "list where secrets stand in a capture, and never what they are");
+  show_command->add_option("-c,--config", redaction.config, "the file whose section redaction counts for --secrets");
+  show_command->callback([&] {
+    printing([&] { return secrets ? show_secrets(file, showing, redaction, json) : show(file, showing, json); });
+  });
 
   auto* traffic_command = app.add_subcommand("traffic", "list, look into, cut and merge captures and traffic files");
   traffic_command->require_subcommand(1);
@@ -176,13 +198,18 @@ int run(int argc, char** argv) {
   cut_command->add_option("--sample", cutting.sample, "share of the connections, the same ones each time")
       ->check(CLI::Range(0.0, 1.0));
   cut_command->add_flag("--complete", cutting.complete, "leave out what is incomplete");
-  cut_command->callback([&] { status = cut(cutting); });
+  add_redaction(cut_command);
+  cut_command->callback([&] {
+    cutting.redaction = redaction;
+    status = cut(cutting);
+  });
   std::vector<std::string> files;
   std::string output;
   auto* merge_command = traffic_command->add_subcommand("merge", "several files as one, in the order of time");
   merge_command->add_option("files", files, "the files")->required();
   merge_command->add_option("-o,--output", output, "the traffic file to write")->required();
-  merge_command->callback([&] { status = merge(files, output); });
+  add_redaction(merge_command);
+  merge_command->callback([&] { status = merge(files, output, redaction); });
 
   PlayArguments playing;
   std::string writes = "refused";
@@ -195,9 +222,11 @@ int run(int argc, char** argv) {
   play_command->add_option("--history", playing.history, "the history file to write")->capture_default_str();
   play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")
       ->check(CLI::IsMember({"allowed", "refused"}));
+  add_redaction(play_command);
   play_command->add_flag("--dry-run", playing.dry_run, "print the plan and send nothing");
   play_command->callback([&] {
     playing.writes = writes == "allowed";
+    playing.redaction = redaction;
     status = play_traffic(playing);
   });
 

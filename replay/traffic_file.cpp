@@ -244,6 +244,12 @@ Traffic load_traffic(const std::string& path) {
   return traffic;
 }
 
+Certificate load_certificate(const std::string& path) {
+  Database database(path, Database::Mode::read, traffic_file_version, "traffic");
+  database.expect_table("exchange", "traffic");
+  return load_certificate(database);
+}
+
 bool holds_traffic(const std::string& path) { return Database::holds_table(path, "exchange"); }
 
 bool is_sqlite(const std::string& path) {

@@ -36,6 +36,9 @@ void save(const Traffic& traffic, const std::string& path);
 // Hands over the exchanges one by one, in the order of their ids.
 [[nodiscard]] Certificate load_traffic(const std::string& path, const std::function<void(Exchange&&)>& take);
 
+// Its certificate alone.
+[[nodiscard]] Certificate load_certificate(const std::string& path);
+
 // True when the SQLite file holds exchanges rather than histories.
 [[nodiscard]] bool holds_traffic(const std::string& path);
 

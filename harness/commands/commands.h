@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/configuration.h"
+#include "harness/redaction.h"
 #include "harness/rehearsal.h"
 #include "replay/capture/import.h"
 
@@ -29,6 +30,7 @@ struct GateArguments {
   std::string traffic;             // instead of the configuration's
   bool json = false;               // the report on standard output instead of the table
   std::string repeat;              // the command line, for the report
+  std::string redaction_key;       // a file; instead of the configuration's
 };
 int gate(const GateArguments& arguments);
 
@@ -44,6 +46,7 @@ struct ImportArguments {
   std::vector<std::string> files;
   std::string output = "capture.traffic";
   replay::ImportOptions options;
+  RedactionArguments redaction;
   double max_loss = 1;  // share of the traffic that may be lost, see Certificate::loss
   bool json = false;    // the certificate as JSON
 };
@@ -60,6 +63,9 @@ int capture(const CaptureArguments& arguments);
 
 // Shows a capture, a traffic, plan or history file.
 int show(const std::string& file, const replay::ImportOptions& options, bool json);
+// Lists where secrets stand in a capture or a traffic file, never what they are.
+int show_secrets(const std::string& file, const replay::ImportOptions& options, const RedactionArguments& redaction,
+                 bool json);
 // The text of a plan file; nothing when the file holds something else.
 [[nodiscard]] std::optional<std::string> plan_text_in(const std::string& path);
 
@@ -69,18 +75,20 @@ struct CutArguments {
   std::string from, to;   // "2026-11-22T10:00:00Z", or "+90s" from the first request
   double sample = 1;      // share of the connections
   bool complete = false;  // leave out what is incomplete
+  RedactionArguments redaction;
 };
 // Daily work with traffic: its routes, its first exchanges, a part of it, several in one.
 int list_routes(const std::string& file, bool json);
 int show_head(const std::string& file, std::int64_t count, bool json);
 int cut(const CutArguments& arguments);
-int merge(const std::vector<std::string>& files, const std::string& output);
+int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction);
 
 struct PlayArguments {
   std::string traffic, target, history = "history.sqlite";
   double speed = 0;
   bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
+  RedactionArguments redaction;
 };
 int play_traffic(const PlayArguments& arguments);
 

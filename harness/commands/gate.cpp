@@ -169,9 +169,11 @@ int judge_and_render(const std::string& history_path, const std::string& out, bo
 int gate(const GateArguments& arguments) {
   const auto started = std::chrono::steady_clock::now();
   const Selection selection = selection_of(arguments);
-  const Configuration configuration = load_configuration(arguments.config);
+  Configuration configuration = load_configuration(arguments.config);
+  if (!arguments.redaction_key.empty()) configuration.redaction.key_file = arguments.redaction_key;
   const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
-  const replay::Traffic traffic = load(traffic_path);
+  replay::Traffic traffic = load(traffic_path);
+  const std::string redaction = redact(traffic, configuration.redaction);
   const replay::Plan plan = replay::plan_of(
       traffic, [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); });
   make_directory(arguments.out);
@@ -182,8 +184,8 @@ int gate(const GateArguments& arguments) {
   }
   const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
   if (!arguments.json) {
-    fmt::print("rehearse {}, {}: {} of {} captured exchanges are played\nrepeat: {}\n", REHEARSE_VERSION,
-               configuration.title, plan.steps.size(), traffic.exchanges.size(), arguments.repeat);
+    fmt::print("rehearse {}, {}: {} of {} captured exchanges are played; {}\nrepeat: {}\n", REHEARSE_VERSION,
+               configuration.title, plan.steps.size(), traffic.exchanges.size(), redaction, arguments.repeat);
     std::fflush(stdout);
   }
 
@@ -194,10 +196,11 @@ int gate(const GateArguments& arguments) {
   options.conservation.emplace_back("captured", static_cast<std::int64_t>(traffic.exchanges.size()));
   options.conservation.emplace_back("played", static_cast<std::int64_t>(plan.steps.size()));
   for (const auto& [reason, count] : plan.left_out) options.conservation.emplace_back(reason, count);
-  options.documents = {{title_document, configuration.title},
-                       {traffic_document, traffic_path},
-                       {repeat_document, arguments.repeat},
-                       {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
+  options.documents = {
+      {title_document, configuration.title},
+      {traffic_document, configuration.redaction.off.empty() ? traffic_path : traffic_path + ", " + redaction},
+      {repeat_document, arguments.repeat},
+      {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
   {
     Progress progress;
     options.on_section = [&](const std::string& name) { progress.section(name); };

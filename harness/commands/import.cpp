@@ -5,10 +5,10 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/exchange_text.h"
+#include "harness/redaction.h"
 #include "replay/capture/import.h"
 #include "replay/capture/live.h"
 #include "replay/error.h"
-#include "replay/traffic_file.h"
 
 namespace rehearse::harness {
 namespace {
@@ -16,9 +16,9 @@ namespace {
 // Writes what `run` finds and prints its certificate; 1 when more was lost than `arguments` allow, 2 when there is nothing.
 template <typename Run>
 int imported(const ImportArguments& arguments, Run run) {
-  replay::TrafficWriter writer(arguments.output);
+  MaskedWriter writer(arguments.output, load_redaction(arguments.redaction));
   std::int64_t exchanges = 0;
-  const replay::Certificate certificate = run([&](replay::Exchange&& exchange) {
+  replay::Certificate certificate = run([&](replay::Exchange&& exchange) {
     ++exchanges;
     writer.add(exchange);
   });

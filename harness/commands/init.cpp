@@ -99,6 +99,17 @@ title: my migration
 # A capture (pcap, pcapng) or a traffic file: what clients did.
 traffic: {traffic}
 
+# Secrets in the capture are masked before anything is written: credentials, cookies, well-known names, e-mail addresses, card
+# numbers, tokens. `rehearse show CAPTURE --secrets` lists where.
+redaction:
+  headers: []                  # further ones: [X-Internal-Token]
+  query: []                    # parameters of queries and forms: [invite]
+  json: []                     # names at any depth, or paths: [phone, "$.customer.name", "$.items[*].serial"]
+  keep: {{}}                     # what is no secret, each with its reason: {{sid: "a shop id", "shape:email": "invented data"}}
+  # key_file: redaction.key    # else REHEARSE_REDACTION_KEY, else ~/.config/rehearse/redaction.key, made when it is missing
+  # off: true                  # nothing is masked, and the report says so
+  # reason: the capture is of invented data
+
 services:
   legacy:
     url: {legacy_url}

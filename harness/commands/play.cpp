@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "harness/commands/commands.h"
-#include "harness/commands/exchange_text.h"
+#include "harness/redaction.h"
 #include "replay/capture/byte_source.h"
 #include "replay/capture/import.h"
 #include "replay/error.h"
@@ -20,16 +20,18 @@ void print_counts(const char* title, const std::map<std::string, std::int64_t>& 
   for (const auto& [name, count] : counts) fmt::print("  {:>12} {}\n", count, name);
 }
 
-replay::Plan plan_in(const std::string& path) {
+replay::Plan plan_in(const std::string& path, const RedactionArguments& redaction) {
   if (const auto plan = plan_text_in(path)) return replay::plan_from_json(*plan);
-  const auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
+  const RedactionSettings settings = load_redaction(redaction);
+  auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
+  fmt::print(stderr, "{}\n", redact(traffic, settings));
   return replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); });
 }
 
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
-  replay::Plan plan = plan_in(arguments.traffic);
+  replay::Plan plan = plan_in(arguments.traffic, arguments.redaction);
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
   const auto harmless = [](const replay::Step& step) {

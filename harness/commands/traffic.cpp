@@ -13,6 +13,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/exchange_text.h"
+#include "harness/redaction.h"
 #include "replay/error.h"
 #include "replay/plan.h"
 #include "replay/traffic_file.h"
@@ -29,6 +30,11 @@ using replay::Exchange;
 Certificate each_exchange(const std::string& file, const std::function<void(Exchange&&)>& take) {
   return file != "-" && replay::is_sqlite(file) ? replay::load_traffic(file, take)
                                                 : replay::import_captures({file}, {}, take);
+}
+
+// The key under which the secrets of a file are masked; empty when they are not.
+std::string key_of(const std::string& file) {
+  return file != "-" && replay::is_sqlite(file) ? redacted_with(replay::load_certificate(file)) : std::string();
 }
 
 // What `ls` says of one route.
@@ -152,7 +158,7 @@ int show_head(const std::string& file, std::int64_t count, bool as_json) {
 }
 
 int cut(const CutArguments& arguments) {
-  replay::TrafficWriter writer(arguments.output);
+  MaskedWriter writer(arguments.output, load_redaction(arguments.redaction), key_of(arguments.file));
   std::optional<std::int64_t> from, to;
   bool first = true;
   std::int64_t all = 0;
@@ -174,13 +180,17 @@ int cut(const CutArguments& arguments) {
   return kept == 0 ? exit_unknown : exit_pass;
 }
 
-int merge(const std::vector<std::string>& files, const std::string& output) {
+int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction) {
+  const RedactionSettings settings = load_redaction(redaction);
+  std::map<std::string, std::string> keys;  // and a file that is masked with it; empty: not masked
   replay::Traffic merged;
   Certificate& sum = merged.certificate;
   for (const std::string& file : files) {
     replay::Traffic traffic;
     traffic.certificate =
         each_exchange(file, [&](Exchange&& exchange) { traffic.exchanges.push_back(std::move(exchange)); });
+    redact(traffic, settings);
+    keys.emplace(redacted_with(traffic.certificate), file);
     for (Exchange& exchange : traffic.exchanges) {
       exchange.connection += sum.connections;
       merged.exchanges.push_back(std::move(exchange));
@@ -195,6 +205,14 @@ int merge(const std::vector<std::string>& files, const std::string& output) {
       for (const auto& [name, count] : *counts) (*to)[name] += count;
     }
     for (const std::string& note : part.notes) sum.notes.push_back(fmt::format("{}: {}", file, note));
+  }
+  if (keys.size() > 1) {
+    const auto& [one_key, one] = *keys.begin();
+    const auto& [other_key, other] = *std::next(keys.begin());
+    throw Error(
+        fmt::format("{} is masked {} and {} with the key {}: equal values would not be equal any more; import them "
+                    "again with one key (--redaction-key)",
+                    one, one_key.empty() ? "not at all" : "with the key " + one_key, other, other_key));
   }
   std::stable_sort(merged.exchanges.begin(), merged.exchanges.end(), [](const Exchange& a, const Exchange& b) {
     return std::tie(a.request_ns, a.connection, a.index) < std::tie(b.request_ns, b.connection, b.index);
