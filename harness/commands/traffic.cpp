@@ -207,12 +207,13 @@ int merge(const std::vector<std::string>& files, const std::string& output, cons
     for (const std::string& note : part.notes) sum.notes.push_back(fmt::format("{}: {}", file, note));
   }
   if (keys.size() > 1) {
-    const auto& [one_key, one] = *keys.begin();
-    const auto& [other_key, other] = *std::next(keys.begin());
+    const auto said = [](const auto& key) {
+      return key.second + (key.first.empty() ? " is not masked" : " is masked with the key " + key.first);
+    };
     throw Error(
-        fmt::format("{} is masked {} and {} with the key {}: equal values would not be equal any more; import them "
-                    "again with one key (--redaction-key)",
-                    one, one_key.empty() ? "not at all" : "with the key " + one_key, other, other_key));
+        fmt::format("{} and {}: equal values would not be equal any more; import them again with one key "
+                    "(--redaction-key)",
+                    said(*keys.begin()), said(*std::next(keys.begin()))));
   }
   std::stable_sort(merged.exchanges.begin(), merged.exchanges.end(), [](const Exchange& a, const Exchange& b) {
     return std::tie(a.request_ns, a.connection, a.index) < std::tie(b.request_ns, b.connection, b.index);
