@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <fstream>
 #include <limits>
 #include <memory>
-#include <queue>
+#include <semaphore>
 #include <set>
 #include <thread>
 #include <utility>
@@ -43,12 +44,13 @@ class Merged final : public PacketSource {
     return !batch.empty();
   }
 
-  void add_secrets(KeyLog& keys) override {
+  [[nodiscard]] std::string take_secrets() override {
+    std::string fresh;
     for (One& one : readers_) {
-      const std::string_view all = one.reader->secrets();
-      keys.append(all.substr(one.secrets));
-      one.secrets = all.size();
+      fresh += std::string_view(one.reader->secrets()).substr(one.secrets);
+      one.secrets = one.reader->secrets().size();
     }
+    return fresh;
   }
 
   void finish(Certificate& certificate) const override {
@@ -92,6 +94,58 @@ class Merged final : public PacketSource {
     std::size_t secrets;  // bytes of them that were handed over
   };
   std::vector<One> readers_;
+};
+
+// Reads on in a thread of its own while what it read before is looked at.
+class ReadingAhead final : public PacketSource {
+ public:
+  explicit ReadingAhead(PacketSource& source) : source_(source), thread_([this] { work(); }) {}
+  ~ReadingAhead() override {
+    over_ = true;
+    wanted_.release();
+    thread_.join();
+  }
+  ReadingAhead(const ReadingAhead&) = delete;
+  ReadingAhead& operator=(const ReadingAhead&) = delete;
+
+  bool read(std::vector<Packet>& batch) override {
+    if (std::exchange(first_, false)) wanted_.release();
+    if (!more_) return false;
+    ready_.acquire();
+    if (error_) std::rethrow_exception(error_);
+    std::swap(batch, batch_);
+    secrets_ = std::exchange(next_secrets_, {});
+    more_ = next_more_;
+    if (more_) wanted_.release();
+    return more_;
+  }
+  [[nodiscard]] std::string take_secrets() override { return std::exchange(secrets_, {}); }
+  void finish(Certificate& certificate) const override { source_.finish(certificate); }
+
+ private:
+  void work() {
+    while (true) {
+      wanted_.acquire();
+      if (over_) return;
+      try {
+        next_more_ = source_.read(batch_);
+        next_secrets_ = source_.take_secrets();
+      } catch (...) {
+        error_ = std::current_exception();
+      }
+      ready_.release();
+      if (error_) return;
+    }
+  }
+
+  PacketSource& source_;
+  std::counting_semaphore<4> wanted_{0}, ready_{0};
+  std::vector<Packet> batch_;
+  std::string secrets_, next_secrets_;
+  bool next_more_ = true, more_ = true, first_ = true;
+  std::atomic<bool> over_ = false;
+  std::exception_ptr error_;
+  std::thread thread_;  // the last member: it uses the others
 };
 
 // Runs the same function on several threads, one of them the caller's, again and again.
@@ -269,12 +323,14 @@ class Import {
     std::stable_sort(others.begin(), others.end(),
                      [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });
     ordering_.add_others(std::move(others));
-    return run(files);
+    if (crew_.size() == 1) return run(files);
+    ReadingAhead ahead(files);
+    return run(ahead);
   }
 
   Certificate run(PacketSource& source) {
     while (source.read(packets_)) {
-      source.add_secrets(keys_);
+      keys_.append(source.take_secrets());
       take_batch();
     }
     fragments_.finish();

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "replay/error.h"
 
@@ -35,10 +36,11 @@ struct Order {
   }
 };
 
-// The part of the file that is in memory. What was taken stays valid until `turn`.
+// The part of the file that is in memory. There are two buffers, which take turns: what was taken since the last `switch_over` but
+// one stays where it is.
 class Window {
  public:
-  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial) {}
+  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial), other_(initial) {}
 
   // `size` bytes at the current place, or nothing when they are not in the window.
   [[nodiscard]] const unsigned char* have(std::size_t size) const {
@@ -48,17 +50,26 @@ class Window {
     begin_ += size;
     passed_ += size;
   }
-  // Moves on, so that at least `size` bytes are there unless the file ends before. Returns whether they are.
-  bool turn(std::size_t size) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
+  // Goes on in the other buffer, with what is left in this one.
+  void switch_over() {
+    const std::size_t size = left();
+    if (other_.size() < size) other_.resize(size);
+    std::memcpy(other_.data(), buffer_.data() + begin_, size);
+    std::swap(buffer_, other_);
     begin_ = 0;
+    end_ = size;
+  }
+  // Reads on, so that at least `size` bytes are there unless the file ends before. Returns whether they are. REQUIRES: nothing
+  // was taken since `switch_over`.
+  bool fill(std::size_t size) {
+    if (begin_ > 0) switch_over_within();
     if (buffer_.size() < size) buffer_.resize(size);
     while (!over_ && end_ < buffer_.size()) {
+      const std::size_t wanted = buffer_.size() - end_;
       const std::size_t got = source_->read(std::span(buffer_).subspan(end_));
       over_ = got == 0;
       end_ += got;
-      if (end_ >= size && got < buffer_.size() / 2 && end_ > 0) break;  // a pipe gives what it has
+      if (end_ >= size && got < wanted) break;  // a pipe gives what it has
     }
     return end_ >= size;
   }
@@ -67,10 +78,16 @@ class Window {
   [[nodiscard]] const ByteSource& source() const { return *source_; }
 
  private:
+  void switch_over_within() {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, left());
+    end_ -= begin_;
+    begin_ = 0;
+  }
+
   // Fits the second level cache, so that bytes are still near when they are looked at again.
   static constexpr std::size_t initial = 256u << 10;
   std::unique_ptr<ByteSource> source_;
-  std::vector<unsigned char> buffer_;
+  std::vector<unsigned char> buffer_, other_;
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t passed_ = 0;
   bool over_ = false;
@@ -95,6 +112,7 @@ class PacketReader::Format {
   void read(std::vector<Packet>& batch) {
     batch.clear();
     if (over_) return;
+    bool switched = false;
     while (!over_ && batch.size() < limits::batch_packets) {
       switch (step(batch)) {
         case Step::taken:
@@ -103,8 +121,9 @@ class PacketReader::Format {
           over_ = true;
           break;
         case Step::again:
-          if (!batch.empty()) return;  // their bytes would move
-          if (window_.turn(needed_)) continue;
+          if (!batch.empty()) return;  // they end what is in the window
+          if (!std::exchange(switched, true)) window_.switch_over();
+          if (window_.fill(needed_)) continue;
           over_ = true;
           at_end();
           break;
@@ -332,7 +351,7 @@ class Pcapng final : public PacketReader::Format {
 
 PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string& name) {
   Window window(std::move(source));
-  window.turn(24);
+  window.fill(24);
   if (const unsigned char* header = window.have(4)) {
     const std::uint32_t magic = Order{false}.u32(header);
     const std::uint32_t turned = Order{true}.u32(header);

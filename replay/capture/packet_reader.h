@@ -17,8 +17,6 @@
 
 namespace rehearse::replay {
 
-class KeyLog;
-
 struct Packet {
   std::int64_t time_ns = 0;              // since the epoch
   std::uint16_t link_type = 0;           // LINKTYPE_ value
@@ -30,11 +28,12 @@ struct Packet {
 class PacketSource {
  public:
   virtual ~PacketSource() = default;
-  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; their bytes are valid until the next call.
-  // False at the end; true without packets when there were none for a while.
+  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`. Their bytes are valid until the call after
+  // the next one, so that packets can be looked at while others are read. False at the end; true without packets when there were
+  // none for a while.
   virtual bool read(std::vector<Packet>& batch) = 0;
-  // Hands over the TLS secrets that came with the packets since the last call.
-  virtual void add_secrets(KeyLog&) {}
+  // The TLS secrets that came with the packets since the last call, in the NSS key log format.
+  [[nodiscard]] virtual std::string take_secrets() { return {}; }
   // Adds what is to say about the packets. Call once, at the end.
   virtual void finish(Certificate& certificate) const = 0;
 };
@@ -48,7 +47,7 @@ class PacketReader {
   PacketReader& operator=(const PacketReader&) = delete;
 
   // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; leaves it empty at the end. Their bytes are
-  // valid until the next call.
+  // valid until the call after the next one.
   void read(std::vector<Packet>& batch);
 
   // One sentence each about what could not be read. A truncated last record keeps what came before.
