@@ -713,6 +713,7 @@ void Http1::emit(const Open& open) {
   if (open_.size() <= 1) held_ = 0;
   open.finished->connection = origin_.connection;
   origin_.findings->exchanges.push_back(open.finished);
+  std::erase_if(recent_, [](const Open& each) { return each.finished->released; });
   recent_.push_back(open);
   if (recent_.size() > 4) recent_.erase(recent_.begin());
 }

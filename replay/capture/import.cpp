@@ -268,7 +268,7 @@ class Ordering {
     }
   }
 
-  void hand_over(Exchange&& exchange) {
+  void hand_over(Exchange exchange) {  // by value: its connection remembers it for a while, and shall not keep its bodies
     exchange.id = ++id_;
     count(exchange);
     take_(std::move(exchange));

@@ -45,7 +45,7 @@ inline constexpr std::int64_t settle_ns = 20'000'000;
 // SYNs or SYN-ACKs with different numbers until an acknowledgement chooses one.
 inline constexpr std::size_t handshakes = 4;
 // Delivered segments whose digest is kept to compare a retransmission with, a direction.
-inline constexpr std::size_t compared_segments = 32;
+inline constexpr std::size_t compared_segments = 16;
 // A connection without a packet for this long has ended; one that both sides closed waits for late duplicates only.
 inline constexpr std::int64_t idle_ns = 120'000'000'000;
 inline constexpr std::int64_t closed_ns = 5'000'000'000;
