@@ -31,13 +31,14 @@ struct Endpoint {
 // What a packet is counted as. Every packet is exactly one of these.
 enum class PacketKind : std::uint8_t {
   tcp,
-  not_tcp,            // IP, and above it something else; ICMP that quotes a segment too
-  not_ip,             // ARP, spanning tree, ...
-  fragment,           // kept: its datagram is not whole yet, or this is a copy of a fragment of a whole one
-  fragment_lost,      // its datagram cannot become whole: too many fragments, or they contradict each other
-  truncated,          // cut by the snap length in or before the TCP header, or a fragment that was cut anywhere
-  malformed,          // lengths or versions that no host sends
-  unreadable,         // encrypted, compressed, or several frames in one: there may be TCP in it
+  not_tcp,        // IP, and above it something else; ICMP that quotes a segment too
+  not_ip,         // ARP, spanning tree, ...
+  fragment,       // kept: its datagram is not whole yet, or this is a copy of a fragment of a whole one
+  fragment_lost,  // its datagram cannot become whole: too many fragments, or they contradict each other; in a certificate
+                  // also one that was kept and whose datagram never became whole
+  truncated,      // cut by the snap length in or before the TCP header, or a fragment that was cut anywhere
+  malformed,      // lengths or versions that no host sends
+  unreadable,     // encrypted, compressed, or several frames in one: there may be TCP in it
   unknown_link_type,  // a LINKTYPE_ that is not read here
   too_many_layers,    // more than `max_layers`, or more than `max_extension_headers` in one IP packet
 };

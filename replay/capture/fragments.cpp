@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 namespace rehearse::replay {
 namespace {
@@ -64,7 +65,17 @@ void Fragments::give_up(Datagrams::iterator datagram) {
   forget(open_, datagram);
 }
 
+// Gives up the oldest datagrams but one until the limit holds; that one is smaller than the limit.
+void Fragments::make_room(Datagrams::iterator but) {
+  for (auto oldest = open_.begin(); held_bytes_ > max_held_bytes && oldest != open_.end();) {
+    const auto next = std::next(oldest);
+    if (oldest != but) give_up(oldest);
+    oldest = next;
+  }
+}
+
 void Fragments::forget(Datagrams& of, Datagrams::iterator datagram) {
+  held_bytes_ -= datagram->bytes.size();
   by_key_.erase(datagram->key);
   of.erase(datagram);
 }
@@ -73,6 +84,7 @@ void Fragments::forget(Datagrams& of, Datagrams::iterator datagram) {
 void Fragments::close(Datagrams::iterator datagram, State state) {
   datagram->state = state;
   datagram->started_ns = clock_ns_;
+  held_bytes_ -= datagram->bytes.size();
   datagram->bytes = {};
   datagram->covered = {};
   if (state == State::condemned) datagram->seen = {};
@@ -94,7 +106,8 @@ Fragments::Answer Fragments::keep(Datagram& datagram) {
 
 Fragments::Answer Fragments::hand_out(Datagrams::iterator datagram) {
   ++counts_.reassembled;
-  handed_out_.push_back(std::move(datagram->bytes));
+  held_bytes_ -= datagram->bytes.size();
+  handed_out_.push_back(std::exchange(datagram->bytes, {}));
   close(datagram, State::whole);
   return {Outcome::whole, datagram->protocol, datagram->conflicting, handed_out_.back()};
 }
@@ -140,6 +153,7 @@ Fragments::Answer Fragments::add(Datagrams::iterator datagram, const Fragment& f
   if (fragment.offset == 0) datagram->protocol = fragment.protocol;
   if (!fragment.more) datagram->end = seen.range.end;
   insert(*datagram, seen.range, fragment.bytes);
+  make_room(datagram);
   const Range& first = datagram->covered.front();
   if (datagram->end && first.begin == 0 && first.end == *datagram->end) return hand_out(datagram);
   return keep(*datagram);
@@ -149,7 +163,10 @@ Fragments::Answer Fragments::add(Datagrams::iterator datagram, const Fragment& f
 // ranges, and its bytes, however many overlap.
 void Fragments::insert(Datagram& datagram, Range range, std::span<const unsigned char> bytes) {
   auto& covered = datagram.covered;
-  if (datagram.bytes.size() < range.end) datagram.bytes.resize(range.end);
+  if (datagram.bytes.size() < range.end) {
+    held_bytes_ += range.end - datagram.bytes.size();
+    datagram.bytes.resize(range.end);
+  }
   const auto first = std::partition_point(covered.begin(), covered.end(), [&](Range r) { return r.end < range.begin; });
   auto last = first;
   Range merged = range;

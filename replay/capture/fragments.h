@@ -22,7 +22,9 @@ namespace rehearse::replay {
 inline constexpr std::size_t max_datagrams = 4096;        // not yet whole; beyond that the oldest is given up
 inline constexpr std::size_t max_closed_datagrams = 256;  // whole or condemned, remembered for what comes late
 inline constexpr std::uint32_t max_datagram_bytes = 65'535;
-inline constexpr std::size_t max_fragments = 1024;  // of one datagram, copies not counted
+inline constexpr std::size_t max_held_bytes = 32u
+                                              << 20;  // of all that are not whole; beyond that the oldest is given up
+inline constexpr std::size_t max_fragments = 1024;    // of one datagram, copies not counted
 inline constexpr std::int64_t fragment_lifetime_ns = 30'000'000'000;
 
 struct DatagramKey {
@@ -76,6 +78,8 @@ class Fragments {
   void finish();
 
   [[nodiscard]] const FragmentCounts& counts() const { return counts_; }
+  // Of the datagrams that are not whole, with the places that their missing fragments will take.
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:
   struct Range {
@@ -118,8 +122,10 @@ class Fragments {
   static bool contradicts_end(const Datagram& datagram, const Seen& seen);
   static bool overlaps(const Datagram& datagram, Range range);
   void insert(Datagram& datagram, Range range, std::span<const unsigned char> bytes);
+  void make_room(Datagrams::iterator but);
 
   std::int64_t clock_ns_ = 0;
+  std::size_t held_bytes_ = 0;
   Datagrams open_, closed_;
   std::map<DatagramKey, Datagrams::iterator> by_key_;
   std::vector<std::vector<unsigned char>> handed_out_;

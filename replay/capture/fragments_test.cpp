@@ -251,6 +251,34 @@ TEST(Fragments, TheOldestOfTooManyDatagramsIsGivenUp) {
   EXPECT_EQ(give(table, key_of(0), tail).outcome, Outcome::kept);  // its head is gone
 }
 
+TEST(Fragments, TheOldestOfTooManyBytesAreGivenUp) {
+  Fragments table;
+  const Piece end{65'520, std::string(8, 'x')};  // takes the place of all that is missing before it
+  const auto fitting = static_cast<std::uint32_t>(max_held_bytes / 65'528);
+  for (std::uint32_t id = 0; id < fitting; ++id) give(table, key_of(id), end);
+  EXPECT_EQ(table.counts().lost, 0);
+  for (std::uint32_t id = fitting; id < 2 * fitting; ++id) {
+    give(table, key_of(id), end);
+    ASSERT_LE(table.held_bytes(), max_held_bytes);
+    ASSERT_EQ(table.counts().lost, id - fitting + 1);
+  }
+  EXPECT_EQ(give(table, key_of(fitting), {0, std::string(65'520, 'y')}).outcome, Outcome::kept);
+  EXPECT_EQ(give(table, key_of(fitting), {65'528, "z", false}).outcome, Outcome::whole) << "the oldest that is left";
+  table.finish();
+  EXPECT_EQ(table.held_bytes(), 0u);
+}
+
+TEST(Fragments, TheOldestIsNotGivenUpForItsOwnBytes) {
+  Fragments table;
+  give(table, key_of(0), {0, std::string(8, 'x')});
+  for (std::uint32_t id = 1; table.held_bytes() + 65'528 <= max_held_bytes; ++id)
+    give(table, key_of(id), {65'520, std::string(8, 'x')});
+  EXPECT_EQ(give(table, key_of(0), {65'520, std::string(8, 'x')}).outcome, Outcome::kept);
+  EXPECT_EQ(table.counts().lost, 1);
+  EXPECT_EQ(give(table, key_of(0), {8, std::string(65'512, 'y')}).outcome, Outcome::kept);
+  EXPECT_EQ(give(table, key_of(0), {65'528, "z", false}).outcome, Outcome::whole);
+}
+
 TEST(Fragments, WholeDatagramsAreRememberedInALimitedNumber) {
   Fragments table;
   for (std::uint32_t id = 0; id <= max_closed_datagrams; ++id) {

@@ -72,7 +72,7 @@ Traffic read_goreplay(ByteSource& source, std::string_view name) {
   Certificate& certificate = traffic.certificate;
   struct Waiting {
     std::string bytes;
-    std::int64_t time_ns;
+    std::int64_t time_ns = 0;
   };
   std::map<std::string, Waiting> requests;
   Findings findings;
@@ -91,8 +91,14 @@ Traffic read_goreplay(ByteSource& source, std::string_view name) {
     if (!payload || payload->kind < '1' || payload->kind > '3') {
       ++certificate.remarks["GoReplay payloads without a head line"];
     } else if (payload->kind == '1') {
-      if (requests.size() >= limits::connections) requests.erase(requests.begin());
-      requests[payload->id] = {std::string(payload->bytes), payload->time_ns};
+      if (requests.size() >= limits::connections) {
+        const auto first = requests.begin();
+        finish(first->second.bytes, first->second.time_ns, "", first->second.time_ns);
+        requests.erase(first);
+      }
+      auto& request = requests[payload->id];
+      if (!request.bytes.empty()) finish(request.bytes, request.time_ns, "", request.time_ns);  // its answer never came
+      request = {std::string(payload->bytes), payload->time_ns};
     } else if (payload->kind == '3') {
       ++certificate.remarks["GoReplay answers of a replay, left out"];
     } else if (const auto request = requests.find(payload->id); request != requests.end()) {
@@ -125,6 +131,7 @@ Traffic read_goreplay(ByteSource& source, std::string_view name) {
   }
   if (pending.find_first_not_of("\r\n") != std::string::npos)
     certificate.notes.push_back(fmt::format("{}: the last payload is truncated; what came before it was kept", name));
+  if (const auto problem = source.problem()) certificate.notes.push_back(fmt::format("{}: {}", name, *problem));
   for (const auto& [id, request] : requests) finish(request.bytes, request.time_ns, "", request.time_ns);
   std::stable_sort(traffic.exchanges.begin(), traffic.exchanges.end(),
                    [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });

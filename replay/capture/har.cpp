@@ -30,6 +30,9 @@ std::optional<std::int64_t> nanoseconds_of(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok()) return std::nullopt;
+  // Nanoseconds in 64 bits, with room for how long an exchange took, count these years.
+  if (*year < 1970 || *year > 2200 || std::min({*hour, *minute, *second}) < 0) return std::nullopt;
+  if (*hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   std::int64_t seconds = std::chrono::sys_days(date).time_since_epoch().count() * 86'400ll;
   seconds += *hour * 3600 + *minute * 60 + *second;
   std::int64_t fraction = 0;
@@ -42,7 +45,7 @@ std::optional<std::int64_t> nanoseconds_of(std::string_view text) {
   if (at < text.size() && (text[at] == '+' || text[at] == '-')) {
     const auto hours = number(at + 1, 2);
     const auto minutes = number(at + (text.size() > at + 3 && text[at + 3] == ':' ? 4 : 3), 2);
-    if (!hours) return std::nullopt;
+    if (!hours || *hours < 0 || *hours > 23 || minutes.value_or(0) < 0) return std::nullopt;
     seconds -= (text[at] == '-' ? -1 : 1) * (*hours * 3600 + minutes.value_or(0) * 60);
   }
   return seconds * 1'000'000'000 + fraction;
@@ -78,12 +81,20 @@ Headers headers_of(const json::value& message) {
   return headers;
 }
 
-// A body as "text", with "encoding": "base64" where it is binary.
+// A body as "text", with "encoding": "base64" where it is binary; nothing when there is none or it is damaged.
 std::optional<std::string> body_of(const json::value& content) {
   if (!at(content, "text").is_string()) return std::nullopt;
   std::string text = text_at(content, "text");
   if (text_at(content, "encoding") != "base64") return text;
-  return from_base64(text);
+  const std::size_t digits = text.find_last_not_of('=') + 1;
+  std::string bytes = from_base64(text);
+  if (digits % 4 == 1 || bytes.size() != digits * 3 / 4) return std::nullopt;
+  return bytes;
+}
+
+// Whether there was a body that cannot be read.
+bool lost_body(const json::value& content, std::string_view size) {
+  return at(content, "text").is_string() || number_at(content, size) > 0;
 }
 
 Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
@@ -106,12 +117,13 @@ Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
   exchange.client = "har";
   if (const auto body = body_of(at(request, "postData")))
     exchange.request.body = *body;
-  else if (number_at(request, "bodySize") > 0)
+  else if (number_at(request, "bodySize") > 0 || lost_body(at(request, "postData"), "size"))
     exchange.add_flag(flag::gap);
   exchange.started_ns = exchange.request_ns = exchange.request_end_ns = started_ns;
 
-  const auto status = static_cast<int>(number_at(response, "status"));
-  if (status < 100) {  // blocked, aborted, or from a cache
+  const double number = number_at(response, "status");
+  const int status = number >= 100 && number <= 999 ? static_cast<int>(number) : 0;
+  if (status == 0) {  // blocked, aborted, or from a cache
     exchange.add_flag(flag::no_response);
     return exchange;
   }
@@ -126,7 +138,7 @@ Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
   const bool bodyless = exchange.request.method == "HEAD" || status == 204 || status == 304;
   if (const auto body = body_of(content))
     answer.body = *body;
-  else if (!bodyless && number_at(content, "size") > 0)
+  else if (!bodyless && lost_body(content, "size"))
     exchange.add_flag(flag::gap);
   return exchange;
 }

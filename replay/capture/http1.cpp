@@ -74,6 +74,7 @@ struct Open {
   bool alternates = false;  // sent when everything before it was answered
   bool proved = true;       // that the answer is its own
   bool tainted = false;     // ... which nothing can prove any more
+  std::size_t held = 0;     // bytes of heads and bodies
 
   [[nodiscard]] Exchange& exchange() const { return finished->exchange; }
   [[nodiscard]] bool outstanding() const { return !orphan && !response_begun; }
@@ -128,6 +129,10 @@ class Http1 final : public ProtocolReader {
       ++found->second;
   }
 
+  void hold(Open& open, std::size_t bytes) {
+    open.held += bytes;
+    held_ += bytes;
+  }
   Cutter& cutter(bool request) { return request ? requests_ : answers_; }
   bool settle_roles(const Piece& piece);
   std::size_t step(Cutter& cutter, bool request, std::string_view bytes, const Piece& piece, bool segment_start);
@@ -327,7 +332,7 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
     me.position -= static_cast<std::int64_t>(used);
   };
   if (me.pending.empty()) {
-    const bool plausible = request ? looks_like_request(bytes) : looks_like_response(bytes);
+    const bool plausible = request ? may_begin_request(bytes) : looks_like_response(bytes);
     const auto line_feed = bytes.find('\n');
     if (!plausible || (line_feed != std::string_view::npos && (line_feed == 0 || bytes[line_feed - 1] != '\r'))) {
       malformed(me, request, bytes);
@@ -349,7 +354,7 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
     return used;
   }
   if (me.pending.size() > limits::head_bytes ||
-      !(request ? looks_like_request(me.pending) : looks_like_response(me.pending))) {
+      !(request ? may_begin_request(me.pending) : looks_like_response(me.pending))) {
     const std::string head = std::exchange(me.pending, {});
     malformed(me, request, head);
     const std::size_t used = head.size() - before;
@@ -388,7 +393,7 @@ void Http1::on_request_head(std::string_view head, const Piece&) {
   open.head_end = me.position;
   open.client_had = me.begin_acknowledged;
   me.open = &open;
-  held_ += head.size();
+  hold(open, head.size());
   if (std::exchange(me.resynchronised, false)) exchange.add_flag(flag::resynchronised);
   const bool answered = answers_.state == State::boundary || answers_.state == State::lost;
   if (suspect_ && nothing_before && answered && open.client_had == answers_.position) {
@@ -459,8 +464,8 @@ void Http1::on_response_head(std::string_view head) {
   if (parsed.status == ParseStatus::malformed) return malformed(me, false, head);
   recognise();
   count(ByteKind::in_exchanges, head.size());
-  held_ += head.size();
   Open& open = owner ? *owner : open_orphan();
+  hold(open, head.size());
   Exchange& exchange = open.exchange();
   if (open.response.begin == unknown_offset) {
     open.response.begin = me.message.begin;
@@ -507,6 +512,7 @@ void Http1::pass_on(std::string_view protocol, const Exchange& last) {
   for (Cutter* side : {&requests_, &answers_}) {
     if (side->open) finish_message(*side, side == &requests_);
     count(ByteKind::upgraded, std::exchange(side->pending, {}).size());
+    side->state = State::lost;
   }
   const bool known = protocol == "websocket" || protocol == "h2c" || protocol == "connect";
   remark(known ? "connections that went on as " + std::string(protocol) : "connections that went on as something else");
@@ -541,7 +547,7 @@ void Http1::take_body(const Cutter& me, bool request, std::string_view bytes) {
     bytes = bytes.substr(0, room);
   }
   body.append(bytes);
-  held_ += bytes.size();
+  hold(*me.open, bytes.size());
 }
 
 // Takes bytes up to a line's end; `line` is set, without it, when that came. The line stays in `pending` until the caller clears.
@@ -708,9 +714,7 @@ void Http1::emit(const Open& open) {
     if ((conflict.request ? open.request : open.response).overlaps(conflict.offset, conflict.length))
       exchange.add_flag(flag::conflict);
   }
-  const std::size_t size = exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
-  held_ -= std::min(held_, size);
-  if (open_.size() <= 1) held_ = 0;
+  held_ -= open.held;
   open.finished->connection = origin_.connection;
   origin_.findings->exchanges.push_back(open.finished);
   std::erase_if(recent_, [](const Open& each) { return each.finished->released; });

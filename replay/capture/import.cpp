@@ -388,6 +388,8 @@ class Import {
       if (contents.size() > limits::document_bytes)
         throw Error(fmt::format("{} is longer than {} bytes; divide it", name, limits::document_bytes));
     }
+    // Half a document cannot be read.
+    if (source.problem()) throw Error(fmt::format("{}: {}; fetch it anew", name, *source.problem()));
     return contents;
   }
 
@@ -500,11 +502,13 @@ class Import {
     };
     certificate_.packets["read"] = packet_number_;
     put(certificate_.packets, "left out by the filter", filtered_);
+    // What was kept is counted as lost when nothing came of it.
+    kinds_[static_cast<std::size_t>(PacketKind::fragment)] -= fragments_.counts().lost;
+    kinds_[static_cast<std::size_t>(PacketKind::fragment_lost)] += fragments_.counts().lost;
     for (std::size_t kind = 0; kind < packet_kinds; ++kind)
       put(certificate_.packets, name_of(static_cast<PacketKind>(kind)), kinds_[kind]);
     put(certificate_.remarks, "packets cut by the snap length", cut_);
     put(certificate_.remarks, "packets with a wrong TCP checksum", bad_checksums_);
-    put(certificate_.remarks, "fragments whose datagram never became whole", fragments_.counts().lost);
     put(certificate_.remarks, "datagrams put together from fragments", fragments_.counts().reassembled);
     put(certificate_.remarks, "datagrams whose fragments contradict each other", fragments_.counts().conflicts);
     put(certificate_.remarks, "conflicting retransmissions", tcp.conflicts);

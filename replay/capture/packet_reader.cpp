@@ -227,9 +227,10 @@ std::int64_t nanoseconds_of(std::uint64_t units, const Interface& interface) {
     for (unsigned i = interface.exponent; i < 9; ++i) rest *= 10;
     for (unsigned i = 9; i < interface.exponent; ++i) rest /= 10;
   }
-  // Times that no clock shows come out as some time, the same on every machine.
+  // Times that no clock shows come out as some time between 1970 and 2116, the same on every machine: so the difference of two
+  // is a number, and so is the sum of one and any of the times in limits.h.
   const std::uint64_t whole = seconds + static_cast<std::uint64_t>(interface.offset_seconds);
-  return static_cast<std::int64_t>(whole * 1'000'000'000u + rest);
+  return static_cast<std::int64_t>((whole * 1'000'000'000u + rest) & ((std::uint64_t{1} << 62) - 1));
 }
 
 class Pcapng final : public PacketReader::Format {

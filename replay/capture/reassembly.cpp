@@ -116,8 +116,9 @@ TcpConnection::Fit TcpConnection::take(const Segment& segment, Side from) {
   if (!me.known) rebase(from, segment.sequence + (segment.syn ? 1 : 0));
   if (segment.ack) take_acknowledgement(segment, from);
   if (segment.rst) {
-    reset_ = true;  // its payload, if any, is a text for people (RFC 9293, section 3.5.3)
-    bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(segment.payload.size());
+    reset_ = true;             // its payload, if any, is a text for people (RFC 9293, section 3.5.3)
+    if (place == Place::mine)  // a stray was counted
+      bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(segment.payload.size());
   } else if ((!segment.payload.empty() || segment.missing > 0 || segment.fin) && place == Place::mine) {
     take_data(segment, from);
   }
@@ -223,8 +224,8 @@ void TcpConnection::take_data(const Segment& segment, Side from) {
     drop_front(known, ByteKind::duplicate);
   }
   if (piece.bytes.empty()) return;
-  reset_ = false;  // both ends went on
-  start(me, Force::nothing);
+  reset_ = false;                         // both ends went on
+  if (me.syn) start(me, Force::nothing);  // otherwise this piece may be the one that the stream begins with
   if (me.started && piece.offset == me.next && me.held.empty() && has(peer, piece.acknowledged))
     hand_over(me, piece);
   else
@@ -243,7 +244,8 @@ void TcpConnection::hold(Half& me, Side from, std::int64_t offset, std::string_v
   auto next = me.held.upper_bound(offset);
   if (next != me.held.begin()) --next;
   while (!bytes.empty()) {
-    const std::int64_t begin = next == me.held.end() ? never : next->first;
+    const auto end_of_bytes = offset + static_cast<std::int64_t>(bytes.size());
+    const std::int64_t begin = next == me.held.end() ? end_of_bytes : next->first;
     if (begin > offset) {  // free until `begin`
       const auto length = std::min(bytes.size(), static_cast<std::size_t>(begin - offset));
       put(bytes.substr(0, length), length == bytes.size());
@@ -267,6 +269,13 @@ void TcpConnection::hold(Half& me, Side from, std::int64_t offset, std::string_v
     }
     ++next;
   }
+}
+
+// What came before a FIN that lies in front of it.
+void TcpConnection::drop_held(Half& me) {
+  bytes_[static_cast<std::size_t>(ByteKind::outside)] += static_cast<std::int64_t>(me.held_bytes);
+  me.held.clear();
+  me.held_bytes = 0;
 }
 
 void TcpConnection::compare(const Half& me, Side from, std::int64_t offset, std::string_view bytes) {
@@ -355,6 +364,7 @@ bool TcpConnection::advance(Side from, Force force) {
       hand_over(me, {from, node.key(), piece.bytes, piece.time_ns, piece.acknowledged, piece.segment_start, piece.cut});
     } else if (me.fin && me.next >= *me.fin) {
       me.ended = true;
+      drop_held(me);
       reader_.end(from, End::finished, clock_ns_);
       return true;
     } else if ((!me.held.empty() || me.acknowledged.value_or(0) > me.next) && is_lost(me, peer, force)) {

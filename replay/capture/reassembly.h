@@ -112,6 +112,7 @@ class TcpConnection {
   void take_acknowledgement(const Segment& segment, Side from);
   void take_data(const Segment& segment, Side from);
   void hold(Half& me, Side from, std::int64_t offset, std::string_view bytes, const Piece& like);
+  void drop_held(Half& me);
   void compare(const Half& me, Side from, std::int64_t offset, std::string_view bytes);
   void hand_over(Half& me, const Piece& piece);
   enum class Force : std::uint8_t { nothing, holes, everything };

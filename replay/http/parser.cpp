@@ -183,6 +183,12 @@ bool looks_like_request(std::string_view bytes) {
          line.substr(line.rfind(' ') + 1).starts_with("HTTP/1.");
 }
 
+bool may_begin_request(std::string_view bytes) {
+  if (looks_like_request(bytes)) return true;
+  return bytes.size() <= limits::head_bytes && bytes.find('\n') == std::string_view::npos &&
+         is_token(bytes.substr(0, bytes.find(' ')));
+}
+
 bool looks_like_response(std::string_view bytes) {
   constexpr std::string_view prefix = "HTTP/1.";
   const auto n = std::min(bytes.size(), prefix.size());

@@ -50,8 +50,10 @@ struct ResponseHead {
 // The size that a chunk's first line says, without its line end; nothing when it is malformed (RFC 9112, section 7.1).
 [[nodiscard]] std::optional<std::uint64_t> parse_chunk_size(std::string_view line);
 
-// True when `bytes` could be the beginning of a request / of an answer.
+// True when `bytes` look like the beginning of a request / of an answer. A method that is not well known needs its whole line.
 [[nodiscard]] bool looks_like_request(std::string_view bytes);
+// The same where a request must begin: also part of the line of a method that is not well known.
+[[nodiscard]] bool may_begin_request(std::string_view bytes);
 [[nodiscard]] bool looks_like_response(std::string_view bytes);
 
 }  // namespace rehearse::replay
