@@ -1,5 +1,6 @@
 // The command line: parses, calls one command, and turns what it throws into an exit status.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "harness/commands/commands.h"
 #include "replay/error.h"
+#include "replay/traffic_file.h"
 
 namespace rehearse::harness {
 
@@ -25,6 +27,19 @@ void request_stop(int signal) {
   static std::atomic<int> interrupts{0};
   if (signal == SIGINT && ++interrupts > 1) _exit(exit_interrupted);
   stop_requested = true;
+}
+
+// For the commands that only read files: nothing is half done but the file that is being written, and that goes.
+void end_at_once(int) {
+  if (*replay::unfinished_traffic_file() != '\0') unlink(replay::unfinished_traffic_file());
+  constexpr std::string_view text = "rehearse: interrupted; nothing was written\n";
+  static_cast<void>(write(STDERR_FILENO, text.data(), text.size()) < 0);
+  _exit(exit_interrupted);
+}
+
+void end_at_once_when_interrupted() {
+  std::signal(SIGINT, end_at_once);
+  std::signal(SIGTERM, end_at_once);
 }
 
 std::string quoted_command_line(int argc, char** argv) {
@@ -139,6 +154,7 @@ int run(int argc, char** argv) {
   import_command->add_option("captures", importing.files, "the files; - is standard input")->required();
   add_import_options(import_command, importing);
   import_command->callback([&] {
+    end_at_once_when_interrupted();
     importing.redaction = redaction;
     status = import(importing);
   });
@@ -158,7 +174,10 @@ int run(int argc, char** argv) {
   });
 
   bool read_to_the_end = true;
-  const auto printing = [&](const auto& command) { read_to_the_end = print_while_somebody_reads(command, status); };
+  const auto printing = [&](const auto& command) {
+    end_at_once_when_interrupted();
+    read_to_the_end = print_while_somebody_reads(command, status);
+  };
   std::string file;
   replay::ImportOptions showing;
   auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
@@ -200,6 +219,7 @@ int run(int argc, char** argv) {
   cut_command->add_flag("--complete", cutting.complete, "leave out what is incomplete");
   add_redaction(cut_command);
   cut_command->callback([&] {
+    end_at_once_when_interrupted();
     cutting.redaction = redaction;
     status = cut(cutting);
   });
@@ -209,7 +229,10 @@ int run(int argc, char** argv) {
   merge_command->add_option("files", files, "the files")->required();
   merge_command->add_option("-o,--output", output, "the traffic file to write")->required();
   add_redaction(merge_command);
-  merge_command->callback([&] { status = merge(files, output, redaction); });
+  merge_command->callback([&] {
+    end_at_once_when_interrupted();
+    status = merge(files, output, redaction);
+  });
 
   PlayArguments playing;
   std::string writes = "refused";

@@ -31,11 +31,20 @@ bool Certificate::conserves() const {
 }
 
 double Certificate::loss() const {
+  const auto at = [](const std::map<std::string, std::int64_t>& counts, const char* name) {
+    const auto found = counts.find(name);
+    return found == counts.end() ? 0 : found->second;
+  };
+  const auto share = [](std::int64_t lost, std::int64_t kept) {
+    return lost <= 0 ? 0.0 : static_cast<double>(lost) / static_cast<double>(lost + kept);
+  };
   std::int64_t all = 0;
   for (const auto& [name, count] : exchanges) all += count;
-  const auto complete = exchanges.find("complete");
-  const std::int64_t whole = complete == exchanges.end() ? 0 : complete->second;
-  return all == 0 ? 0 : static_cast<double>(all - whole) / static_cast<double>(all);
+  const std::int64_t whole = at(exchanges, "complete");
+  return std::max(
+      {share(all - whole, whole), share(at(bytes, "missing (gaps)"), at(bytes, "captured")),
+       share(at(packets, "dropped by the capturing host"), at(packets, "read")),
+       share(at(remarks, "bytes of capture files that could not be read"), at(remarks, "bytes of capture files"))});
 }
 
 }  // namespace rehearse::replay

@@ -73,7 +73,8 @@ struct Certificate {
 
   // True when the sums above hold.
   [[nodiscard]] bool conserves() const;
-  // Exchanges that are not complete, of all; 0 without exchanges.
+  // The largest of these shares: incomplete exchanges of all, missing bytes of those sent, dropped packets of those that came,
+  // bytes of the files that could not be read.
   [[nodiscard]] double loss() const;
 };
 

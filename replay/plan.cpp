@@ -112,32 +112,8 @@ void check_sendable(const Step& step) {
     throw Error(fmt::format("step {} of the plan is in lane {}: lanes count from 0", step.id, step.lane));
   if (!step.request) return;
   if (step.request->target.empty()) throw Error(fmt::format("step {} of the plan has no \"target\"", step.id));
-  const auto whole = [](std::string_view text) {
-    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
-  };
-  const auto token = [](std::string_view text) {  // RFC 9110, section 5.6.2
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-             std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    });
-  };
-  bool good = whole(step.request->method) && whole(step.request->target);
-  for (const Header& header : step.request->headers) good = good && whole(header.name) && whole(header.value);
-  if (!good)
-    throw Error(fmt::format(
-        "step {} of the plan holds a line end in its method, target or headers: it would send another request",
-        step.id));
-  if (!token(step.request->method))
-    throw Error(fmt::format("step {} of the plan has a \"method\" that is none, such as GET or POST", step.id));
-  const auto cuts = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
-  if (std::any_of(step.request->target.begin(), step.request->target.end(), cuts))
-    throw Error(
-        fmt::format("step {} of the plan has a space or a control character in its target; write it as %20", step.id));
-  for (const Header& header : step.request->headers) {
-    if (!token(header.name))
-      throw Error(
-          fmt::format("step {} of the plan has a header without a proper name: letters, digits and hyphens", step.id));
-  }
+  if (const auto reason = unsendable(*step.request); !reason.empty())
+    throw Error(fmt::format("step {} of the plan holds {}: it would not be sent as one request", step.id, reason));
 }
 
 void check_order(const Plan& plan) {

@@ -126,16 +126,16 @@ TEST(Plan, SaysInOneSentenceWhatIsWrong) {
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/ HTTP/1.1\r\nB: 2\r\n\r\n"}})")),
               HasSubstr("step 1 of the plan holds a line end"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "request": {"target": "/a b"}})")),
-              HasSubstr("step 1 of the plan has a space or a control character in its target"));
+              HasSubstr("step 1 of the plan holds a space or a control character in its target"));
   for (const char* method : {"", "GET /x", "G:T"}) {
     EXPECT_THAT(
         problem_of(plan_of_steps(fmt::format(R"({{"id": 1, "request": {{"method": "{}", "target": "/"}}}})", method))),
-        HasSubstr("step 1 of the plan has a \"method\" that is none"));
+        HasSubstr("step 1 of the plan holds a method that is none"));
   }
   for (const char* name : {"", "A B", "A:"}) {
     EXPECT_THAT(problem_of(plan_of_steps(
                     fmt::format(R"({{"id": 1, "request": {{"target": "/", "headers": [["{}", "1"]]}}}})", name))),
-                HasSubstr("step 1 of the plan has a header without a proper name"));
+                HasSubstr("step 1 of the plan holds a header without a proper name"));
   }
 }
 

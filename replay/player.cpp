@@ -414,7 +414,14 @@ class Player {
 
 }  // namespace
 
-History play(const Plan& plan, const PlayOptions& options) { return Player(plan, options).run(); }
+History play(const Plan& plan, const PlayOptions& options) {
+  for (const Step& step : plan.steps) {
+    if (!step.request) continue;
+    if (const auto reason = unsendable(*step.request); !reason.empty())
+      throw Error(fmt::format("step {} holds {}: it is not sent", step.id, reason));
+  }
+  return Player(plan, options).run();
+}
 
 Record send(const Request& request, const std::string& target, std::chrono::milliseconds deadline) {
   Step step;

@@ -1,6 +1,7 @@
 #include "replay/traffic_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -120,6 +121,20 @@ Certificate load_certificate(Database& database) {
 
 }  // namespace
 
+namespace {
+// Read by a signal handler: the first character is written last and cleared first.
+char unfinished[4096] = "";
+
+void remember_unfinished(const std::string& path) {
+  if (path.size() >= sizeof unfinished) return;
+  std::copy(path.begin() + 1, path.end(), unfinished + 1);
+  unfinished[path.size()] = '\0';
+  unfinished[0] = path[0];
+}
+}  // namespace
+
+const char* unfinished_traffic_file() { return unfinished; }
+
 struct TrafficWriter::File {
   explicit File(const std::string& path) : database(path, Database::Mode::create, traffic_file_version, "traffic") {
     // The file is not there until it is whole: nothing has to survive a crash before that.
@@ -132,16 +147,18 @@ struct TrafficWriter::File {
   std::optional<Statement> insert;
 };
 
-TrafficWriter::TrafficWriter(const std::string& path) : path_(path) {
+TrafficWriter::TrafficWriter(const std::string& path) : path_(path), part_(fmt::format("{}.{}.part", path, getpid())) {
   Database::expect_replaceable(path, "traffic");
-  file_ = std::make_unique<File>(path + ".part");
+  file_ = std::make_unique<File>(part_);
+  remember_unfinished(part_);
 }
 
 TrafficWriter::~TrafficWriter() {
   if (!file_) return;
   file_.reset();
+  unfinished[0] = '\0';
   std::error_code ignored;
-  std::filesystem::remove(path_ + ".part", ignored);
+  std::filesystem::remove(part_, ignored);
 }
 
 void TrafficWriter::add(const Exchange& exchange) {
@@ -183,8 +200,9 @@ void TrafficWriter::finish(const Certificate& certificate) {
   save_certificate(file_->database, certificate);
   file_->database.run("COMMIT");
   file_.reset();
+  unfinished[0] = '\0';
   std::error_code error;
-  std::filesystem::rename(path_ + ".part", path_, error);
+  std::filesystem::rename(part_, path_, error);
   if (error) throw Error(fmt::format("cannot write {}: {}", path_, error.message()));
 }
 
@@ -232,6 +250,8 @@ Certificate load_traffic(const std::string& path, const std::function<void(Excha
     }
     exchange.interim = interim_of(text());
     exchange.flags = lines_of(text());
+    // The file can be edited by anyone.
+    if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     take(std::move(exchange));
   }
   return load_certificate(database);

@@ -14,6 +14,9 @@ inline constexpr int traffic_file_version = 2;
 
 // Writes a traffic file while the exchanges come. The file appears under its name when `finish` has run; before that, and when
 // it never runs, nothing is left of it. All throw Error when the file cannot be written.
+// The file that a TrafficWriter is writing, for a signal handler that ends the program to remove; empty when there is none.
+[[nodiscard]] const char* unfinished_traffic_file();
+
 class TrafficWriter {
  public:
   explicit TrafficWriter(const std::string& path);
@@ -27,6 +30,7 @@ class TrafficWriter {
  private:
   struct File;
   std::string path_;
+  std::string part_;  // the file until it is whole; its own for each process
   std::unique_ptr<File> file_;
 };
 

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <iomanip>
 #include <map>
 #include <sstream>
@@ -35,6 +36,15 @@ Certificate each_exchange(const std::string& file, const std::function<void(Exch
 // The key under which the secrets of a file are masked; empty when they are not.
 std::string key_of(const std::string& file) {
   return file != "-" && replay::is_sqlite(file) ? redacted_with(replay::load_certificate(file)) : std::string();
+}
+
+// What is read while it is written over is lost.
+void expect_other_file(const std::vector<std::string>& inputs, const std::string& output) {
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (std::filesystem::equivalent(input, output, error))
+      throw Error(fmt::format("{} would be written over while it is read; name another output", input));
+  }
 }
 
 // What `ls` says of one route.
@@ -158,6 +168,12 @@ int show_head(const std::string& file, std::int64_t count, bool as_json) {
 }
 
 int cut(const CutArguments& arguments) {
+  expect_other_file({arguments.file}, arguments.output);
+  for (const std::string& status : arguments.statuses) {
+    const bool good = status.size() == 3 && status[0] >= '1' && status[0] <= '5' &&
+                      status.find_first_not_of("0123456789x", 1) == std::string::npos;
+    if (!good) throw Error(fmt::format("`{}` is no status; write 404, 40x or 4xx", status));
+  }
   MaskedWriter writer(arguments.output, load_redaction(arguments.redaction), key_of(arguments.file));
   std::optional<std::int64_t> from, to;
   bool first = true;
@@ -181,6 +197,7 @@ int cut(const CutArguments& arguments) {
 }
 
 int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction) {
+  expect_other_file(files, output);
   const RedactionSettings settings = load_redaction(redaction);
   std::map<std::string, std::string> keys;  // and a file that is masked with it; empty: not masked
   replay::Traffic merged;

@@ -248,23 +248,17 @@ void Connections::evict_longest_silent() {
   end(closed ? *table.closed.front() : *table.open.front(), End::evicted);
 }
 
-Connections::Holder Connections::largest_holder() const {
-  Holder largest;
-  for (const Flow* flow : table_->active) {
-    if (flow->held > largest.bytes || (flow->held == largest.bytes && flow->identity->born < largest.born))
-      largest = {flow->held, flow->identity->born};
+std::vector<Connections::Holder> Connections::holders() const {
+  std::vector<Holder> all;
+  for (Flow* flow : table_->active) {
+    if (flow->held > 0) all.push_back({flow->held, flow->identity->born, flow});
   }
-  return largest;
+  return all;
 }
 
-void Connections::evict_largest_holder() {
-  const Holder largest = largest_holder();
-  for (Flow* flow : table_->active) {
-    if (flow->identity->born != largest.born) continue;
-    ++evicted;
-    end(*flow, End::evicted);
-    return;
-  }
+void Connections::evict(const Holder& holder) {
+  ++evicted;
+  end(*static_cast<Flow*>(holder.flow), End::evicted);
 }
 
 void Connections::finish() {

@@ -34,13 +34,14 @@ class Connections {
   // The packet that the connection which was silent longest had last; INT64_MAX without connections.
   [[nodiscard]] std::int64_t longest_silent() const;
   void evict_longest_silent();
-  // How much the connection holds that holds most. Of equals the one that began first.
+  // The connections that hold something, and ending one of them.
   struct Holder {
     std::size_t bytes = 0;
     std::int64_t born = 0;
+    void* flow = nullptr;
   };
-  [[nodiscard]] Holder largest_holder() const;
-  void evict_largest_holder();
+  [[nodiscard]] std::vector<Holder> holders() const;
+  void evict(const Holder& holder);
 
   void finish();
 

@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "replay/base64.h"
+#include "replay/capture/limits.h"
 #include "replay/error.h"
 
 namespace rehearse::replay {
@@ -29,7 +30,7 @@ std::optional<std::int64_t> nanoseconds_of(std::string_view text) {
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
   const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
+  if (!date.ok() || *year < 1970 || *year > 2200) return std::nullopt;  // what nanoseconds can count
   // Nanoseconds in 64 bits, with room for how long an exchange took, count these years.
   if (*year < 1970 || *year > 2200 || std::min({*hour, *minute, *second}) < 0) return std::nullopt;
   if (*hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
@@ -127,7 +128,9 @@ Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
     exchange.add_flag(flag::no_response);
     return exchange;
   }
-  const auto milliseconds = [](double value) { return static_cast<std::int64_t>(std::clamp(value, 0.0, 1e12) * 1e6); };
+  const auto milliseconds = [](double value) {
+    return static_cast<std::int64_t>(std::clamp(value, 0.0, 86'400'000.0) * 1e6);
+  };
   exchange.response_end_ns = started_ns + milliseconds(number_at(entry, "time"));
   exchange.response_ns =
       std::max(started_ns, exchange.response_end_ns - milliseconds(number_at(at(entry, "timings"), "receive")));
@@ -143,22 +146,103 @@ Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
   return exchange;
 }
 
+// The texts of the elements of `log.entries`, which is all of the document that is needed, one after the other: as values they
+// would take many times the memory of the text.
+class Entries {
+ public:
+  explicit Entries(std::string_view document) : text_(document) {}
+
+  // Goes to the array; false when there is none.
+  bool find() {
+    int depth = 0;
+    bool in_log = false;
+    while (skip_space()) {
+      const char c = text_[at_];
+      if (c == '{' || c == '[') {
+        ++depth;
+        ++at_;
+      } else if (c == '}' || c == ']') {
+        --depth;
+        ++at_;
+      } else if (c == '"') {
+        const auto name = string();
+        if (!skip_space() || text_[at_] != ':') continue;
+        ++at_;
+        if (depth == 1) in_log = name == "log";
+        if (depth == 2 && in_log && name == "entries") return skip_space() && text_[at_++] == '[';
+      } else {
+        ++at_;
+      }
+    }
+    return false;
+  }
+
+  // The next element; nothing at the end of the array, or of the text, which `whole` tells apart.
+  std::optional<std::string_view> next() {
+    if (!skip_space()) return std::nullopt;
+    if (text_[at_] == ',') ++at_;
+    if (!skip_space()) return std::nullopt;
+    if (text_[at_] == ']') {
+      whole_ = true;
+      return std::nullopt;
+    }
+    const std::size_t begin = at_;
+    int depth = 0;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c == '"') {
+        string();
+        continue;
+      }
+      if (depth == 0 && (c == ',' || c == ']')) break;
+      if (c == '{' || c == '[') ++depth;
+      if (c == '}' || c == ']') --depth;
+      ++at_;
+      if (depth == 0 && (c == '}' || c == ']')) return text_.substr(begin, at_ - begin);
+    }
+    if (at_ == text_.size()) return std::nullopt;
+    return text_.substr(begin, at_ - begin);
+  }
+  [[nodiscard]] bool whole() const { return whole_; }
+
+ private:
+  bool skip_space() {
+    at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
+    return at_ < text_.size();
+  }
+  std::string_view string() {
+    const std::size_t begin = ++at_;
+    while (at_ < text_.size() && text_[at_] != '"') at_ += text_[at_] == '\\' ? 2 : 1;
+    at_ = std::min(at_, text_.size());
+    const auto text = text_.substr(begin, at_ - begin);
+    at_ = std::min(at_ + 1, text_.size());
+    return text;
+  }
+  std::string_view text_;
+  std::size_t at_ = 0;
+  bool whole_ = false;
+};
+
 }  // namespace
 
 Traffic read_har(std::string_view document, std::string_view name) {
-  boost::system::error_code error;
   if (document.starts_with("\xef\xbb\xbf")) document.remove_prefix(3);
-  const json::value value = json::parse(document, error);
-  const auto* entries = error ? nullptr : at(at(value, "log"), "entries").if_array();
-  if (!entries) {
-    throw Error(fmt::format("{} is {}; give a pcap, pcapng, HAR or GoReplay file", name,
-                            error ? "neither a capture nor JSON" : "JSON, but no HTTP archive: it has no log.entries"));
-  }
+  Entries entries(document);
+  if (!entries.find())
+    throw Error(fmt::format(
+        "{} is JSON, but no HTTP archive: it has no log.entries; give a pcap, pcapng, HAR or GoReplay file", name));
   Traffic traffic;
   std::map<std::string, std::int64_t> connections;
   std::map<std::int64_t, std::int64_t> indices;
   std::int64_t undated = 0;
-  for (const json::value& entry : *entries) {
+  std::int64_t broken = 0;
+  while (const auto text = entries.next()) {
+    boost::system::error_code error;
+    const json::value entry = text->size() <= limits::entry_bytes ? json::parse(*text, error) : json::value();
+    if (error || !entry.is_object()) {
+      ++broken;
+      continue;
+    }
     const auto started = nanoseconds_of(text_at(entry, "startedDateTime"));
     if (!started || text_at(at(entry, "request"), "method").empty()) {
       ++undated;
@@ -176,6 +260,9 @@ Traffic read_har(std::string_view document, std::string_view name) {
   }
   traffic.certificate.connections = static_cast<std::int64_t>(connections.size());
   if (undated > 0) traffic.certificate.remarks["HAR entries without a time or a request"] += undated;
+  if (broken > 0) traffic.certificate.remarks["HAR entries that are no objects, or too long"] += broken;
+  if (!entries.whole())
+    traffic.certificate.notes.push_back(fmt::format("{} ends too early; what came before was kept", name));
   return traffic;
 }
 

@@ -179,14 +179,32 @@ TEST(Har, EntriesOfOneConnectionAreNumberedInIt) {
 TEST(Har, EntriesOfAnyShapeAreCounted) {
   const Traffic traffic = read_har(document_of(R"(null, 1, [], {}, "x", {"startedDateTime": 5}, )" + text_of({})), "a");
   EXPECT_EQ(traffic.exchanges.size(), 1u);
-  EXPECT_EQ(traffic.certificate.remarks.at("HAR entries without a time or a request"), 6);
+  EXPECT_EQ(traffic.certificate.remarks.at("HAR entries without a time or a request"), 2);
+  EXPECT_EQ(traffic.certificate.remarks.at("HAR entries that are no objects, or too long"), 4);
+}
+
+TEST(Har, ADocumentThatEndsTooEarlyKeepsWhatCameBefore) {
+  const std::string whole = document_of(text_of({}) + "," + text_of({}));
+  const Traffic traffic = read_har(whole.substr(0, whole.rfind("startedDateTime")), "a.har");
+  EXPECT_EQ(traffic.exchanges.size(), 1u);
+  EXPECT_THAT(traffic.certificate.notes, ElementsAre(HasSubstr("ends too early")));
+}
+
+TEST(Har, AnEntryCannotHoldAnotherRequest) {
+  EXPECT_EQ(unsendable({"GET", "/x\r\n\r\nDELETE /orders/1 HTTP/1.1\r\nX: ", {}, ""}),
+            "a line end in its method, target or headers");
+  EXPECT_EQ(unsendable({"GE T", "/", {}, ""}), "a method that is none");
+  EXPECT_NE(unsendable({"GET", "/a b", {}, ""}), "");
+  EXPECT_NE(unsendable({"GET", "", {}, ""}), "");
+  EXPECT_NE(unsendable({"GET", "/", {{"a b", "1"}}, ""}), "");
+  EXPECT_NE(unsendable({"GET", "/", {{"A", "1\r\nB: 2"}}, ""}), "");
+  EXPECT_EQ(unsendable({"GET", "/a%20b?c=\xff", {{"A", "1"}}, ""}), "");
 }
 
 TEST(Har, SaysWhatIsNone) {
-  EXPECT_THAT(refusal_of("{\"log\": {\"entries\": ["), HasSubstr("neither a capture nor JSON"));
   EXPECT_THAT(refusal_of("{}"), HasSubstr("JSON, but no HTTP archive"));
   EXPECT_THAT(refusal_of(R"({"log": {"entries": {}}})"), HasSubstr("it has no log.entries"));
-  EXPECT_THAT(refusal_of(std::string(100'000, '[')), HasSubstr("a.har is neither a capture nor JSON"));
+  EXPECT_THAT(refusal_of(std::string(100'000, '[')), HasSubstr("it has no log.entries"));
 }
 
 TEST(Har, IsKnownByItsContentAndOrderedByTime) {

@@ -53,6 +53,9 @@ std::string_view flag_of(End how) {
   return flag::unfinished;
 }
 
+// What a string takes beside itself.
+std::size_t taken_by(const std::string& text) { return text.capacity() > 15 ? text.capacity() : 0; }
+
 // Offsets in one stream.
 struct Range {
   std::int64_t begin = unknown_offset;
@@ -93,7 +96,7 @@ class Http1 final : public ProtocolReader {
   void conflict(Side from, std::int64_t offset, std::int64_t length) override;
   void end(Side from, End how, std::int64_t time_ns) override;
   [[nodiscard]] std::size_t held_bytes() const override {
-    return held_ + requests_.pending.size() + answers_.pending.size() + (inner_ ? inner_->held_bytes() : 0);
+    return held_ + taken_by(requests_.pending) + taken_by(answers_.pending) + (inner_ ? inner_->held_bytes() : 0);
   }
   [[nodiscard]] std::int64_t oldest_ns() const override;
 
@@ -571,13 +574,13 @@ std::size_t Http1::take_chunk_line(Cutter& me, bool request, std::string_view by
   if (ended) line.remove_suffix(2);
   if (me.state == State::chunk_end) {  // the line end behind a chunk
     const bool right = ended && line.empty();
-    me.pending.clear();
+    std::string().swap(me.pending);
     me.state = State::chunk_line;
     if (!right) unreadable(me, request, flag::malformed);
     return used;
   }
   const auto size = ended && line.size() <= limits::chunk_line_bytes ? parse_chunk_size(line) : std::nullopt;
-  me.pending.clear();
+  std::string().swap(me.pending);
   if (!size) {
     unreadable(me, request, flag::malformed);
   } else if (*size == 0) {
@@ -597,7 +600,7 @@ std::size_t Http1::take_trailer(Cutter& me, bool request, std::string_view bytes
   const std::size_t used = take_line(me, bytes, line);
   count(ByteKind::in_exchanges, used);
   if (me.pending.size() > limits::head_bytes) {
-    me.pending.clear();
+    std::string().swap(me.pending);
     unreadable(me, request, flag::malformed);
     return used;
   }
@@ -760,7 +763,7 @@ void Http1::malformed(Cutter& me, bool request, std::string_view bytes) {
 void Http1::unreadable(Cutter& me, bool request, std::string_view why) {
   answers_lost_ |= !request;
   count(ByteKind::unreadable, me.state == State::head ? me.pending.size() : 0);
-  me.pending.clear();
+  std::string().swap(me.pending);
   // Requests that were sent before a hole among the requests are answered before what the hole hides.
   condemn(request ? (suspect_ ? never : unknown_offset) : me.position);
   if (me.open) {
@@ -838,11 +841,12 @@ void Http1::end(Side from, End how, std::int64_t time_ns) {
     Cutter& me = cutter(request);
     me.ended = true;
     if (!opaque_ && me.state == State::head) {
+      if (request ? begins_request(me.pending) : begins_response(me.pending)) recognise();
       if (recognised_)
         count(ByteKind::unfinished, me.pending.size());
       else
         me.unclaimed += static_cast<std::int64_t>(me.pending.size());
-      me.pending.clear();
+      std::string().swap(me.pending);
       me.state = State::lost;
       if (recognised_ && !request) {
         for (Open& open : open_) {
@@ -852,7 +856,7 @@ void Http1::end(Side from, End how, std::int64_t time_ns) {
     } else if (!opaque_ && me.open) {
       if (me.state != State::raw && !(me.state == State::until_close && how == End::finished))
         me.open->exchange().add_flag(flag_of(how));
-      me.pending.clear();
+      std::string().swap(me.pending);
       finish_message(me, request);
       me.state = State::lost;
     }

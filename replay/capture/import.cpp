@@ -59,6 +59,13 @@ class Merged final : public PacketSource {
         certificate.notes.push_back(fmt::format("{}: {}", one.path, note));
       if (one.reader->dropped() > 0)
         certificate.packets["dropped by the capturing host"] += static_cast<std::int64_t>(one.reader->dropped());
+      if (one.reader->unread() > 0)
+        certificate.remarks["bytes of capture files that could not be read"] +=
+            static_cast<std::int64_t>(one.reader->unread());
+      if (one.reader->skipped() > 0) {
+        certificate.packets["read"] += static_cast<std::int64_t>(one.reader->skipped());
+        certificate.packets["of an unknown interface"] += static_cast<std::int64_t>(one.reader->skipped());
+      }
       certificate.remarks["bytes of capture files"] += static_cast<std::int64_t>(one.reader->bytes_read());
     }
   }
@@ -268,8 +275,10 @@ class Ordering {
     }
   }
 
-  void hand_over(Exchange exchange) {  // by value: its connection remembers it for a while, and shall not keep its bodies
+  void hand_over(
+      Exchange exchange) {  // by value: its connection remembers it for a while, and shall not keep its bodies
     exchange.id = ++id_;
+    if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     count(exchange);
     take_(std::move(exchange));
   }
@@ -353,8 +362,13 @@ class Import {
   void read_key_log() {
     if (options_.key_log.empty()) return;
     std::string part(1u << 16, '\0');
-    while (key_log_.read(part.data(), static_cast<std::streamsize>(part.size())) || key_log_.gcount() > 0)
+    while (key_log_.read(part.data(), static_cast<std::streamsize>(part.size())) || key_log_.gcount() > 0) {
       keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(key_log_.gcount())));
+      key_log_bytes_ += static_cast<std::size_t>(key_log_.gcount());
+      if (key_log_bytes_ > limits::key_log_bytes)
+        throw Error(fmt::format("the key log {} is longer than {} bytes; give one of this capture", options_.key_log,
+                                limits::key_log_bytes));
+    }
     if (!key_log_.eof()) throw Error(fmt::format("cannot read the key log {}; check the path", options_.key_log));
     key_log_.clear();
   }
@@ -370,6 +384,8 @@ class Import {
       files.add(std::move(source), name);
       return;
     }
+    if (!options_.filter.empty())
+      certificate_.notes.push_back(fmt::format("{} holds no packets: the filter was not applied to it", name));
     Traffic traffic = goreplay ? read_goreplay(*source, name) : read_har(contents_of(*source, name), name);
     for (Exchange& exchange : traffic.exchanges) {
       exchange.connection += other_connections_;
@@ -470,12 +486,18 @@ class Import {
         return a->longest_silent() < b->longest_silent();
       }))->evict_longest_silent();
     }
-    while (total([](const Connections& table) { return table.held_bytes(); }) > limits::total_bytes) {
-      (*std::max_element(tables_.begin(), tables_.end(), [](const auto& a, const auto& b) {
-        const auto x = a->largest_holder();
-        const auto y = b->largest_holder();
-        return std::tuple(x.bytes, -x.born) < std::tuple(y.bytes, -y.born);
-      }))->evict_largest_holder();
+    if (total([](const Connections& table) { return table.held_bytes(); }) <= limits::total_bytes) return;
+    // Those that hold most, until there is room for a while: looking for them costs a look at each.
+    std::vector<std::pair<Connections::Holder, Connections*>> holders;
+    for (const auto& table : tables_) {
+      for (const Connections::Holder& holder : table->holders()) holders.emplace_back(holder, table.get());
+    }
+    std::sort(holders.begin(), holders.end(), [](const auto& x, const auto& y) {
+      return std::tuple(x.first.bytes, -x.first.born) > std::tuple(y.first.bytes, -y.first.born);
+    });
+    for (const auto& [holder, table] : holders) {
+      if (total([](const Connections& each) { return each.held_bytes(); }) <= limits::total_bytes / 4 * 3) break;
+      table->evict(holder);
     }
   }
 
@@ -500,7 +522,7 @@ class Import {
     const auto put = [](auto& counts, std::string_view name, std::int64_t count) {
       if (count > 0) counts[std::string(name)] += count;
     };
-    certificate_.packets["read"] = packet_number_;
+    certificate_.packets["read"] += packet_number_;
     put(certificate_.packets, "left out by the filter", filtered_);
     // What was kept is counted as lost when nothing came of it.
     kinds_[static_cast<std::size_t>(PacketKind::fragment)] -= fragments_.counts().lost;
@@ -534,6 +556,7 @@ class Import {
   Ordering ordering_;
   KeyLog keys_;
   std::ifstream key_log_;
+  std::size_t key_log_bytes_ = 0;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
   std::vector<Packet> packets_;

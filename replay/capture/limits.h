@@ -17,8 +17,11 @@ inline constexpr std::uint32_t block_bytes = 16u << 20;
 inline constexpr std::size_t interfaces = 4096;
 // Sentences about one file; a file of garbage blocks would write a book.
 inline constexpr std::size_t notes = 100;
-// A HAR document, which is read whole.
-inline constexpr std::size_t document_bytes = 512u << 20;
+// A HAR document, which is held whole while its entries are read one by one, and one entry.
+inline constexpr std::size_t document_bytes = 128u << 20;
+inline constexpr std::size_t entry_bytes = 24u << 20;
+// A key log; a line is 180 bytes.
+inline constexpr std::size_t key_log_bytes = 256u << 20;
 // Packets looked at together. Limits on the whole process hold between batches, which makes them the same for any number of
 // threads.
 inline constexpr std::size_t batch_packets = 8192;
@@ -52,7 +55,7 @@ inline constexpr std::int64_t closed_ns = 5'000'000'000;
 // Connections at a time; the one that was silent longest is ended first.
 inline constexpr std::size_t connections = 100'000;
 // What all connections may hold together: segments, unfinished heads, bodies of open exchanges.
-inline constexpr std::size_t total_bytes = 160u << 20;
+inline constexpr std::size_t total_bytes = 96u << 20;
 
 // --- HTTP ---
 
@@ -63,6 +66,10 @@ inline constexpr std::size_t header_fields = 1024;
 inline constexpr std::size_t chunk_line_bytes = 4096;
 // Of a body as much is kept; the rest is counted and the exchange is flagged.
 inline constexpr std::size_t body_bytes = 16u << 20;
+// How many times larger than it was sent a body may become when its content coding is taken off: a few kilobytes can unpack to
+// gigabytes. Up to `always_decoded_bytes` it may grow anyhow.
+inline constexpr std::size_t expansion = 100;
+inline constexpr std::size_t always_decoded_bytes = 1u << 20;
 // Requests that wait for their answer on one connection.
 inline constexpr std::size_t outstanding = 512;
 // How often two sides have to take turns, or how long they have to rest, until a request that nobody saw cannot be waiting.

@@ -74,6 +74,16 @@ class Window {
     return end_ >= size;
   }
   [[nodiscard]] std::size_t left() const { return end_ - begin_; }
+  // How many bytes there are still; stops counting where a pipe may go on for ever.
+  std::uint64_t drain() {
+    std::uint64_t bytes = left();
+    while (!over_ && bytes < drained_bytes) {
+      const std::size_t got = source_->read(other_);
+      over_ = got == 0;
+      bytes += got;
+    }
+    return bytes;
+  }
   [[nodiscard]] std::uint64_t passed() const { return passed_; }
   [[nodiscard]] const ByteSource& source() const { return *source_; }
 
@@ -84,6 +94,7 @@ class Window {
     begin_ = 0;
   }
 
+  static constexpr std::uint64_t drained_bytes = 16ull << 30;
   // Fits the second level cache, so that bytes are still near when they are looked at again.
   static constexpr std::size_t initial = 256u << 10;
   std::unique_ptr<ByteSource> source_;
@@ -119,6 +130,7 @@ class PacketReader::Format {
           continue;
         case Step::end:
           over_ = true;
+          unread_ = window_.drain();
           break;
         case Step::again:
           if (!batch.empty()) return;  // they end what is in the window
@@ -139,11 +151,14 @@ class PacketReader::Format {
   std::vector<std::string> notes_;
   std::string secrets_;
   std::uint64_t dropped_ = 0;
+  std::uint64_t unread_ = 0;
+  std::uint64_t skipped_ = 0;
   Window window_;
 
  protected:
   // The file ends within the record or block `count_`, or right in front of it.
   void at_end() {
+    unread_ = window_.left();
     if (window_.left() > 0) note(fmt::format("{} {} is truncated; what came before it was kept", unit_, count_ + 1));
   }
   Step want(std::size_t bytes) {
@@ -274,7 +289,9 @@ class Pcapng final : public PacketReader::Format {
       const std::uint32_t id = type == 6 ? order_.u32(at) : order_.u16(at);
       const std::uint32_t captured = order_.u32(at + 12);
       if (id >= interfaces_.size() || captured > body.size() - 20 || captured > limits::packet_bytes) {
-        note(fmt::format("block {} names an interface or a length that does not exist; it was skipped", count_));
+        if (skipped_++ == 0)
+          note(fmt::format("block {} names an interface or a length that does not exist; such blocks are skipped",
+                           count_));
         return;
       }
       const std::uint64_t units = (std::uint64_t{order_.u32(at + 4)} << 32) | order_.u32(at + 8);
@@ -314,7 +331,9 @@ class Pcapng final : public PacketReader::Format {
 
   void add_interface(Bytes body) {
     if (interfaces_.size() == limits::interfaces) {
-      note(fmt::format("the section has more than {} interfaces; the others' packets are skipped", limits::interfaces));
+      if (!std::exchange(told_of_interfaces_, true))
+        note(fmt::format("the section has more than {} interfaces; the others' packets are skipped",
+                         limits::interfaces));
       return;
     }
     Interface& interface = interfaces_.emplace_back();
@@ -345,6 +364,7 @@ class Pcapng final : public PacketReader::Format {
 
   Order order_;
   std::vector<Interface> interfaces_;
+  bool told_of_interfaces_ = false;
   std::int64_t time_ns_ = 0;
 };
 
@@ -368,6 +388,9 @@ PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string
       return;
     }
   }
+  if (window.left() == 0 && window.source().problem())
+    throw Error(fmt::format("{}: {}; fetch it anew, or unpack it with the program that packed it", name,
+                            *window.source().problem()));
   throw Error(fmt::format("{} is {}; give a pcap or pcapng file, for instance from `tcpdump -w`", name,
                           window.left() == 0 ? "empty" : "no capture"));
 }
@@ -378,6 +401,8 @@ void PacketReader::read(std::vector<Packet>& batch) { format_->read(batch); }
 const std::vector<std::string>& PacketReader::notes() const { return format_->notes_; }
 const std::string& PacketReader::secrets() const { return format_->secrets_; }
 std::uint64_t PacketReader::bytes_read() const { return format_->window_.passed(); }
+std::uint64_t PacketReader::unread() const { return format_->unread_; }
+std::uint64_t PacketReader::skipped() const { return format_->skipped_; }
 std::uint64_t PacketReader::dropped() const { return format_->dropped_; }
 
 }  // namespace rehearse::replay

@@ -56,6 +56,10 @@ class PacketReader {
   [[nodiscard]] const std::string& secrets() const;
   // Bytes of the capture that were read, after decompression.
   [[nodiscard]] std::uint64_t bytes_read() const;
+  // Bytes behind the place where a damaged file could not be read on, as far as they were counted.
+  [[nodiscard]] std::uint64_t unread() const;
+  // Records that hold a packet and could not be read.
+  [[nodiscard]] std::uint64_t skipped() const;
   // Packets that the capturing program or the kernel dropped, as far as the file says (pcapng, isb_ifdrop and isb_osdrop).
   [[nodiscard]] std::uint64_t dropped() const;
 

@@ -1,10 +1,11 @@
 #include "replay/http/message.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
+
+#include "replay/capture/limits.h"
+#include "replay/http/content_coding.h"
 
 namespace rehearse::replay {
 namespace {
@@ -16,27 +17,6 @@ int hex_value(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-// Inflates with the given window bits: 31 = gzip, 15 = zlib, -15 = raw deflate.
-std::optional<std::string> inflated(std::string_view data, int window_bits, std::size_t limit_bytes) {
-  z_stream stream{};
-  if (inflateInit2(&stream, window_bits) != Z_OK) return std::nullopt;
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
-  stream.avail_in = static_cast<uInt>(data.size());
-  std::string out;
-  std::array<char, 16384> chunk;
-  int status = Z_OK;
-  while (status == Z_OK) {
-    stream.next_out = reinterpret_cast<Bytef*>(chunk.data());
-    stream.avail_out = chunk.size();
-    status = inflate(&stream, Z_NO_FLUSH);
-    out.append(chunk.data(), chunk.size() - stream.avail_out);
-    if (out.size() > limit_bytes || (status == Z_BUF_ERROR)) break;
-  }
-  inflateEnd(&stream);
-  if (status != Z_STREAM_END || out.size() > limit_bytes) return std::nullopt;
-  return out;
 }
 
 }  // namespace
@@ -79,6 +59,29 @@ void erase_field(Headers& headers, std::string_view name) {
   std::erase_if(headers, [&](const Header& header) { return equal_without_case(header.name, name); });
 }
 
+std::string_view unsendable(const Request& request) {
+  const auto whole = [](std::string_view text) {
+    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  };
+  const auto token = [](std::string_view text) {  // RFC 9110, section 5.6.2
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+  };
+  bool good = whole(request.method) && whole(request.target);
+  for (const Header& header : request.headers) good = good && whole(header.name) && whole(header.value);
+  if (!good) return "a line end in its method, target or headers";
+  if (!token(request.method)) return "a method that is none";
+  const auto cuts = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
+  if (request.target.empty() || std::any_of(request.target.begin(), request.target.end(), cuts))
+    return "a space or a control character in its target, or none";
+  for (const Header& header : request.headers) {
+    if (!token(header.name)) return "a header without a proper name";
+  }
+  return {};
+}
+
 bool hop_by_hop(std::string_view name) {
   static constexpr std::array<std::string_view, 9> names{"connection",          "keep-alive", "proxy-authenticate",
                                                          "proxy-authorization", "te",         "trailer",
@@ -108,15 +111,12 @@ std::string percent_decoded(std::string_view text) {
 
 std::optional<std::string> decoded_body(const Headers& headers, std::string_view body, std::size_t limit_bytes) {
   const auto coding = field(headers, "Content-Encoding");
-  if (!coding || body.empty() || equal_without_case(trim(*coding), "identity")) return std::string(body);
-  if (equal_without_case(trim(*coding), "gzip") || equal_without_case(trim(*coding), "x-gzip")) {
-    return inflated(body, 31, limit_bytes);
-  }
-  if (equal_without_case(trim(*coding), "deflate")) {
-    if (auto zlib = inflated(body, 15, limit_bytes)) return zlib;
-    return inflated(body, -15, limit_bytes);
-  }
-  return std::nullopt;
+  if (!coding || body.empty()) return std::string(body);
+  const auto codings = codings_in(*coding);
+  if (codings.empty()) return std::string(body);
+  // What grows a hundredfold is no document; small ones may be all blanks.
+  const std::size_t grown = std::max(limits::always_decoded_bytes, body.size() * limits::expansion);
+  return without_codings(body, codings, std::min(limit_bytes, grown));
 }
 
 bool is_json(const Headers& headers) {

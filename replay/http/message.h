@@ -45,6 +45,10 @@ void erase_field(Headers& headers, std::string_view name);
 // True for the fields that belong to one connection and not to the message (RFC 9110, section 7.6.1).
 [[nodiscard]] bool hop_by_hop(std::string_view name);
 
+// Why the request, written as HTTP/1.1, would be more or other than one request: "a line end in its method, target or headers",
+// ...; empty when it is sound.
+[[nodiscard]] std::string_view unsendable(const Request& request);
+
 // GET, HEAD, OPTIONS, TRACE: safe by RFC 9110, section 9.2.1. What a service really does on them is for its databases to say.
 [[nodiscard]] bool safe(std::string_view method);
 
@@ -54,8 +58,8 @@ void erase_field(Headers& headers, std::string_view name);
 // Percent-decodes `text`; a malformed escape stays as it is.
 [[nodiscard]] std::string percent_decoded(std::string_view text);
 
-// The body with its Content-Encoding removed (gzip, deflate). Nothing when the coding is unknown, the data is broken or would
-// grow past `limit_bytes`.
+// The body with its Content-Encoding removed (gzip, deflate, br, zstd; at most `limits::codings` of them). Nothing when a
+// coding is unknown, the data is broken, or it would grow past `limit_bytes` or more than `limits::expansion` times.
 [[nodiscard]] std::optional<std::string> decoded_body(const Headers& headers, std::string_view body,
                                                       std::size_t limit_bytes = 64u << 20);
 

@@ -1,8 +1,11 @@
 #include "replay/http/message.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "replay/capture/limits.h"
+#include "replay/http/content_coding.h"
 #include "replay/http/parser.h"
 
 namespace rehearse::replay {
@@ -42,6 +45,21 @@ TEST(DecodedBody, UndoesGzipAndBothKindsOfDeflate) {
   EXPECT_EQ(decoded_body({{"Content-Encoding", "deflate"}}, deflated(text, -15)), text);
   EXPECT_EQ(decoded_body({{"Content-Encoding", "identity"}}, "plain"), "plain");
   EXPECT_EQ(decoded_body({}, "plain"), "plain");
+}
+
+TEST(DecodedBody, UndoesEveryCodingAndTwoOfThem) {
+  const std::string text = "a text " + std::string(10'000, 'x') + " that is long";
+  for (const std::string coding : {"gzip", "deflate", "br", "zstd", "gzip, br"})
+    EXPECT_EQ(decoded_body({{"Content-Encoding", coding}}, with_codings(text, codings_in(coding))), text) << coding;
+  const std::vector<std::string> many(10, "gzip");
+  EXPECT_EQ(decoded_body({{"Content-Encoding", fmt::format("{}", fmt::join(many, ","))}}, with_codings(text, many)),
+            std::nullopt);
+}
+
+TEST(DecodedBody, RefusesWhatGrowsLikeABomb) {
+  const std::string blanks(2 * limits::always_decoded_bytes, ' ');
+  for (const std::string coding : {"gzip", "br", "zstd"})
+    EXPECT_EQ(decoded_body({{"Content-Encoding", coding}}, with_codings(blanks, {coding})), std::nullopt) << coding;
 }
 
 TEST(DecodedBody, RefusesWhatIsBrokenUnknownOrTooLarge) {

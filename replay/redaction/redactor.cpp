@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "replay/base64.h"
-#include "replay/redaction/content_coding.h"
+#include "replay/http/content_coding.h"
 #include "replay/redaction/edit.h"
 #include "replay/redaction/limits.h"
 #include "replay/redaction/mask.h"
@@ -20,7 +20,7 @@ namespace rehearse::replay {
 namespace {
 
 constexpr std::string_view masked_prefix = "masked: ";
-constexpr std::string_view key_prefix = "exchanges masked with the key ";
+constexpr std::string_view key_prefix = "exchanges searched for secrets, with the key ";
 constexpr auto nowhere = std::string_view::npos;
 
 using Place = std::function<std::string()>;  // asked only for what is masked
@@ -414,7 +414,11 @@ class Pass {
     const std::string media = media_type(headers);
     if (picture_or_sound(media)) return false;
     const auto coding = field(headers, "Content-Encoding");
-    const auto codings = coding ? codings_in(*coding) : std::vector<std::string>();
+    auto codings = coding ? codings_in(*coding) : std::vector<std::string>();
+    // What is packed is packed whether or not a header says so; its magic number does.
+    const bool said = !codings.empty();
+    if (!said && content.starts_with("\x1f\x8b")) codings = {"gzip"};
+    if (!said && content.starts_with("\x28\xb5\x2f\xfd")) codings = {"zstd"};
     if (codings.empty()) return put_body(content, text_of(headers, media, content));
     const auto decoded = without_codings(content, codings, limits::decoded_body_bytes);
     if (!decoded) {

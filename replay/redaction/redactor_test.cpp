@@ -14,7 +14,7 @@
 #include "replay/base64.h"
 #include "replay/capture/import.h"
 #include "replay/capture/test_packets.h"
-#include "replay/redaction/content_coding.h"
+#include "replay/http/content_coding.h"
 #include "replay/redaction/mask.h"
 #include "replay/traffic_file.h"
 

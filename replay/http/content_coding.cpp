@@ -1,4 +1,4 @@
-#include "replay/redaction/content_coding.h"
+#include "replay/http/content_coding.h"
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>
