@@ -808,8 +808,11 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
   if (opaque_ || !client_) return;
   const bool request = from == *client_;
   bool found = false;
+  bool written = offset + length <= cutter(request).message.begin;
   const auto mark = [&](Open& open) {
-    if (!(request ? open.request : open.response).overlaps(offset, length) || open.finished->released) return;
+    if (!(request ? open.request : open.response).overlaps(offset, length)) return;
+    written |= open.finished->released;
+    if (open.finished->released) return;
     open.exchange().add_flag(flag::conflict);
     found = true;
   };
@@ -819,8 +822,7 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
     conflicts_.push_back({request, offset, length});
   else  // one flag for all that follows
     conflicts_.back() = {request, std::min(offset, conflicts_.back().offset), never / 2};
-  if (!found && offset + length <= cutter(request).message.begin)
-    remark("conflicting retransmissions of an exchange that was written before");
+  if (!found && written) remark("conflicting retransmissions of an exchange that was written before");
 }
 
 void Http1::end(Side from, End how, std::int64_t time_ns) {
