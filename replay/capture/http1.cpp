@@ -33,6 +33,11 @@ bool begins_request(std::string_view bytes) {
   return line.size() < bytes.size() && looks_like_request(bytes) &&
          line.substr(line.rfind(' ') + 1).starts_with("HTTP/1.");
 }
+// A first line that ends in a line feed alone: some recipients end it there and others do not.
+bool begins_with_bare_line(std::string_view bytes) {
+  const auto line_feed = bytes.find('\n');
+  return line_feed != std::string_view::npos && (line_feed == 0 || bytes[line_feed - 1] != '\r');
+}
 bool begins_response(std::string_view bytes) {
   const auto digit = [&](std::size_t at) { return bytes[at] >= '0' && bytes[at] <= '9'; };
   return bytes.size() > 12 && bytes.starts_with("HTTP/1.") && bytes[8] == ' ' && digit(9) && digit(10) && digit(11);
@@ -336,8 +341,7 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
   };
   if (me.pending.empty()) {
     const bool plausible = request ? may_begin_request(bytes) : looks_like_response(bytes);
-    const auto line_feed = bytes.find('\n');
-    if (!plausible || (line_feed != std::string_view::npos && (line_feed == 0 || bytes[line_feed - 1] != '\r'))) {
+    if (!plausible || begins_with_bare_line(bytes)) {
       malformed(me, request, bytes);
       return bytes.size();
     }
@@ -349,14 +353,15 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
   const std::size_t before = me.pending.size();
   me.pending.append(bytes.substr(0, limits::head_bytes + 4 - std::min(before, limits::head_bytes)));
   const std::size_t from = before > 3 ? before - 3 : 0;
+  const bool bare = begins_with_bare_line(me.pending);
   if (const auto length = head_length(std::string_view(me.pending).substr(from));
-      length && from + *length <= limits::head_bytes) {
+      !bare && length && from + *length <= limits::head_bytes) {
     const std::size_t used = from + *length - before;
     const std::string head = std::exchange(me.pending, {}).substr(0, from + *length);
     on_head(head, used);
     return used;
   }
-  if (me.pending.size() > limits::head_bytes ||
+  if (bare || me.pending.size() > limits::head_bytes ||
       !(request ? may_begin_request(me.pending) : looks_like_response(me.pending))) {
     const std::string head = std::exchange(me.pending, {});
     malformed(me, request, head);
@@ -812,8 +817,11 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
   if (opaque_ || !client_) return;
   const bool request = from == *client_;
   bool found = false;
+  bool written = offset + length <= cutter(request).message.begin;
   const auto mark = [&](Open& open) {
-    if (!(request ? open.request : open.response).overlaps(offset, length) || open.finished->released) return;
+    if (!(request ? open.request : open.response).overlaps(offset, length)) return;
+    written |= open.finished->released;
+    if (open.finished->released) return;
     open.exchange().add_flag(flag::conflict);
     found = true;
   };
@@ -823,8 +831,7 @@ void Http1::conflict(Side from, std::int64_t offset, std::int64_t length) {
     conflicts_.push_back({request, offset, length});
   else  // one flag for all that follows
     conflicts_.back() = {request, std::min(offset, conflicts_.back().offset), never / 2};
-  if (!found && offset + length <= cutter(request).message.begin)
-    remark("conflicting retransmissions of an exchange that was written before");
+  if (!found && written) remark("conflicting retransmissions of an exchange that was written before");
 }
 
 void Http1::end(Side from, End how, std::int64_t time_ns) {

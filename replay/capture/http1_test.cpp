@@ -163,6 +163,16 @@ TEST(Http1, AMethodThatIsNotWellKnownMayBeginAConnectionPieceByPiece) {
   EXPECT_THAT(heard_byte_by_byte(script).lines, ElementsAre("FROBNICATE /a  -> 200 A Content-Length=1 0"));
 }
 
+TEST(Http1, AFirstLineWithoutACarriageReturnIsMalformedWhereverItIsCut) {
+  const Script script{
+      {Side::a, get("/a")}, {Side::b, ok("A")}, {Side::a, "GET /b HTTP/1.1\nHost: shop\r\n\r\n"}, {Side::b, ok("B")}};
+  for (std::size_t at = 1; at <= script[2].bytes.size(); ++at) {
+    const Heard heard = heard_of(script, 2, at);
+    ASSERT_EQ(heard.exchanges.size(), 2u) << at;
+    EXPECT_EQ(heard.exchanges[1].flags.front(), flag::malformed) << at;
+  }
+}
+
 TEST(Http1, WordsOfAnotherProtocolAreNoRequest) {
   for (const char* words : {"EHLO shop\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "QUIT", "*1\r\n$4\r\nPING\r\n"}) {
     const Heard heard = heard_byte_by_byte({{Side::a, words}});

@@ -201,6 +201,26 @@ RC_GTEST_PROP(Import, AnySegmentationOrderAndDuplicationGivesTheSameExchanges, (
   RC_ASSERT(timeless(traffic) == expected);
 }
 
+TEST(Import, ASegmentMayBeCutAnywhere) {
+  const auto wires = two_clients();
+  const auto expected = timeless(imported(wires));
+  const Folder folder;
+  for (std::size_t which = 0; which < wires.size(); ++which) {
+    for (std::size_t at = 1; at < wires[which].payload.size(); ++at) {
+      auto cut = wires;
+      Wire rest = wires[which];
+      cut[which].payload.resize(at);
+      cut[which].fin = false;
+      rest.payload.erase(0, at);
+      rest.sequence += static_cast<std::uint32_t>(at);
+      cut.insert(cut.begin() + static_cast<std::ptrdiff_t>(which) + 1, rest);
+      const Traffic traffic = import_captures({folder.write("capture", capture_of(cut))});
+      expect_conservation(traffic);
+      ASSERT_EQ(timeless(traffic), expected) << "segment " << which << " cut at " << at;
+    }
+  }
+}
+
 TEST(Import, AHandshakeThatWasCapturedLateDividesNothing) {
   const auto wires = Conversation().open().client(get("/a")).server(ok("A")).close().wires;
   for (std::size_t from : {0u, 1u}) {

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
 
 #include "replay/capture/decode.h"
+#include "replay/capture/limits.h"
+#include "replay/capture/test_files.h"
 #include "replay/capture/test_packets.h"
 #include "replay/error.h"
 
@@ -177,6 +180,158 @@ TEST_F(PacketReaderTest, ReadsTheObsoletePacketBlockToo) {
   read(file);
   ASSERT_EQ(seen.size(), 4u);
   EXPECT_EQ(seen[3].payload, "hello");
+}
+
+// -- blocks and headers of all kinds -----------------------------------------------------------------------------------
+
+class Blocks : public ::testing::Test {
+ protected:
+  void read(const std::string& bytes) {
+    reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", bytes)), "capture");
+    seen.clear();
+    std::vector<Packet> batch;
+    for (reader->read(batch); !batch.empty(); reader->read(batch)) {
+      EXPECT_LE(batch.size(), limits::batch_packets);
+      for (const Packet& p : batch)
+        seen.push_back(fmt::format("{} {} {} of {}", p.time_ns, p.link_type,
+                                   std::string(p.bytes.begin(), p.bytes.end()), p.wire_length));
+    }
+  }
+  testing::Folder folder;
+  std::unique_ptr<PacketReader> reader;
+  std::vector<std::string> seen;
+};
+
+TEST_F(Blocks, KuznetzovsPcapHasLongerRecords) {
+  for (const bool big_endian : {false, true}) {
+    testing::PcapStyle style;
+    style.big_endian = big_endian;
+    style.kuznetzov = true;
+    read(testing::pcap_file({{5'000'001'000, 1, "one"}, {6'000'002'000, 1, "two"}}, style));
+    EXPECT_THAT(seen, ElementsAre("5000001000 1 one of 3", "6000002000 1 two of 3"));
+  }
+}
+
+TEST_F(Blocks, TheFrameCheckSequenceThatAFileDeclaresIsCutOff) {
+  std::string file = testing::pcap_file({{0, 1, "frame1234"}});
+  file[23] = '\x24';  // two units of 16 bits, and the bit that says so
+  read(file);
+  EXPECT_THAT(seen, ElementsAre("0 1 frame of 5"));
+  const testing::Block b;
+  read(b.section() + b.interface(1, b.option(13, "\x04")) + b.packet(0, 0, "frame1234"));
+  EXPECT_THAT(seen, ElementsAre("0 1 frame of 5"));
+}
+
+TEST_F(Blocks, TimesHaveTheResolutionAndTheOffsetOfTheirInterface) {
+  for (const bool big_endian : {false, true}) {
+    const testing::Block b(big_endian);
+    read(b.section() + b.interface(1) + b.interface(2, b.option(9, "\x09") + b.option(14, b.u64(100))) +
+         b.interface(3, b.option(9, "\x8a")) + b.interface(4, b.option(9, "\x03") + b.option(14, b.u64(0))) +
+         b.packet(0, 1'000'001, "us") + b.packet(1, 1'000'000'001, "ns") + b.packet(2, 1536, "2^-10") +
+         b.packet(3, 1500, "ms"));
+    EXPECT_THAT(seen, ElementsAre("1000001000 1 us of 2", "101000000001 2 ns of 2", "1500000000 3 2^-10 of 5",
+                                  "1500000000 4 ms of 2"));
+  }
+}
+
+TEST_F(Blocks, TimesThatNoClockShowsAreSomeTime) {
+  const testing::Block b;
+  const std::uint64_t most = UINT64_MAX;
+  std::string file = b.section();
+  std::uint32_t interfaces = 0;
+  for (const char* resolution : {"\x01", "\x06", "\x13", "\x7f", "\x80", "\xff"}) {
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1} << 63, most}) {
+      file += b.interface(1, b.option(9, resolution) + b.option(14, b.u64(offset)));
+      file += b.packet(interfaces, most, "x") + b.packet(interfaces, 0, "x");
+      ++interfaces;
+    }
+  }
+  reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", file)), "capture");
+  std::vector<Packet> batch;
+  reader->read(batch);
+  EXPECT_EQ(batch.size(), 2 * interfaces);
+  for (const Packet& packet : batch) {
+    EXPECT_GE(packet.time_ns, 0);
+    EXPECT_LT(packet.time_ns, std::int64_t{1} << 62) << "so that differences and sums are numbers";
+  }
+}
+
+TEST_F(Blocks, ASimplePacketHasTheTimeOfTheOneBefore) {
+  const testing::Block b;
+  read(b.section() + b.interface(1, "", 4) + b.packet(0, 5, "with a time") + b.of(3, b.u32(9) + "cut off\0"));
+  EXPECT_THAT(seen, ElementsAre("5000 1 with a time of 11", "5000 1 cut  of 9"));
+}
+
+TEST_F(Blocks, DropsOfEachInterfaceAreThoseOfItsLastStatistics) {
+  const testing::Block b;
+  const auto statistics = [&](std::uint32_t id, std::uint64_t by_interface, std::uint64_t by_system) {
+    return b.of(5, b.u32(id) + b.u32(0) + b.u32(0) + b.option(5, b.u64(by_interface)) + b.option(7, b.u64(by_system)));
+  };
+  read(b.section() + b.interface(1) + b.interface(1) + statistics(0, 1, 2) + statistics(1, 10, 0) +
+       statistics(0, 2, 3) + statistics(0, 1, 0) + statistics(7, 1000, 0));
+  EXPECT_EQ(reader->dropped(), 15u);
+}
+
+TEST_F(Blocks, UnknownBlocksArePassedOver) {
+  const testing::Block b;
+  read(b.section() + b.of(0x0bad, "") + b.interface(1) + b.of(4, "names") + b.packet(0, 0, "x") +
+       b.of(0x40000bad, "y"));
+  EXPECT_THAT(seen, ElementsAre("0 1 x of 1"));
+  EXPECT_THAT(reader->notes(), IsEmpty());
+}
+
+TEST_F(Blocks, SecretsAreThoseOfATlsKeyLog) {
+  const testing::Block b(true);
+  const auto secrets = [&](std::uint32_t kind, const std::string& text) {
+    return b.of(10, b.u32(kind) + b.u32(text.size()) + text);
+  };
+  read(b.section() + secrets(0x544c534b, "one\n") + secrets(0x57474b4c, "of WireGuard") + secrets(0x544c534b, "two") +
+       b.of(10, b.u32(0x544c534b) + b.u32(1000) + "more"));
+  EXPECT_EQ(reader->secrets(), "one\n\ntwo\nmore\n");
+}
+
+TEST_F(Blocks, APacketOfNoInterfaceIsSkippedAndSaid) {
+  const testing::Block b;
+  read(b.section() + b.packet(0, 0, "x") + b.interface(1) + b.packet(1, 0, "x") +
+       b.of(6, b.u32(0) + b.u32(0) + b.u32(0) + b.u32(1000) + b.u32(1000) + "x") + b.packet(0, 0, "y"));
+  EXPECT_THAT(seen, ElementsAre("0 1 y of 1"));
+  EXPECT_EQ(reader->notes().size(), 3u);
+}
+
+TEST_F(Blocks, InterfacesAreThoseOfTheirSection) {
+  const testing::Block b;
+  read(b.section() + b.interface(1) + b.section() + b.packet(0, 0, "x"));
+  EXPECT_THAT(seen, IsEmpty());
+}
+
+TEST_F(Blocks, OfASectionThereIsALimitedNumberOfInterfacesAndOfNotes) {
+  const testing::Block b;
+  std::string file = b.section();
+  for (std::size_t i = 0; i < limits::interfaces; ++i) file += b.interface(1);
+  file += b.packet(limits::interfaces - 1, 0, "x");
+  read(file);
+  EXPECT_THAT(reader->notes(), IsEmpty());
+  for (std::size_t i = 0; i < 2 * limits::notes; ++i) file += b.interface(1) + b.packet(limits::interfaces, 0, "x");
+  read(file);
+  EXPECT_EQ(seen.size(), 1u);
+  EXPECT_EQ(reader->notes().size(), limits::notes);
+  EXPECT_THAT(reader->notes()[0], HasSubstr("more than 4096 interfaces"));
+}
+
+TEST_F(Blocks, ABlockIsNoLongerThanItsLimit) {
+  const testing::Block b;
+  const std::string before = b.section() + b.interface(1) + b.packet(0, 0, "x");
+  read(before + b.of(0x0bad, std::string(limits::block_bytes - 12, 'x')) + b.packet(0, 0, "y"));
+  EXPECT_EQ(seen.size(), 2u);
+  read(before + b.of(0x0bad, std::string(limits::block_bytes - 8, 'x')) + b.packet(0, 0, "y"));
+  EXPECT_EQ(seen.size(), 1u);
+  ASSERT_EQ(reader->notes().size(), 1u);
+  EXPECT_THAT(reader->notes()[0], HasSubstr("damaged from here on"));
+}
+
+TEST_F(Blocks, ABatchHasALimitedNumberOfPackets) {
+  read(testing::pcap_file(std::vector<testing::Frame>(2 * limits::batch_packets + 1)));
+  EXPECT_EQ(seen.size(), 2 * limits::batch_packets + 1);
 }
 
 }  // namespace
