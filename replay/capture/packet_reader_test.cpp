@@ -295,7 +295,8 @@ TEST_F(Blocks, APacketOfNoInterfaceIsSkippedAndSaid) {
   read(b.section() + b.packet(0, 0, "x") + b.interface(1) + b.packet(1, 0, "x") +
        b.of(6, b.u32(0) + b.u32(0) + b.u32(0) + b.u32(1000) + b.u32(1000) + "x") + b.packet(0, 0, "y"));
   EXPECT_THAT(seen, ElementsAre("0 1 y of 1"));
-  EXPECT_EQ(reader->notes().size(), 3u);
+  EXPECT_EQ(reader->notes().size(), 1u);
+  EXPECT_EQ(reader->skipped(), 3u);
 }
 
 TEST_F(Blocks, InterfacesAreThoseOfTheirSection) {
@@ -304,7 +305,7 @@ TEST_F(Blocks, InterfacesAreThoseOfTheirSection) {
   EXPECT_THAT(seen, IsEmpty());
 }
 
-TEST_F(Blocks, OfASectionThereIsALimitedNumberOfInterfacesAndOfNotes) {
+TEST_F(Blocks, OfASectionThereIsALimitedNumberOfInterfaces) {
   const testing::Block b;
   std::string file = b.section();
   for (std::size_t i = 0; i < limits::interfaces; ++i) file += b.interface(1);
@@ -314,8 +315,9 @@ TEST_F(Blocks, OfASectionThereIsALimitedNumberOfInterfacesAndOfNotes) {
   for (std::size_t i = 0; i < 2 * limits::notes; ++i) file += b.interface(1) + b.packet(limits::interfaces, 0, "x");
   read(file);
   EXPECT_EQ(seen.size(), 1u);
-  EXPECT_EQ(reader->notes().size(), limits::notes);
+  EXPECT_EQ(reader->notes().size(), 2u);
   EXPECT_THAT(reader->notes()[0], HasSubstr("more than 4096 interfaces"));
+  EXPECT_EQ(reader->skipped(), 2 * limits::notes);
 }
 
 TEST_F(Blocks, ABlockIsNoLongerThanItsLimit) {
