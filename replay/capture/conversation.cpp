@@ -118,6 +118,7 @@ class Conversation final : public ProtocolReader {
                           Origin inner = origin;
                           inner.from_start = true;
                           ++inner.nesting;
+                          inner.first_index = last.index + (protocol == "h2c" ? 0 : 1);  // h2c: the same exchange
                           if (protocol == "connect") return conversation(inner, &from);
                           if (protocol == "h2c") return http2_reader(inner, &from, &last);
                           return unread(inner, ByteKind::upgraded, "");

@@ -51,6 +51,7 @@ struct Origin {
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
   int nesting = 0;  // how many protocols this one is within: a tunnel, TLS
+  std::int64_t first_index = 0;  // of its exchanges within the connection; a tunnel goes on counting
 };
 
 // A reader that can say how much it holds and how old that is.

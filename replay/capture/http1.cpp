@@ -91,7 +91,7 @@ struct Open {
 class Http1 final : public ProtocolReader {
  public:
   Http1(const Origin& origin, const Side* client, Upgraded upgraded)
-      : origin_(origin), upgraded_(std::move(upgraded)), suspect_(!origin.from_start) {
+      : origin_(origin), upgraded_(std::move(upgraded)), index_(origin.first_index), suspect_(!origin.from_start) {
     if (client) client_ = *client;
     if (!origin.from_start) requests_.state = answers_.state = State::lost;
   }
@@ -164,6 +164,7 @@ class Http1 final : public ProtocolReader {
   void condemn(std::int64_t answers_end = never);
   void pass_on(std::string_view protocol, const Exchange& last);
   void give_up(Open& open, std::string_view why);
+  void drop(Open& open);
   void emit(const Open& open);
   void settle(const Open& open);
   void flush(End how);
@@ -177,7 +178,7 @@ class Http1 final : public ProtocolReader {
   Cutter requests_, answers_;
   std::list<Open> open_;
   std::size_t outstanding_ = 0;
-  std::int64_t index_ = 0;
+  std::int64_t index_;
   std::size_t held_ = 0;
   bool recognised_ = false;  // a head was read
   bool suspect_;             // order proves no pair
@@ -510,8 +511,14 @@ void Http1::on_response_head(std::string_view head) {
   const auto protocol = field(exchange.response->headers, "Upgrade");
   const std::string name = method == "CONNECT" ? "connect" : lower(protocol.value_or(""));
   const bool ends_http = status == 101 || (method == "CONNECT" && status / 100 == 2);
-  const Exchange last = ends_http ? exchange : Exchange{};
-  begin_body(me, false, parsed.framing);
+  Exchange last = ends_http ? exchange : Exchange{};
+  if (status == 101 && name == "h2c" && upgraded_ && !open.orphan) {  // the answer comes in the other protocol
+    if (open.tainted || suspect_) last.add_flag(flag::suspect);
+    if (!open.request_done) last.add_flag(flag::truncated);
+    drop(open);
+  } else {
+    begin_body(me, false, parsed.framing);
+  }
   if (ends_http) pass_on(name, last);
 }
 
@@ -705,6 +712,15 @@ void Http1::give_up(Open& open, std::string_view why) {
   }
   open.request_done = open.response_begun = open.response_done = true;
   settle(open);
+}
+
+// Another reader goes on with the exchange.
+void Http1::drop(Open& open) {
+  for (Cutter* side : {&requests_, &answers_}) {
+    if (side->open == &open) side->open = nullptr;
+  }
+  held_ -= open.held;
+  open_.erase(std::find_if(open_.begin(), open_.end(), [&](const Open& each) { return &each == &open; }));
 }
 
 void Http1::emit(const Open& open) {

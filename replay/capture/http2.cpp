@@ -310,7 +310,7 @@ class Http2 final : public ProtocolReader {
   std::list<Stream> open_;                                        // in the order of their requests
   std::map<std::uint32_t, std::list<Stream>::iterator> streams_;  // no hash, whose collisions a peer could choose
   std::uint32_t last_request_ = 0, last_promise_ = 0;             // the highest identifiers
-  std::int64_t index_ = 0;
+  std::int64_t index_;
   std::size_t held_ = 0;
   std::int64_t allowance_ = limits::http2_expansion_bytes;  // of decoded fields
   bool conflicting_ = false;
@@ -320,7 +320,7 @@ class Http2 final : public ProtocolReader {
 };
 
 Http2::Http2(const Origin& origin, const Side* client, const Exchange* upgraded)
-    : origin_(origin), client_(client ? *client : Side::a) {
+    : origin_(origin), client_(client ? *client : Side::a), index_(origin.first_index) {
   half(client_).state = State::preface;
   add_remark(*origin.findings, "connections in HTTP/2");
   if (!upgraded) return;
@@ -329,6 +329,8 @@ Http2::Http2(const Origin& origin, const Side* client, const Exchange* upgraded)
   Exchange& exchange = stream.exchange();
   exchange.request_end_ns = upgraded->request_end_ns;
   exchange.request = upgraded->request;
+  exchange.interim = upgraded->interim;
+  if (upgraded->response && upgraded->response->status == 101) exchange.interim.push_back(*upgraded->response);
   exchange.flags = upgraded->flags;  // a request of which a part is missing is no better here
   stream.request_done = true;
   // The client's first settings came with the request, and the 101 acknowledged them (RFC 7540, section 3.2.1).

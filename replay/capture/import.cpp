@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <barrier>
 #include <fstream>
 #include <limits>
 #include <memory>
-#include <semaphore>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "replay/capture/connections.h"
+#include "replay/capture/crew.h"
 #include "replay/capture/decode.h"
 #include "replay/capture/filter.h"
 #include "replay/capture/fragments.h"
@@ -36,11 +33,11 @@ class Merged final : public PacketSource {
     readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0, 0});
   }
 
-  bool read(std::vector<Packet>& batch) override {
+  bool read(std::vector<Packet>& batch, Quota& quota) override {
     if (readers_.size() == 1)
-      readers_[0].reader->read(batch);
+      readers_[0].reader->read(batch, quota);
     else
-      merge(batch);
+      merge(batch, quota);
     return !batch.empty();
   }
 
@@ -71,15 +68,16 @@ class Merged final : public PacketSource {
   }
 
  private:
-  void merge(std::vector<Packet>& batch) {
+  void merge(std::vector<Packet>& batch, Quota& quota) {
     batch.clear();
     for (One& one : readers_) {
       if (one.next == one.packets.size()) {
-        one.reader->read(one.packets);
+        Quota own;
+        one.reader->read(one.packets, own);
         one.next = 0;
       }
     }
-    while (batch.size() < limits::batch_packets) {
+    while (!quota.used_up()) {
       One* first = nullptr;
       for (One& one : readers_) {
         if (one.next == one.packets.size()) {
@@ -90,6 +88,7 @@ class Merged final : public PacketSource {
       }
       if (!first) return;
       batch.push_back(first->packets[first->next++]);
+      quota.take(batch.back());
     }
   }
 
@@ -103,147 +102,91 @@ class Merged final : public PacketSource {
   std::vector<One> readers_;
 };
 
-// Reads on in a thread of its own while what it read before is looked at.
-class ReadingAhead final : public PacketSource {
- public:
-  explicit ReadingAhead(PacketSource& source) : source_(source), thread_([this] { work(); }) {}
-  ~ReadingAhead() override {
-    over_ = true;
-    wanted_.release();
-    thread_.join();
-  }
-  ReadingAhead(const ReadingAhead&) = delete;
-  ReadingAhead& operator=(const ReadingAhead&) = delete;
-
-  bool read(std::vector<Packet>& batch) override {
-    if (std::exchange(first_, false)) wanted_.release();
-    if (!more_) return false;
-    ready_.acquire();
-    if (error_) std::rethrow_exception(error_);
-    std::swap(batch, batch_);
-    secrets_ = std::exchange(next_secrets_, {});
-    more_ = next_more_;
-    if (more_) wanted_.release();
-    return more_;
-  }
-  [[nodiscard]] std::string take_secrets() override { return std::exchange(secrets_, {}); }
-  void finish(Certificate& certificate) const override { source_.finish(certificate); }
-
- private:
-  void work() {
-    while (true) {
-      wanted_.acquire();
-      if (over_) return;
-      try {
-        next_more_ = source_.read(batch_);
-        next_secrets_ = source_.take_secrets();
-      } catch (...) {
-        error_ = std::current_exception();
-      }
-      ready_.release();
-      if (error_) return;
-    }
-  }
-
-  PacketSource& source_;
-  std::counting_semaphore<4> wanted_{0}, ready_{0};
-  std::vector<Packet> batch_;
-  std::string secrets_, next_secrets_;
-  bool next_more_ = true, more_ = true, first_ = true;
-  std::atomic<bool> over_ = false;
-  std::exception_ptr error_;
-  std::thread thread_;  // the last member: it uses the others
-};
-
-// Runs the same function on several threads, one of them the caller's, again and again.
-class Crew {
- public:
-  explicit Crew(unsigned size) : barrier_(size), size_(size) {
-    for (unsigned i = 1; i < size; ++i) {
-      threads_.emplace_back([this, i] {
-        while (true) {
-          barrier_.arrive_and_wait();
-          if (over_) return;
-          attempt(i);
-          barrier_.arrive_and_wait();
-        }
-      });
-    }
-  }
-  ~Crew() {
-    over_ = true;
-    if (!threads_.empty()) barrier_.arrive_and_wait();
-    for (std::thread& thread : threads_) thread.join();
-  }
-  Crew(const Crew&) = delete;
-  Crew& operator=(const Crew&) = delete;
-
-  void run(const std::function<void(unsigned)>& work) {
-    work_ = &work;
-    if (!threads_.empty()) barrier_.arrive_and_wait();
-    attempt(0);
-    if (!threads_.empty()) barrier_.arrive_and_wait();
-    for (std::exception_ptr& error : errors_) {
-      if (error) std::rethrow_exception(std::exchange(error, nullptr));
-    }
-  }
-  [[nodiscard]] unsigned size() const { return size_; }
-
- private:
-  void attempt(unsigned i) {
-    try {
-      (*work_)(i);
-    } catch (...) {
-      errors_[i] = std::current_exception();
-    }
-  }
-  std::barrier<> barrier_;
-  unsigned size_;
-  bool over_ = false;
-  const std::function<void(unsigned)>* work_ = nullptr;
-  std::vector<std::exception_ptr> errors_ = std::vector<std::exception_ptr>(size_);
-  std::vector<std::thread> threads_;
-};
-
 // Finished exchanges that wait until nothing earlier can come.
 class Ordering {
  public:
-  Ordering(Certificate& certificate, const std::function<void(Exchange&&)>& take)
-      : certificate_(certificate), take_(take) {}
+  // `shards` is how many there are that exchanges come from.
+  Ordering(Certificate& certificate, const std::function<void(Exchange&&)>& take, std::size_t shards)
+      : certificate_(certificate), take_(take), fresh_(shards), handed_over_(shards), used_(shards) {}
 
-  void add(std::vector<std::shared_ptr<Finished>>& fresh) {
+  // Takes what was finished in a shard; for each shard by one thread at a time.
+  void prepare(std::vector<std::shared_ptr<Finished>>& fresh, std::size_t shard) {
     for (auto& finished : fresh) {
-      bytes_ += size_of(finished->exchange);
-      const Exchange& exchange = finished->exchange;
-      const Place place{exchange.request_ns, finished->connection->born, exchange.index};
-      waiting_.push_back({place, std::move(finished)});
-      std::push_heap(waiting_.begin(), waiting_.end(), later);
+      Exchange& exchange = finished->exchange;
+      refuse_unsendable(exchange);
+      const std::size_t size =
+          1024 + exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
+      fresh_[shard].push_back({{exchange.request_ns, finished->connection->born, exchange.index},
+                               std::max({exchange.request_ns, exchange.request_end_ns, exchange.response_end_ns}),
+                               size,
+                               shard,
+                               std::move(finished)});
     }
     fresh.clear();
   }
 
+  // Puts in order what was prepared.
+  void add() {
+    for (auto& fresh : fresh_) {
+      for (Waiting& each : fresh) {
+        bytes_ += each.size;
+        waiting_.push_back(std::move(each));
+        std::push_heap(waiting_.begin(), waiting_.end(), later);
+      }
+      fresh.clear();
+    }
+  }
+
   // Exchanges that were no packets, ordered by the time of their requests.
-  void add_others(std::vector<Exchange> others) { others_ = std::move(others); }
+  void add_others(std::vector<Exchange> others) {
+    others_ = std::move(others);
+    for (Exchange& exchange : others_) refuse_unsendable(exchange);
+  }
   // Hands over the rest of those.
   void finish() { hand_over_others(never); }
 
-  // Hands over what began before `oldest_ns` and has been finished for as long as a retransmission may follow it.
+  // What began before `oldest_ns` and has been finished for as long as a retransmission may follow it is to be handed over. No
+  // more can be learnt of it.
   void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
     while (!waiting_.empty()) {
-      const Exchange& first = waiting_.front().finished->exchange;
-      const std::int64_t done = std::max(first.request_end_ns, first.response_end_ns);
-      const bool settled = clock_ns == never ||
-                           (done <= clock_ns - limits::settle_ns && first.request_ns <= clock_ns - limits::settle_ns);
-      if ((first.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
+      const Waiting& first = waiting_.front();
+      const bool settled = clock_ns == never || first.done_ns <= clock_ns - limits::settle_ns;
+      if ((first.place.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
       std::pop_heap(waiting_.begin(), waiting_.end(), later);
-      hand_over(*waiting_.back().finished);
+      bytes_ -= waiting_.back().size;
+      waiting_.back().finished->released = true;
+      released_.push_back(std::move(waiting_.back()));
       waiting_.pop_back();
     }
   }
 
+  // Hands over what was released; connections may be looked at meanwhile.
+  void hand_over() {
+    for (Waiting& each : released_) {
+      Exchange& exchange = each.finished->exchange;
+      hand_over_others(exchange.request_ns);
+      std::int64_t& number = each.finished->connection->number;
+      if (number == 0) number = ++certificate_.connections;
+      exchange.connection = number;
+      hand_over(std::move(exchange));
+      handed_over_[each.shard].push_back(std::move(each.finished));
+    }
+    released_.clear();
+  }
+
+  // What was handed over is given back by who made it: for one thread to free what another one allocated takes several times as
+  // long. Call `turn` between two rounds and `give_back` in the next one, for each shard.
+  void turn() { std::swap(handed_over_, used_); }
+  void give_back(std::size_t shard) {
+    // Its connection remembers it for a while, and shall not keep its bodies.
+    for (const auto& finished : used_[shard]) finished->exchange = Exchange{};
+    used_[shard].clear();
+  }
+
  private:
-  static std::size_t size_of(const Exchange& exchange) {
-    return 1024 + exchange.request.body.size() + (exchange.response ? exchange.response->body.size() : 0);
+  // No client can send that again.
+  static void refuse_unsendable(Exchange& exchange) {
+    if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
   }
   struct Place {
     std::int64_t request_ns, born, index;
@@ -251,19 +194,12 @@ class Ordering {
   };
   struct Waiting {
     Place place;
+    std::int64_t done_ns;
+    std::size_t size;
+    std::size_t shard;
     std::shared_ptr<Finished> finished;
   };
   static bool later(const Waiting& a, const Waiting& b) { return a.place > b.place; }
-
-  void hand_over(Finished& finished) {
-    Exchange& exchange = finished.exchange;
-    bytes_ -= size_of(exchange);
-    finished.released = true;
-    hand_over_others(exchange.request_ns);
-    if (finished.connection->number == 0) finished.connection->number = ++certificate_.connections;
-    exchange.connection = finished.connection->number;
-    hand_over(std::move(exchange));
-  }
 
   void hand_over_others(std::int64_t until_ns) {
     for (; next_other_ < others_.size() && others_[next_other_].request_ns <= until_ns; ++next_other_) {
@@ -275,10 +211,8 @@ class Ordering {
     }
   }
 
-  void hand_over(
-      Exchange exchange) {  // by value: its connection remembers it for a while, and shall not keep its bodies
+  void hand_over(Exchange&& exchange) {
     exchange.id = ++id_;
-    if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     count(exchange);
     take_(std::move(exchange));
   }
@@ -299,7 +233,10 @@ class Ordering {
 
   Certificate& certificate_;
   const std::function<void(Exchange&&)>& take_;
-  std::vector<Waiting> waiting_;  // a heap, the earliest in front
+  std::vector<Waiting> waiting_;                                            // a heap, the earliest in front
+  std::vector<Waiting> released_;                                           // in their order
+  std::vector<std::vector<Waiting>> fresh_;                                 // by shard
+  std::vector<std::vector<std::shared_ptr<Finished>>> handed_over_, used_;  // the same
   std::vector<Exchange> others_;
   std::size_t next_other_ = 0;
   std::map<std::int64_t, std::int64_t> other_connections_;  // by the number that their file gave
@@ -307,11 +244,35 @@ class Ordering {
   std::int64_t id_ = 0;
 };
 
-// One segment of a batch with what is needed to divide the work.
-struct Ready {
-  Segment segment;
-  std::uint64_t hash;
-  PacketKind kind;
+// Segments that were found in a part of a batch, and which of them belong to each shard.
+struct Part {
+  struct Numbered {
+    Segment segment;
+    std::uint64_t hash;
+    std::int64_t packet;  // its number in the capture
+  };
+  std::vector<Numbered> segments;
+  std::vector<std::vector<std::uint32_t>> shards;
+  std::vector<std::uint32_t> fragments;  // places in the batch
+};
+
+// Packets that were read together. A batch is read in one round, taken apart in the next and looked at in the one after.
+struct Batch {
+  std::vector<Packet> packets;
+  std::int64_t first = 0;     // the number of the first one in the capture
+  std::string secrets;        // of TLS, that came with the packets
+  std::int64_t clock_ns = 0;  // the latest time of any packet so far
+  bool settles = false;       // limits are looked after behind this batch
+  bool last = false;          // the end of the capture; there are no packets
+  std::vector<Part> parts;
+  Part whole_again;  // what was put together from fragments
+  std::vector<std::vector<unsigned char>> datagrams;
+};
+
+// What was seen while packets were taken apart. One for each part, so that several threads can count.
+struct Tally {
+  std::array<std::int64_t, packet_kinds> kinds{};
+  std::int64_t filtered = 0, captured = 0, cut = 0, bad_checksums = 0;
 };
 
 class Import {
@@ -320,8 +281,15 @@ class Import {
       : options_(options),
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
-        ordering_(certificate_, take) {
-    for (unsigned i = 0; i < crew_.size(); ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
+        ordering_(certificate_, take, shares_of(options)) {
+    const std::size_t shares = shares_of(options);
+    for (std::size_t i = 0; i < shares; ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
+    tallies_.resize(shares);
+    for (Batch& batch : batches_) {
+      batch.parts.resize(shares);
+      for (Part& part : batch.parts) part.shards.resize(shares);
+      batch.whole_again.shards.resize(shares);
+    }
     if (!options.key_log.empty()) open_key_log();
   }
 
@@ -332,19 +300,43 @@ class Import {
     std::stable_sort(others.begin(), others.end(),
                      [](const Exchange& a, const Exchange& b) { return a.request_ns < b.request_ns; });
     ordering_.add_others(std::move(others));
-    if (crew_.size() == 1) return run(files);
-    ReadingAhead ahead(files);
-    return run(ahead);
+    return run(files);
   }
 
+  // Rounds: a batch is read while the one before it is taken apart, the connections of the one before that are looked at, and what
+  // was released is handed over.
   Certificate run(PacketSource& source) {
-    while (source.read(packets_)) {
-      keys_.append(source.take_secrets());
-      take_batch();
+    const std::size_t shares = tables_.size();
+    for (std::size_t round = 0;; ++round) {
+      Batch& fresh = batches_[round % 3];
+      Batch& read = batches_[(round + 2) % 3];
+      Batch& apart = batches_[(round + 1) % 3];
+      if (apart.last) break;
+      keys_.append(apart.secrets);
+      read_key_log();
+      // What takes longest and cannot be divided comes first: for one thread reading, for another one handing over. A single one
+      // reads last, because what it looks at is still in its caches.
+      crew_.run(2 * shares + 2, [&](std::size_t task) {
+        if (crew_.size() == 1) task = (task + 1) % (2 * shares + 2);
+        if (task == 0 && !read.last)
+          load(source, fresh);
+        else if (task == 0)
+          return;
+        else if (task <= shares)
+          take_apart(read, task - 1);
+        else if (task == shares + 1)
+          ordering_.hand_over();
+        else
+          look_at(apart, task - shares - 2);
+      });
+      put_together(read);
+      ordering_.turn();
+      if (apart.settles) settle(apart.clock_ns);
     }
     fragments_.finish();
-    crew_.run([&](unsigned i) { tables_[i]->finish(); });
-    settle(never, never);
+    crew_.run(shares, [&](std::size_t shard) { tables_[shard]->finish(); });
+    release(never, never);
+    ordering_.hand_over();
     ordering_.finish();
     summarise();
     source.finish(certificate_);
@@ -352,6 +344,9 @@ class Import {
   }
 
  private:
+  // In how many parts work is divided: more than threads, so that those which are done early find something to do.
+  static std::size_t shares_of(const ImportOptions& options) { return options.threads <= 1 ? 1 : 4 * options.threads; }
+
   void open_key_log() {
     key_log_.open(options_.key_log, std::ios::binary);
     read_key_log();
@@ -409,69 +404,105 @@ class Import {
     return contents;
   }
 
-  void take_batch() {
-    read_key_log();
-    ready_.resize(packets_.size());
-    crew_.run([&](unsigned i) { decode_part(i); });
-    bool fragments = false;
-    for (const Ready& ready : ready_) {
-      fragments |= ready.kind == PacketKind::fragment;
-      clock_ns_ = std::max(clock_ns_, ready.segment.time_ns);
-    }
-    if (fragments) decode_fragments();
-    for (const Ready& ready : ready_) count(ready);
-    crew_.run([&](unsigned i) {
-      for (std::size_t at = 0; at < ready_.size(); ++at) {
-        const Ready& ready = ready_[at];
-        if (ready.kind == PacketKind::tcp && ready.hash % crew_.size() == i)
-          tables_[i]->take(ready.segment, ready.hash, packet_number_ + static_cast<std::int64_t>(at));
+  void load(PacketSource& source, Batch& batch) {
+    batch.last = !source.read(batch.packets, quota_);
+    batch.secrets = source.take_secrets();
+    batch.first = packets_;
+    packets_ += static_cast<std::int64_t>(batch.packets.size());
+    for (const Packet& packet : batch.packets) clock_ns_ = std::max(clock_ns_, packet.time_ns);
+    batch.clock_ns = clock_ns_;
+    // A source that had nothing for a while is one of a live capture.
+    batch.settles = quota_.used_up() || batch.packets.empty();
+    if (quota_.used_up()) quota_ = {};
+  }
+
+  void take_apart(Batch& batch, std::size_t share) {
+    Part& part = batch.parts[share];
+    part.segments.clear();
+    part.fragments.clear();
+    for (auto& shard : part.shards) shard.clear();
+    Tally& tally = tallies_[share];
+    const auto checksums = options_.verify_checksums ? Checksums::verified : Checksums::ignored;
+    const std::size_t size = batch.packets.size(), shares = batch.parts.size();
+    for (std::size_t at = size * share / shares; at < size * (share + 1) / shares; ++at) {
+      const Packet& packet = batch.packets[at];
+      if (!filter_.accepts(packet)) {
+        ++tally.filtered;
+        continue;
       }
-      tables_[i]->expire(clock_ns_);
-    });
-    packet_number_ += static_cast<std::int64_t>(packets_.size());
+      Part::Numbered& one = part.segments.emplace_back();
+      const PacketKind kind = decode(packet, one.segment, nullptr, checksums);
+      if (kind == PacketKind::tcp) {
+        one.packet = batch.first + static_cast<std::int64_t>(at);
+        add(part, packet, tally);
+        continue;
+      }
+      part.segments.pop_back();
+      if (kind == PacketKind::fragment)
+        part.fragments.push_back(static_cast<std::uint32_t>(at));
+      else
+        ++tally.kinds[static_cast<std::size_t>(kind)];
+    }
+  }
+
+  // The last one of the part's segments is one of `packet`.
+  static void add(Part& part, const Packet& packet, Tally& tally) {
+    Part::Numbered& one = part.segments.back();
+    one.segment.time_ns = packet.time_ns;
+    one.hash = shard_hash(one.segment);
+    part.shards[one.hash % part.shards.size()].push_back(static_cast<std::uint32_t>(part.segments.size() - 1));
+    ++tally.kinds[static_cast<std::size_t>(PacketKind::tcp)];
+    tally.captured += static_cast<std::int64_t>(one.segment.payload.size());
+    tally.cut += one.segment.missing > 0;
+    tally.bad_checksums += one.segment.bad_checksum;
+  }
+
+  // Fragments, in the order of the capture. What was put together lies where the last one of its fragments did.
+  void put_together(Batch& batch) {
+    Part& part = batch.whole_again;
+    part.segments.clear();
+    for (auto& shard : part.shards) shard.clear();
+    batch.datagrams.clear();
+    for (const Part& other : batch.parts) {
+      for (const std::uint32_t at : other.fragments) {
+        Part::Numbered& one = part.segments.emplace_back();
+        const PacketKind kind = decode(batch.packets[at], one.segment, &fragments_);
+        if (kind != PacketKind::tcp) {
+          part.segments.pop_back();
+          ++tallies_[0].kinds[static_cast<std::size_t>(kind)];
+          continue;
+        }
+        one.segment.payload = batch.datagrams.emplace_back(one.segment.payload.begin(), one.segment.payload.end());
+        one.packet = batch.first + at;
+        add(part, batch.packets[at], tallies_[0]);
+      }
+    }
+  }
+
+  void look_at(Batch& batch, std::size_t shard) {
+    ordering_.give_back(shard);
+    Connections& table = *tables_[shard];
+    const auto take = [&](const Part::Numbered& one) { table.take(one.segment, one.hash, one.packet); };
+    const Part& again = batch.whole_again;
+    auto next_again = again.shards[shard].begin();
+    for (const Part& part : batch.parts) {
+      for (const std::uint32_t at : part.shards[shard]) {
+        const Part::Numbered& one = part.segments[at];
+        for (; next_again != again.shards[shard].end() && again.segments[*next_again].packet < one.packet; ++next_again)
+          take(again.segments[*next_again]);
+        take(one);
+      }
+    }
+    for (; next_again != again.shards[shard].end(); ++next_again) take(again.segments[*next_again]);
+    if (batch.settles) table.expire(batch.clock_ns);
+    ordering_.prepare(table.findings.exchanges, shard);
+  }
+
+  void settle(std::int64_t clock_ns) {
     keep_limits();
     std::int64_t oldest = never;
     for (const auto& table : tables_) oldest = std::min(oldest, table->oldest_ns());
-    settle(oldest, clock_ns_);
-  }
-
-  void decode_part(unsigned i) {
-    const std::size_t share = (packets_.size() + crew_.size() - 1) / crew_.size();
-    const std::size_t end = std::min(packets_.size(), (i + 1) * share);
-    const auto checksums = options_.verify_checksums ? Checksums::verified : Checksums::ignored;
-    for (std::size_t at = i * share; at < end; ++at) {
-      Ready& ready = ready_[at];
-      ready.kind = filter_.accepts(packets_[at]) ? decode(packets_[at], ready.segment, nullptr, checksums) : not_wanted;
-      if (ready.kind == PacketKind::tcp) ready.hash = shard_hash(ready.segment);
-      ready.segment.time_ns = packets_[at].time_ns;
-    }
-  }
-
-  // In the order of the capture; a datagram's bytes are kept for as long as the batch.
-  void decode_fragments() {
-    datagrams_.clear();
-    for (std::size_t at = 0; at < packets_.size(); ++at) {
-      Ready& ready = ready_[at];
-      if (ready.kind != PacketKind::fragment) continue;
-      ready.kind = decode(packets_[at], ready.segment, &fragments_);
-      ready.segment.time_ns = packets_[at].time_ns;
-      if (ready.kind != PacketKind::tcp) continue;
-      datagrams_.emplace_back(ready.segment.payload.begin(), ready.segment.payload.end());
-      ready.segment.payload = datagrams_.back();
-      ready.hash = shard_hash(ready.segment);
-    }
-  }
-
-  void count(const Ready& ready) {
-    if (ready.kind == not_wanted) {
-      ++filtered_;
-      return;
-    }
-    ++kinds_[static_cast<std::size_t>(ready.kind)];
-    if (ready.kind != PacketKind::tcp) return;
-    captured_ += static_cast<std::int64_t>(ready.segment.payload.size());
-    cut_ += ready.segment.missing > 0;
-    bad_checksums_ += ready.segment.bad_checksum;
+    release(oldest, clock_ns);
   }
 
   // Limits on all connections together, in an order that does not depend on how they are divided.
@@ -501,8 +532,10 @@ class Import {
     }
   }
 
-  void settle(std::int64_t oldest_ns, std::int64_t clock_ns) {
-    for (const auto& table : tables_) ordering_.add(table->findings.exchanges);
+  void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
+    for (std::size_t shard = 0; shard < tables_.size(); ++shard)  // of connections that were ended meanwhile
+      ordering_.prepare(tables_[shard]->findings.exchanges, shard);
+    ordering_.add();
     ordering_.release(oldest_ns, clock_ns);
   }
 
@@ -519,18 +552,26 @@ class Import {
       notes.insert(table->findings.notes.begin(), table->findings.notes.end());
     }
     certificate_.notes.insert(certificate_.notes.end(), notes.begin(), notes.end());
+    Tally sum;
+    for (const Tally& tally : tallies_) {
+      for (std::size_t kind = 0; kind < packet_kinds; ++kind) sum.kinds[kind] += tally.kinds[kind];
+      sum.filtered += tally.filtered;
+      sum.captured += tally.captured;
+      sum.cut += tally.cut;
+      sum.bad_checksums += tally.bad_checksums;
+    }
     const auto put = [](auto& counts, std::string_view name, std::int64_t count) {
       if (count > 0) counts[std::string(name)] += count;
     };
-    certificate_.packets["read"] += packet_number_;
-    put(certificate_.packets, "left out by the filter", filtered_);
+    certificate_.packets["read"] += packets_;
+    put(certificate_.packets, "left out by the filter", sum.filtered);
     // What was kept is counted as lost when nothing came of it.
-    kinds_[static_cast<std::size_t>(PacketKind::fragment)] -= fragments_.counts().lost;
-    kinds_[static_cast<std::size_t>(PacketKind::fragment_lost)] += fragments_.counts().lost;
+    sum.kinds[static_cast<std::size_t>(PacketKind::fragment)] -= fragments_.counts().lost;
+    sum.kinds[static_cast<std::size_t>(PacketKind::fragment_lost)] += fragments_.counts().lost;
     for (std::size_t kind = 0; kind < packet_kinds; ++kind)
-      put(certificate_.packets, name_of(static_cast<PacketKind>(kind)), kinds_[kind]);
-    put(certificate_.remarks, "packets cut by the snap length", cut_);
-    put(certificate_.remarks, "packets with a wrong TCP checksum", bad_checksums_);
+      put(certificate_.packets, name_of(static_cast<PacketKind>(kind)), sum.kinds[kind]);
+    put(certificate_.remarks, "packets cut by the snap length", sum.cut);
+    put(certificate_.remarks, "packets with a wrong TCP checksum", sum.bad_checksums);
     put(certificate_.remarks, "datagrams put together from fragments", fragments_.counts().reassembled);
     put(certificate_.remarks, "datagrams whose fragments contradict each other", fragments_.counts().conflicts);
     put(certificate_.remarks, "conflicting retransmissions", tcp.conflicts);
@@ -540,14 +581,11 @@ class Import {
     put(certificate_.remarks, "connections ended by a limit", evicted);
     put(certificate_.remarks, "lines of a key log that are none", keys_.bad_lines());
     put(certificate_.remarks, "secrets of a key log beyond the limit", keys_.left_out());
-    certificate_.bytes["captured"] = captured_;
+    certificate_.bytes["captured"] = sum.captured;
     certificate_.bytes["missing (gaps)"] = tcp.gap_bytes;
     for (std::size_t kind = 0; kind < byte_kinds; ++kind)
       put(certificate_.bytes, name_of(static_cast<ByteKind>(kind)), bytes[kind]);
   }
-
-  // A packet that the filter left out.
-  static constexpr auto not_wanted = static_cast<PacketKind>(packet_kinds);
 
   ImportOptions options_;
   Filter filter_;
@@ -559,14 +597,12 @@ class Import {
   std::size_t key_log_bytes_ = 0;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
-  std::vector<Packet> packets_;
-  std::vector<Ready> ready_;
-  std::vector<std::vector<unsigned char>> datagrams_;
+  std::array<Batch, 3> batches_;  // they take turns
+  Quota quota_;                   // until limits are looked after again
   std::int64_t clock_ns_ = std::numeric_limits<std::int64_t>::min();
-  std::int64_t packet_number_ = 0;
+  std::int64_t packets_ = 0;
   std::int64_t other_connections_ = 0;
-  std::array<std::int64_t, packet_kinds> kinds_{};
-  std::int64_t filtered_ = 0, captured_ = 0, cut_ = 0, bad_checksums_ = 0;
+  std::vector<Tally> tallies_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 
 #include "replay/capture/import.h"
@@ -20,7 +21,7 @@ using ::testing::Not;
 
 constexpr std::int64_t start_ns = 1'700'000'000'000'000'000;
 
-// One packet a batch, unless they are to be many: between batches limits hold and exchanges are handed over.
+// One packet a batch, unless they are to be many; behind each batch limits are looked after and exchanges are handed over.
 class Packets final : public PacketSource {
  public:
   struct Made {
@@ -29,16 +30,19 @@ class Packets final : public PacketSource {
   };
   using Make = std::function<std::optional<Made>()>;
   Packets(Make make, std::size_t batch) : make_(std::move(make)), batch_(batch) {}
-  bool read(std::vector<Packet>& batch) override {
+  bool read(std::vector<Packet>& batch, Quota& quota) override {
     batch.clear();
-    made_.clear();
-    made_.reserve(batch_);
+    std::rotate(made_.begin(), made_.begin() + 1, made_.end());
+    auto& now = made_[0];
+    now.clear();
+    quota.packets = 0;
+    now.reserve(batch_);
     for (std::size_t i = 0; i < batch_; ++i) {
       auto made = make_();
       if (!made) break;
-      made_.push_back(std::move(*made));
-      const std::string& ip = made_.back().ip;
-      batch.push_back({made_.back().time_ns,
+      now.push_back(std::move(*made));
+      const std::string& ip = now.back().ip;
+      batch.push_back({now.back().time_ns,
                        101,
                        {reinterpret_cast<const unsigned char*>(ip.data()), ip.size()},
                        static_cast<std::uint32_t>(ip.size())});
@@ -50,7 +54,7 @@ class Packets final : public PacketSource {
  private:
   Make make_;
   std::size_t batch_;
-  std::vector<Made> made_;
+  std::array<std::vector<Made>, 3> made_;  // they take turns
 };
 
 Traffic imported(Packets::Make make, std::size_t batch = 1) {
@@ -150,7 +154,7 @@ TEST(ImportLimits, ConnectionsAtATime) {
           ++made;
           return Packets::Made{start_ns, testing::ip_of(tcp)};
         },
-        limits::batch_packets);
+        limits::settled_packets);
   };
   EXPECT_THAT(flood(limits::connections).certificate.remarks, Not(Contains(Key("connections ended by a limit"))));
   EXPECT_EQ(flood(limits::connections + 7).certificate.remarks.at("connections ended by a limit"), 7);

@@ -22,9 +22,10 @@ inline constexpr std::size_t document_bytes = 128u << 20;
 inline constexpr std::size_t entry_bytes = 24u << 20;
 // A key log; a line is 180 bytes.
 inline constexpr std::size_t key_log_bytes = 256u << 20;
-// Packets looked at together. Limits on the whole process hold between batches, which makes them the same for any number of
-// threads.
-inline constexpr std::size_t batch_packets = 8192;
+// Limits on the whole process are looked after, and finished exchanges put in order, each time that so many packets or bytes of
+// them have been read: that makes both the same for any number of threads.
+inline constexpr std::size_t settled_packets = 2048;
+inline constexpr std::size_t settled_bytes = 2u << 20;
 
 // --- TCP ---
 

@@ -4,6 +4,8 @@
 #include <pcap/pcap.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 
@@ -37,23 +39,25 @@ class Interface final : public PacketSource {
     begin_ = std::chrono::steady_clock::now();
   }
 
-  bool read(std::vector<Packet>& batch) override {
+  bool read(std::vector<Packet>& batch, Quota& quota) override {
     batch.clear();
-    bytes_.clear();
+    std::rotate(bytes_.begin(), bytes_.begin() + 1, bytes_.end());
+    bytes_[0].clear();
     places_.clear();
     if (over()) return false;
-    const int got = pcap_dispatch(handle_.get(), static_cast<int>(limits::batch_packets), on_packet,
-                                  reinterpret_cast<u_char*>(this));
+    const int got =
+        pcap_dispatch(handle_.get(), static_cast<int>(quota.packets), on_packet, reinterpret_cast<u_char*>(this));
     if (got < 0) throw Error(fmt::format("capturing on {} failed: {}", options_.interface, pcap_geterr(handle_.get())));
     if (got == 0) {
       pollfd wait{pcap_get_selectable_fd(handle_.get()), POLLIN, 0};
       poll(&wait, 1, patience_ms);
       return true;
     }
-    const unsigned char* at = bytes_.data();
+    const unsigned char* at = bytes_[0].data();
     for (const Place& place : places_) {
       batch.push_back({place.time_ns, link_type_, {at, place.captured}, place.wire});
       at += place.captured;
+      quota.take(batch.back());
     }
     return true;
   }
@@ -79,7 +83,7 @@ class Interface final : public PacketSource {
     const std::int64_t fraction = header->ts.tv_usec;
     me.places_.push_back(
         {header->ts.tv_sec * 1'000'000'000 + fraction * (me.nanoseconds_ ? 1 : 1000), header->caplen, header->len});
-    me.bytes_.insert(me.bytes_.end(), bytes, bytes + header->caplen);
+    me.bytes_[0].insert(me.bytes_[0].end(), bytes, bytes + header->caplen);
   }
 
   [[nodiscard]] bool over() const {
@@ -116,7 +120,7 @@ class Interface final : public PacketSource {
   std::unique_ptr<pcap_t, void (*)(pcap_t*)> handle_;
   std::uint16_t link_type_ = 0;
   bool nanoseconds_ = false;
-  std::vector<unsigned char> bytes_;
+  std::array<std::vector<unsigned char>, 3> bytes_;  // they take turns
   std::vector<Place> places_;
   std::chrono::steady_clock::time_point begin_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -36,11 +37,13 @@ struct Order {
   }
 };
 
-// The part of the file that is in memory. There are two buffers, which take turns: what was taken since the last `switch_over` but
-// one stays where it is.
+// The part of the file that is in memory. There are three buffers, which take turns: what was taken since the last `switch_over`
+// but two stays where it is.
 class Window {
  public:
-  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial), other_(initial) {}
+  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial) {
+    for (auto& other : others_) other.resize(initial);
+  }
 
   // `size` bytes at the current place, or nothing when they are not in the window.
   [[nodiscard]] const unsigned char* have(std::size_t size) const {
@@ -50,12 +53,13 @@ class Window {
     begin_ += size;
     passed_ += size;
   }
-  // Goes on in the other buffer, with what is left in this one.
+  // Goes on in the next buffer, with what is left in this one.
   void switch_over() {
     const std::size_t size = left();
-    if (other_.size() < size) other_.resize(size);
-    std::memcpy(other_.data(), buffer_.data() + begin_, size);
-    std::swap(buffer_, other_);
+    if (others_[0].size() < size) others_[0].resize(size);
+    std::memcpy(others_[0].data(), buffer_.data() + begin_, size);
+    std::swap(buffer_, others_[0]);
+    std::swap(others_[0], others_[1]);
     begin_ = 0;
     end_ = size;
   }
@@ -78,7 +82,7 @@ class Window {
   std::uint64_t drain() {
     std::uint64_t bytes = left();
     while (!over_ && bytes < drained_bytes) {
-      const std::size_t got = source_->read(other_);
+      const std::size_t got = source_->read(others_[0]);
       over_ = got == 0;
       bytes += got;
     }
@@ -98,7 +102,8 @@ class Window {
   // Fits the second level cache, so that bytes are still near when they are looked at again.
   static constexpr std::size_t initial = 256u << 10;
   std::unique_ptr<ByteSource> source_;
-  std::vector<unsigned char> buffer_, other_;
+  std::vector<unsigned char> buffer_;
+  std::array<std::vector<unsigned char>, 2> others_;  // the one that was left first in front
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t passed_ = 0;
   bool over_ = false;
@@ -120,13 +125,15 @@ class PacketReader::Format {
   enum class Step { taken, again, end };
   virtual Step step(std::vector<Packet>& batch) = 0;
 
-  void read(std::vector<Packet>& batch) {
+  void read(std::vector<Packet>& batch, Quota& quota) {
     batch.clear();
     if (over_) return;
     bool switched = false;
-    while (!over_ && batch.size() < limits::batch_packets) {
+    std::size_t counted = 0;
+    while (!over_ && !quota.used_up()) {
       switch (step(batch)) {
         case Step::taken:
+          for (; counted < batch.size(); ++counted) quota.take(batch[counted]);
           continue;
         case Step::end:
           over_ = true;
@@ -397,7 +404,7 @@ PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string
 
 PacketReader::~PacketReader() = default;
 
-void PacketReader::read(std::vector<Packet>& batch) { format_->read(batch); }
+void PacketReader::read(std::vector<Packet>& batch, Quota& quota) { format_->read(batch, quota); }
 const std::vector<std::string>& PacketReader::notes() const { return format_->notes_; }
 const std::string& PacketReader::secrets() const { return format_->secrets_; }
 std::uint64_t PacketReader::bytes_read() const { return format_->window_.passed(); }

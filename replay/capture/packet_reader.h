@@ -5,6 +5,7 @@
 // a file that shrinks meanwhile does no harm, and memory does not grow with the file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -24,14 +25,27 @@ struct Packet {
   std::uint32_t wire_length = 0;         // on the wire; larger than bytes.size() when the snap length cut it
 };
 
+// How much is read until limits on the whole process are looked after. It counts packets and their bytes, and nothing that depends
+// on how a file happens to be cut into reads: so the same capture gives the same exchanges, from a file or from a pipe.
+struct Quota {
+  std::size_t packets = limits::settled_packets;
+  std::size_t bytes = limits::settled_bytes;
+
+  void take(const Packet& packet) {
+    --packets;
+    bytes -= std::min(bytes, packet.bytes.size());
+  }
+  [[nodiscard]] bool used_up() const { return packets == 0 || bytes == 0; }
+};
+
 // Where packets come from.
 class PacketSource {
  public:
   virtual ~PacketSource() = default;
-  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`. Their bytes are valid until the call after
-  // the next one, so that packets can be looked at while others are read. False at the end; true without packets when there were
-  // none for a while.
-  virtual bool read(std::vector<Packet>& batch) = 0;
+  // Replaces what is in `batch` by the next packets, at most until `quota`, from which they are taken, is used up. Their bytes are
+  // valid until the call after the next two, so that packets can be looked at while others are read. False at the end; true
+  // without packets when there were none for a while. REQUIRES: the quota is not used up, and false was not returned before.
+  virtual bool read(std::vector<Packet>& batch, Quota& quota) = 0;
   // The TLS secrets that came with the packets since the last call, in the NSS key log format.
   [[nodiscard]] virtual std::string take_secrets() { return {}; }
   // Adds what is to say about the packets. Call once, at the end.
@@ -46,9 +60,8 @@ class PacketReader {
   PacketReader(const PacketReader&) = delete;
   PacketReader& operator=(const PacketReader&) = delete;
 
-  // Replaces what is in `batch` by the next packets, at most `limits::batch_packets`; leaves it empty at the end. Their bytes are
-  // valid until the call after the next one.
-  void read(std::vector<Packet>& batch);
+  // Replaces what is in `batch` by the next packets, as `PacketSource::read` does; leaves it empty at the end.
+  void read(std::vector<Packet>& batch, Quota& quota);
 
   // One sentence each about what could not be read. A truncated last record keeps what came before.
   [[nodiscard]] const std::vector<std::string>& notes() const;

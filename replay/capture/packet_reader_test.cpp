@@ -36,7 +36,7 @@ class PacketReaderTest : public ::testing::Test {
     seen.clear();
     replay::PacketReader reader(open_bytes(folder.write("capture", bytes)), "capture");
     std::vector<Packet> batch;
-    for (reader.read(batch); !batch.empty(); reader.read(batch)) {
+    for (Quota quota; (reader.read(batch, quota), !batch.empty()); quota = {}) {
       for (const Packet& packet : batch) {
         Segment tcp;
         if (const auto kind = decode(packet, tcp); kind != PacketKind::tcp) {
@@ -190,8 +190,8 @@ class Blocks : public ::testing::Test {
     reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", bytes)), "capture");
     seen.clear();
     std::vector<Packet> batch;
-    for (reader->read(batch); !batch.empty(); reader->read(batch)) {
-      EXPECT_LE(batch.size(), limits::batch_packets);
+    for (Quota quota; (reader->read(batch, quota), !batch.empty()); quota = {}) {
+      EXPECT_LE(batch.size(), limits::settled_packets);
       for (const Packet& p : batch)
         seen.push_back(fmt::format("{} {} {} of {}", p.time_ns, p.link_type,
                                    std::string(p.bytes.begin(), p.bytes.end()), p.wire_length));
@@ -248,7 +248,8 @@ TEST_F(Blocks, TimesThatNoClockShowsAreSomeTime) {
   }
   reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", file)), "capture");
   std::vector<Packet> batch;
-  reader->read(batch);
+  Quota quota;
+  reader->read(batch, quota);
   EXPECT_EQ(batch.size(), 2 * interfaces);
   for (const Packet& packet : batch) {
     EXPECT_GE(packet.time_ns, 0);
@@ -332,8 +333,8 @@ TEST_F(Blocks, ABlockIsNoLongerThanItsLimit) {
 }
 
 TEST_F(Blocks, ABatchHasALimitedNumberOfPackets) {
-  read(testing::pcap_file(std::vector<testing::Frame>(2 * limits::batch_packets + 1)));
-  EXPECT_EQ(seen.size(), 2 * limits::batch_packets + 1);
+  read(testing::pcap_file(std::vector<testing::Frame>(2 * limits::settled_packets + 1)));
+  EXPECT_EQ(seen.size(), 2 * limits::settled_packets + 1);
 }
 
 }  // namespace

@@ -205,11 +205,14 @@ TEST(ProtocolCaptures, APushedAnswerComesWithTheRequestThatWasPromised) {
   EXPECT_THAT(traffic.certificate.remarks, Contains(Pair("answers that the server pushed", 1)));
 }
 
-TEST(ProtocolCaptures, AnUpgradedConnectionGoesOnWithTheRequestThatAskedForIt) {
+TEST(ProtocolCaptures, ARequestThatAskedForAnUpgradeIsOneExchangeWithItsAnswerInTheOtherProtocol) {
   const Traffic traffic = imported("h2c-upgrade");
-  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /manual.txt -> 101 ", "GET /manual.txt -> 200 (5000)",
-                                             "GET /order.json -> 200 {\"item\":1}"));
-  const Headers& carried = traffic.exchanges.at(1).request.headers;
+  EXPECT_THAT(lines_of(traffic), ElementsAre("GET /manual.txt -> 200 (5000)", "GET /order.json -> 200 {\"item\":1}"));
+  ASSERT_EQ(traffic.exchanges.at(0).interim.size(), 1u);
+  EXPECT_EQ(traffic.exchanges.at(0).interim[0].status, 101);
+  EXPECT_EQ(traffic.exchanges.at(0).index, 0);
+  EXPECT_EQ(traffic.exchanges.at(1).index, 1);
+  const Headers& carried = traffic.exchanges.at(0).request.headers;
   EXPECT_TRUE(field(carried, "User-Agent"));
   EXPECT_FALSE(field(carried, "Upgrade"));
   EXPECT_FALSE(field(carried, "HTTP2-Settings"));
@@ -417,9 +420,9 @@ class Live final : public PacketSource {
  public:
   Live(const std::string& name, std::string key_log)
       : name_(name), key_log_(std::move(key_log)), reader_(open_bytes(folder + name + ".pcap"), name) {}
-  bool read(std::vector<Packet>& batch) override {
+  bool read(std::vector<Packet>& batch, Quota& quota) override {
     std::ofstream(key_log_, std::ios::app | std::ios::binary) << std::exchange(keys_, "");
-    reader_.read(batch);
+    reader_.read(batch, quota);
     return !batch.empty();
   }
   void finish(Certificate&) const override {}

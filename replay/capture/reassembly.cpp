@@ -85,7 +85,7 @@ std::optional<std::pair<Side, std::uint32_t>> TcpConnection::announced(const Seg
 TcpConnection::Place TcpConnection::place_of(const Segment& segment, Side from) {
   Half& me = half(from);
   const Half& peer = half(other(from));
-  const auto untouched = [](const Half& half) { return half.next == half.start && half.held.empty(); };
+  const auto untouched = [](const Half& half) { return half.next == half.start && half.held.empty() && !half.ended; };
   if (announced(segment, from) && !(untouched(me) && untouched(peer))) return Place::another;
   if (!me.known) return Place::mine;
   const bool over = closed() || reset_;
@@ -161,7 +161,7 @@ void TcpConnection::take_acknowledgement(const Segment& segment, Side from) {
     return;
   }
   const auto chosen = std::find(peer.syns.begin(), peer.syns.begin() + peer.syn_count, number);
-  if (chosen != peer.syns.begin() + peer.syn_count && peer.next == peer.start && peer.held.empty()) {
+  if (chosen != peer.syns.begin() + peer.syn_count && peer.next == peer.start && peer.held.empty() && !peer.ended) {
     rebase(other(from), number);
     peer.acknowledged = 0;
     peer.syn_count = 0;
@@ -188,7 +188,7 @@ void TcpConnection::take_data(const Segment& segment, Side from) {
     me.tentative = false;
   }
   if (const auto chosen = std::find(me.syns.begin(), me.syns.begin() + me.syn_count, segment.sequence);
-      chosen != me.syns.begin() + me.syn_count && me.next == me.start && me.held.empty()) {
+      chosen != me.syns.begin() + me.syn_count && me.next == me.start && me.held.empty() && !me.ended) {
     rebase(from, segment.sequence);
     me.syn_count = 0;
   }

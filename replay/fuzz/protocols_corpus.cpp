@@ -23,7 +23,7 @@ std::string calls_in(const std::string& path, bool& upgraded) {
   std::vector<Packet> packets;
   std::string calls;
   std::optional<Endpoint> client;
-  for (reader.read(packets); !packets.empty(); reader.read(packets)) {
+  for (Quota quota; (reader.read(packets, quota), !packets.empty()); quota = {}) {
     for (const Packet& packet : packets) {
       Segment segment;
       if (decode(packet, segment, nullptr) != PacketKind::tcp) continue;

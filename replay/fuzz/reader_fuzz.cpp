@@ -41,8 +41,8 @@ std::string packets_in(std::string_view bytes, std::size_t piece) {
   try {
     PacketReader reader(std::make_unique<Memory>(bytes, piece), "the file");
     std::vector<Packet> packets;
-    for (reader.read(packets); !packets.empty(); reader.read(packets)) {
-      ENSURE(packets.size() <= limits::batch_packets);
+    for (Quota quota; (reader.read(packets, quota), !packets.empty()); quota = {}) {
+      ENSURE(packets.size() <= limits::settled_packets);
       for (const Packet& packet : packets) {
         ENSURE(packet.bytes.size() <= packet.wire_length);
         text += std::to_string(packet.time_ns) + " " + std::to_string(packet.link_type) + " " +

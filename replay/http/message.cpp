@@ -59,26 +59,46 @@ void erase_field(Headers& headers, std::string_view name) {
   std::erase_if(headers, [&](const Header& header) { return equal_without_case(header.name, name); });
 }
 
-std::string_view unsendable(const Request& request) {
-  const auto whole = [](std::string_view text) {
-    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
-  };
-  const auto token = [](std::string_view text) {  // RFC 9110, section 5.6.2
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-             std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    });
-  };
-  bool good = whole(request.method) && whole(request.target);
-  for (const Header& header : request.headers) good = good && whole(header.name) && whole(header.value);
-  if (!good) return "a line end in its method, target or headers";
-  if (!token(request.method)) return "a method that is none";
-  const auto cuts = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
-  if (request.target.empty() || std::any_of(request.target.begin(), request.target.end(), cuts))
-    return "a space or a control character in its target, or none";
-  for (const Header& header : request.headers) {
-    if (!token(header.name)) return "a header without a proper name";
+namespace {
+
+// What a byte may not be part of, as bits.
+enum : std::uint8_t { no_field = 1, no_target = 2, no_token = 4 };
+
+constexpr std::array<std::uint8_t, 256> byte_classes = [] {
+  std::array<std::uint8_t, 256> classes{};
+  for (unsigned c = 0; c < 256; ++c) {
+    const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    const bool mark =
+        std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos && c != 0;
+    if (c == '\r' || c == '\n' || c == '\0') classes[c] |= no_field;
+    if (c <= ' ' || c == 0x7f) classes[c] |= no_target;
+    if (!alphanumeric && !mark) classes[c] |= no_token;  // RFC 9110, section 5.6.2
   }
+  return classes;
+}();
+
+std::uint8_t classes_in(std::string_view text) {
+  std::uint8_t classes = 0;
+  for (const char c : text) classes |= byte_classes[static_cast<unsigned char>(c)];
+  return classes;
+}
+
+}  // namespace
+
+std::string_view unsendable(const Request& request) {
+  const std::uint8_t method = classes_in(request.method), target = classes_in(request.target);
+  std::uint8_t names = 0, values = 0;
+  bool named = true;
+  for (const Header& header : request.headers) {
+    names |= classes_in(header.name);
+    values |= classes_in(header.value);
+    named = named && !header.name.empty();
+  }
+  if (((method | target | names | values) & no_field) != 0) return "a line end in its method, target or headers";
+  if (request.method.empty() || (method & no_token) != 0) return "a method that is none";
+  if (request.target.empty() || (target & no_target) != 0)
+    return "a space or a control character in its target, or none";
+  if (!named || (names & no_token) != 0) return "a header without a proper name";
   return {};
 }
 
