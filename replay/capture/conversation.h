@@ -29,7 +29,7 @@ struct Finished {
   bool released = false;
 };
 
-// Where readers put what they find. One a thread.
+// Where readers put what they find. One for each shard of the connections.
 struct Findings {
   std::vector<std::shared_ptr<Finished>> exchanges;  // in the order in which they were finished
   ByteCounts bytes{};
