@@ -105,16 +105,7 @@ std::vector<Record> refusals_of(const Configuration& configuration, const Histor
 }
 
 Plan reads_of(const Plan& plan) {
-  Plan reads;
-  std::unordered_set<replay::StepId> kept;
-  for (Step step : plan.steps) {
-    if (!step.request || !step.read) continue;
-    std::erase_if(step.after, [&](replay::StepId cause) { return !kept.contains(cause); });
-    std::erase_if(step.uses, [&](const replay::Use& use) { return !kept.contains(use.from); });
-    kept.insert(step.id);
-    reads.steps.push_back(std::move(step));
-  }
-  return reads;
+  return filtered(plan, [](const Step& step) { return step.request && step.read; });
 }
 
 Plan with_cue_amid(Plan plan, const std::string& cue) {
@@ -122,8 +113,8 @@ Plan with_cue_amid(Plan plan, const std::string& cue) {
   Step step;
   step.id = plan.steps.empty() ? 1 : plan.steps.back().id + 1;
   step.cue = cue;
-  for (std::size_t i = 0; i < third; ++i) step.after.push_back(plan.steps[i].id);
-  for (std::size_t i = 2 * third; i < plan.steps.size(); ++i) plan.steps[i].after.push_back(step.id);
+  for (std::size_t i = 0; i < third; ++i) step.after.push_back({plan.steps[i].id});
+  for (std::size_t i = 2 * third; i < plan.steps.size(); ++i) plan.steps[i].after.push_back({step.id});
   plan.steps.insert(plan.steps.begin() + static_cast<std::ptrdiff_t>(third), std::move(step));
   return plan;
 }

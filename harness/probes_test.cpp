@@ -177,12 +177,12 @@ TEST(ReadsOfAPlan, WaitForNoWriteAndUseNoValueOfOne) {
   cue.id = 4;
   cue.cue = "flip";
   plan.steps.push_back(cue);
-  plan.steps[2].after = {1, 2};
+  plan.steps[2].after = {{1}, {2}};
   plan.steps[2].uses = {{"path:1", "41", 2, "json:/id"}, {"query:x", "a", 1, "json:/x"}};
   const Plan reads = reads_of(plan);
   EXPECT_THAT(requests_of(reads), ElementsAre("GET /orders", "GET /orders/41"));
   EXPECT_EQ(reads.steps[1].id, 3) << "a step keeps its id, by which it is held against the oracle";
-  EXPECT_THAT(reads.steps[1].after, ElementsAre(1));
+  EXPECT_THAT(reads.steps[1].after, ElementsAre(replay::Cause{1}));
   ASSERT_THAT(reads.steps[1].uses, SizeIs(1));
   EXPECT_EQ(reads.steps[1].uses[0].from, 1);
 }
@@ -193,9 +193,9 @@ TEST(ACueAmidAPlan, HasRequestsBeforeItBesideItAndBehindIt) {
   ASSERT_THAT(plan.steps, SizeIs(7));
   const Step& cue = plan.steps[2];
   EXPECT_EQ(cue.cue, "copy");
-  EXPECT_THAT(cue.after, ElementsAre(1, 2)) << "all that comes before it has ended";
+  EXPECT_THAT(cue.after, ElementsAre(replay::Cause{1}, replay::Cause{2})) << "all that comes before it has ended";
   const auto waits = [&](const Step& step) {
-    return std::find(step.after.begin(), step.after.end(), cue.id) != step.after.end();
+    return std::find(step.after.begin(), step.after.end(), replay::Cause{cue.id}) != step.after.end();
   };
   std::vector<std::string> beside, behind;
   for (const Step& step : plan.steps) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 
-#include "replay/bindings.h"
+#include "replay/values.h"
 
 namespace rehearse::properties {
 namespace {

@@ -1,373 +1,95 @@
 #include "replay/bindings.h"
 
-#include <fmt/format.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <algorithm>
-#include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <cctype>
 #include <charconv>
-#include <functional>
+#include <cstring>
 
 namespace rehearse::replay {
 namespace {
 
-namespace json = boost::json;
+std::uint64_t digest(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
 
-std::vector<std::string_view> segments(std::string_view path) {
-  std::vector<std::string_view> parts;
-  for (std::size_t at = 1; at <= path.size();) {
-    const auto slash = std::min(path.find('/', at), path.size());
-    parts.push_back(path.substr(at, slash - at));
-    at = slash + 1;
-  }
-  return parts;
+// "application/json": a letter first, one slash, no digit before it.
+bool is_media_type(std::string_view text) {
+  const auto slash = text.find('/');
+  return slash != std::string_view::npos && slash > 0 && text.find('/', slash + 1) == std::string_view::npos &&
+         std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(slash),
+                     [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
-// The path of an absolute or relative URL.
-std::string_view path_of_url(std::string_view url) {
-  if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
-    const auto slash = url.find('/', scheme + 3);
-    url = slash == std::string_view::npos ? std::string_view("/") : url.substr(slash);
-  }
-  return path_of(url);
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (unsigned char c : text) {
-    if (std::isalnum(c) || std::string_view("-._~").find(static_cast<char>(c)) != std::string_view::npos) {
-      out += static_cast<char>(c);
-    } else {
-      out += fmt::format("%{:02X}", c);
-    }
-  }
-  return out;
-}
-
-std::optional<json::value> parsed(const Headers& headers, const std::string& body) {
-  if (!is_json(headers) || body.empty()) return std::nullopt;
-  const auto plain = decoded_body(headers, body);
-  if (!plain) return std::nullopt;
-  boost::system::error_code error;
-  json::value value = json::parse(*plain, error);
-  if (error) return std::nullopt;
-  return value;
-}
-
-std::optional<std::string> text_of(const json::value& value) {
-  if (value.is_string()) return std::string(value.get_string());
-  if (value.is_int64()) return std::to_string(value.get_int64());
-  if (value.is_uint64()) return std::to_string(value.get_uint64());
-  return std::nullopt;
-}
-
-std::string escaped(std::string_view key) {  // RFC 6901, section 3
-  std::string out;
-  for (char c : key) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-  return out;
-}
-
-using LeafVisitor =
-    std::function<void(const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array)>;
-
-// Documents nested deeper hold nothing that a request would name.
-constexpr int max_depth = 32;
-
-void visit_leaves(const json::value& value, const std::string& pointer, std::string_view key, bool in_array,
-                  const LeafVisitor& visit, int depth = 0) {
-  if (depth > max_depth) return;
-  if (const auto* object = value.if_object()) {
-    for (const auto& [name, member] : *object) {
-      visit_leaves(member, pointer + "/" + escaped(name), name, in_array, visit, depth + 1);
-    }
-  } else if (const auto* array = value.if_array()) {
-    for (std::size_t i = 0; i < array->size(); ++i) {
-      visit_leaves((*array)[i], pointer + "/" + std::to_string(i), key, true, visit, depth + 1);
-    }
-  } else {
-    visit(pointer, key, value, in_array);
-  }
-}
-
-bool integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && error == std::errc() && rest == text.data() + text.size();
-}
-
-bool worth_binding(const std::string& value) {
-  if (integer(value)) {
+bool worth_binding(std::string_view value) {
+  if (is_integer(value)) {
     std::int64_t number = 0;
     std::from_chars(value.data(), value.data() + value.size(), number);
     return number >= min_bound_integer;
   }
-  return value.size() >= min_bound_string_bytes && value.find('/') == std::string::npos;
+  return value.size() >= min_bound_string_bytes && !value.starts_with('/') &&
+         value.find("://") == std::string_view::npos && !is_media_type(value);
 }
 
 // Identifiers hold a digit; what holds none is a word that anybody could have chosen: "awaiting_payment".
 bool is_word(std::string_view text) { return text.find_first_of("0123456789") == std::string_view::npos; }
 
-// A number as JSON writes it.
-bool json_integer(const std::string& text) {
-  std::int64_t small = 0;
-  std::uint64_t large = 0;
-  const char* end = text.data() + text.size();
-  if (std::from_chars(text.data(), end, small).ptr == end && std::to_string(small) == text) return true;
-  return std::from_chars(text.data(), end, large).ptr == end && std::to_string(large) == text;
+std::string_view kind_of(const Place& place) { return std::string_view(place).substr(0, place.find(':')); }
+
+// What a server gives to one client for its next requests, whatever it was asked: cursors, tokens against forgery.
+bool names_a_token(std::string_view name) {
+  return ends_in_word(name, "token") || ends_in_word(name, "nonce") ||
+         lower(name).find("cursor") != std::string::npos || lower(name).find("csrf") != std::string::npos;
 }
 
-// Where a value begins and ends in a text that was parsed before, so that it can be replaced and everything else stays as it was
-// sent: a parsed and printed document has other spaces, and other digits in its numbers.
-class JsonText {
- public:
-  explicit JsonText(std::string_view text) : text_(text) {}
-
-  [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> range_of(std::string_view pointer) const {
-    std::size_t at = behind_space(0);
-    while (!pointer.empty()) {
-      const auto end = std::min(pointer.find('/', 1), pointer.size());
-      const auto found = member(at, pointer.substr(1, end - 1));
-      if (!found) return std::nullopt;
-      at = *found;
-      pointer.remove_prefix(end);
-    }
-    return std::pair(at, behind_value(at));
+// Whether the body is worth reading for that: most answers to reads are not, and to look for a few letters is cheap. A name in
+// mixed case such as "tOKen" is not found.
+bool may_name_a_token(const Response& response) {
+  if (field(response.headers, "Content-Encoding")) return true;
+  const std::string_view body = response.body;
+  for (const std::string_view part : {"oken", "ursor", "once", "srf", "OKEN", "URSOR", "ONCE", "SRF"}) {
+    if (memmem(body.data(), body.size(), part.data(), part.size()) != nullptr) return true;
   }
-
- private:
-  [[nodiscard]] std::size_t behind_space(std::size_t at) const {
-    while (at < text_.size() && std::string_view(" \t\r\n").find(text_[at]) != std::string_view::npos) ++at;
-    return at;
-  }
-
-  [[nodiscard]] std::size_t behind_value(std::size_t at) const {
-    int depth = 0;
-    do {
-      if (text_[at] == '"') {
-        for (++at; text_[at] != '"'; ++at) at += text_[at] == '\\';
-        ++at;
-      } else if (text_[at] == '{' || text_[at] == '[') {
-        ++depth;
-        ++at;
-      } else if (text_[at] == '}' || text_[at] == ']') {
-        --depth;
-        ++at;
-      } else if (depth > 0) {
-        ++at;
-      } else {
-        at = std::min(text_.find_first_of(",]} \t\r\n", at), text_.size());
-      }
-    } while (depth > 0);
-    return at;
-  }
-
-  // The place of a member's value; of a name that stands twice the last, which is the one that the parser kept.
-  [[nodiscard]] std::optional<std::size_t> member(std::size_t at, std::string_view token) const {
-    const bool object = text_[at] == '{';
-    if (!object && text_[at] != '[') return std::nullopt;
-    std::optional<std::size_t> found;
-    std::size_t index = 0;
-    for (at = behind_space(at + 1); text_[at] != '}' && text_[at] != ']'; ++index) {
-      bool wanted = token == std::to_string(index);
-      if (object) {
-        const auto end = behind_value(at);
-        wanted = token == escaped(std::string_view(json::parse(text_.substr(at, end - at)).as_string()));
-        at = behind_space(behind_space(end) + 1);  // behind the colon
-      }
-      if (wanted) found = at;
-      at = behind_space(behind_value(at));
-      if (text_[at] == ',') at = behind_space(at + 1);
-    }
-    return found;
-  }
-
-  std::string_view text_;
-};
-
-struct QueryField {
-  std::string_view name;
-  std::string_view value;  // as sent
-  std::size_t at = 0;      // of the value, within the target
-};
-
-std::vector<QueryField> query_fields(std::string_view target) {
-  std::vector<QueryField> fields;
-  const auto mark = target.find('?');
-  if (mark == std::string_view::npos) return fields;
-  for (std::size_t at = mark + 1; at <= target.size();) {
-    const auto end = std::min(target.find('&', at), target.size());
-    const auto field = target.substr(at, end - at);
-    const auto equals = std::min(field.find('='), field.size());
-    const auto value_at = std::min(equals + 1, field.size());
-    fields.push_back({field.substr(0, equals), field.substr(value_at), at + value_at});
-    at = end + 1;
-  }
-  return fields;
+  return false;
 }
 
-// Headers whose value a server gave: validators and credentials.
-constexpr std::array<std::string_view, 5> bound_headers{"If-Match", "If-None-Match", "If-Range", "Authorization",
-                                                        "Cookie"};
-
-// Every value of a request that a server might have made, with its place.
-void visit_request(const Request& request, const std::function<void(const Place&, const std::string&)>& visit) {
-  const auto parts = segments(path_of(request.target));
-  for (std::size_t i = 0; i < parts.size(); ++i) visit(fmt::format("path:{}", i), percent_decoded(parts[i]));
-  for (const QueryField& field : query_fields(request.target)) {
-    const std::string value = percent_decoded(field.value);
-    if (!integer(value) || names_an_id(field.name)) visit(fmt::format("query:{}", field.name), value);
-  }
-  for (std::string_view name : bound_headers) {
-    if (const auto value = field(request.headers, name)) visit(fmt::format("header:{}", name), std::string(*value));
-  }
-  if (const auto body = parsed(request.headers, request.body)) {
-    visit_leaves(*body, "", "", false,
-                 [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool) {
-                   const auto text = text_of(leaf);
-                   if (text && (!integer(*text) || names_an_id(key))) visit("json:" + pointer, *text);
-                 });
-  }
+// Whether the answer's server made the value. A read shows what was there before; only some of it was made for this client.
+bool made(const Value& value, bool wrote) {
+  const std::string_view kind = kind_of(value.place);
+  if (kind == "set-cookie" || kind == "location-query") return true;
+  if (kind == "header")
+    return equal_without_case(value.name, "ETag") || names_a_token(value.name) || (wrote && names_an_id(value.name));
+  if (kind == "location") return wrote && (is_integer(value.text) || !is_word(value.text));
+  if (is_integer(value.text)) return wrote && names_an_id(value.name);
+  return (wrote && !is_word(value.text)) || (!value.in_array && names_a_token(value.name));
 }
 
-std::pair<std::string_view, std::string_view> split(const Place& place) {
-  const auto colon = std::min(place.find(':'), place.size());
-  return {std::string_view(place).substr(0, colon), std::string_view(place).substr(std::min(colon + 1, place.size()))};
-}
-
-std::optional<std::string> segment_at(std::string_view path, std::string_view index_text) {
-  std::size_t index = 0;
-  std::from_chars(index_text.data(), index_text.data() + index_text.size(), index);
-  const auto parts = segments(path);
-  if (index >= parts.size()) return std::nullopt;
-  return percent_decoded(parts[index]);
-}
-
-std::optional<std::string> json_at(const Headers& headers, const std::string& body, std::string_view pointer) {
-  const auto document = parsed(headers, body);
-  if (!document) return std::nullopt;
-  boost::system::error_code error;
-  const json::value* leaf = document->find_pointer(pointer, error);
-  if (error || leaf == nullptr) return std::nullopt;
-  return text_of(*leaf);
+// Numbers are believed where only identifiers stand, or under the name of one.
+bool may_use(const Value& value) {
+  return !is_integer(value.text) || kind_of(value.place) == "path" || names_an_id(value.name);
 }
 
 }  // namespace
 
-bool ends_in_word(std::string_view key, std::string_view word) {
-  if (key.ends_with('s')) key.remove_suffix(1);
-  if (!lower(key).ends_with(word)) return false;
-  if (key.size() == word.size()) return true;
-  const auto first = static_cast<unsigned char>(key[key.size() - word.size()]);
-  return !std::isalnum(static_cast<unsigned char>(key[key.size() - word.size() - 1])) || std::isupper(first);
-}
-
-bool names_an_id(std::string_view key) {
-  return ends_in_word(key, "id") || lower(key).ends_with("uuid") || lower(key).ends_with("guid");
-}
-
-void BindingFinder::offer(StepId step, const Place& place, const std::string& value) {
-  if (!worth_binding(value) || chosen_by_clients_.contains(value)) return;
-  sources_.try_emplace(value, Source{step, place});
-}
-
-std::vector<Use> BindingFinder::uses_in(const Request& request) {
+std::vector<Use> BindingFinder::uses_in(const std::vector<Value>& request) {
   std::vector<Use> uses;
-  visit_request(request, [&](const Place& place, const std::string& value) {
-    const auto source = sources_.find(value);
-    if (source != sources_.end()) {
-      uses.push_back({place, value, source->second.step, source->second.place});
-    } else {
-      chosen_by_clients_.insert(value);
-    }
-  });
+  for (const Value& value : request) {
+    if (!may_use(value)) continue;
+    const std::uint64_t key = digest(value.text);
+    if (const auto source = sources_.find(key); source != sources_.end())
+      uses.push_back({value.place, value.text, source->second.step, source->second.place});
+    else
+      chosen_by_clients_.insert(key);
+  }
   return uses;
 }
 
 void BindingFinder::answered(StepId step, bool wrote, const Response& response) {
   if (response.status < 200 || response.status >= 400) return;
-  if (const auto etag = field(response.headers, "ETag")) offer(step, "header:ETag", std::string(*etag));
-  if (wrote) {
-    if (const auto location = field(response.headers, "Location")) {
-      const auto parts = segments(path_of_url(*location));
-      if (!parts.empty()) offer(step, fmt::format("location:{}", parts.size() - 1), percent_decoded(parts.back()));
-    }
-  }
-  const auto body = parsed(response.headers, response.body);
-  if (!body) return;
-  visit_leaves(*body, "", "", false,
-               [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array) {
-                 const auto text = text_of(leaf);
-                 if (!text) return;
-                 // A read shows what was there before; only a cursor in it was made for this client.
-                 const bool cursor = !in_array && leaf.is_string() && lower(key).find("cursor") != std::string::npos;
-                 const bool made = wrote && (integer(*text) ? names_an_id(key) : !is_word(*text));
-                 if (cursor || made) offer(step, "json:" + pointer, *text);
-               });
-}
-
-std::optional<std::string> value_at(const Response& response, const Place& place) {
-  const auto [kind, name] = split(place);
-  if (kind == "json") return json_at(response.headers, response.body, name);
-  if (kind == "header") {
-    const auto value = field(response.headers, name);
-    return value ? std::optional(std::string(*value)) : std::nullopt;
-  }
-  if (kind == "location") {
-    const auto location = field(response.headers, "Location");
-    return location ? segment_at(path_of_url(*location), name) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> value_at(const Request& request, const Place& place) {
-  const auto [kind, name] = split(place);
-  if (kind == "json") return json_at(request.headers, request.body, name);
-  if (kind == "path") return segment_at(path_of(request.target), name);
-  if (kind == "header") {
-    const auto value = field(request.headers, name);
-    return value ? std::optional(std::string(*value)) : std::nullopt;
-  }
-  if (kind == "query") {
-    for (const QueryField& field : query_fields(request.target)) {
-      if (field.name == name) return percent_decoded(field.value);
-    }
-  }
-  return std::nullopt;
-}
-
-void put(Request& request, const Place& place, const std::string& old, const std::string& value) {
-  if (old == value) return;
-  const auto [kind, name] = split(place);
-  if (kind == "header") {
-    set_field(request.headers, name, value);
-  } else if (kind == "path") {
-    std::size_t index = 0;
-    std::from_chars(name.data(), name.data() + name.size(), index);
-    const auto parts = segments(path_of(request.target));
-    if (index >= parts.size()) return;
-    const auto at = static_cast<std::size_t>(parts[index].data() - request.target.data());
-    request.target.replace(at, parts[index].size(), percent_encoded(value));
-  } else if (kind == "query") {
-    for (const QueryField& field : query_fields(request.target)) {
-      if (field.name != name || percent_decoded(field.value) != old) continue;
-      request.target.replace(field.at, field.value.size(), percent_encoded(value));
-      return;
-    }
-  } else if (kind == "json") {
-    const auto document = parsed(request.headers, request.body);
-    if (!document) return;
-    boost::system::error_code error;
-    const json::value* leaf = document->find_pointer(name, error);
-    if (error || leaf == nullptr) return;
-    std::string body = decoded_body(request.headers, request.body).value_or("");
-    const auto range = JsonText(body).range_of(name);
-    if (!range) return;
-    const bool number = leaf->is_number() && json_integer(value);
-    body.replace(range->first, range->second - range->first, number ? value : json::serialize(json::string(value)));
-    request.body = std::move(body);
-    erase_field(request.headers, "Content-Encoding");
+  const bool whole = wrote || may_name_a_token(response);
+  for (Value& value : whole ? values_in(response) : values_in(response.headers)) {
+    if (!made(value, wrote) || !worth_binding(value.text)) continue;
+    const std::uint64_t key = digest(value.text);
+    if (!chosen_by_clients_.contains(key)) sources_.try_emplace(key, Source{step, std::move(value.place)});
   }
 }
 

@@ -18,9 +18,11 @@ class Bindings : public ::testing::Test {
     finder.answered(1, true, {201, std::move(headers), body});
   }
   std::vector<Use> get(const std::string& target, Headers headers = {}) {
-    return finder.uses_in({"GET", target, std::move(headers), ""});
+    return finder.uses_in(values_in(Request{"GET", target, std::move(headers), ""}));
   }
-  std::vector<Use> post(const std::string& body) { return finder.uses_in({"POST", "/orders", json, body}); }
+  std::vector<Use> post(const std::string& body) {
+    return finder.uses_in(values_in(Request{"POST", "/orders", json, body}));
+  }
   BindingFinder finder;
 };
 
@@ -40,12 +42,12 @@ TEST_F(Bindings, AnIdIsNotConfusedWithAQuantityOrAnAmount) {
     EXPECT_THAT(post("{\"" + std::string(key) + "\": 30011}"), IsEmpty()) << key;
     BindingFinder fresh;
     fresh.answered(1, true, {201, json, "{\"" + std::string(key) + "\": 777}"});
-    EXPECT_THAT(fresh.uses_in({"GET", "/orders/777", {}, ""}), IsEmpty()) << key;
+    EXPECT_THAT(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})), IsEmpty()) << key;
   }
   for (const char* key : {"id", "ID", "order_id", "orderId", "orderID", "order-id", "ids", "orderIds", "uuid"}) {
     BindingFinder fresh;
     fresh.answered(1, true, {201, json, "{\"" + std::string(key) + "\": 777}"});
-    EXPECT_EQ(fresh.uses_in({"GET", "/orders/777", {}, ""}).size(), 1u) << key;
+    EXPECT_EQ(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})).size(), 1u) << key;
   }
 }
 
@@ -88,8 +90,8 @@ TEST_F(Bindings, ACursorOfAReadIsFollowed) {
 TEST_F(Bindings, AnEtagIsFollowedIntoConditions) {
   finder.answered(2, false, {200, {{"ETag", "\"abc123def\""}}, ""});
   EXPECT_THAT(get("/orders/7", {{"if-none-match", "\"abc123def\""}}),
-              ElementsAre(Use{"header:If-None-Match", "\"abc123def\"", 2, "header:ETag"}));
-  EXPECT_THAT(finder.uses_in({"PUT", "/orders/7", {{"If-Match", "\"abc123def\""}}, ""}),
+              ElementsAre(Use{"header:if-none-match", "\"abc123def\"", 2, "header:ETag"}));
+  EXPECT_THAT(finder.uses_in(values_in(Request{"PUT", "/orders/7", {{"If-Match", "\"abc123def\""}}, ""})),
               ElementsAre(Use{"header:If-Match", "\"abc123def\"", 2, "header:ETag"}));
 }
 

@@ -1,13 +1,16 @@
 #include "replay/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cctype>
 #include <cmath>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "replay/base64.h"
 #include "replay/error.h"
@@ -16,6 +19,9 @@ namespace rehearse::replay {
 namespace {
 
 namespace json = boost::json;
+
+// In the order of CauseKind.
+constexpr std::array<std::string_view, 6> cause_names{"by hand", "value", "entity", "session", "connection", "write"};
 
 json::object json_of(const Request& request) {
   json::array headers;
@@ -39,7 +45,16 @@ json::object json_of(const Step& step) {
   } else {
     object["cue"] = step.cue;
   }
-  if (!step.after.empty()) object["after"] = json::array(step.after.begin(), step.after.end());
+  if (!step.after.empty()) {
+    json::array after;
+    for (const Cause& cause : step.after) {
+      if (cause.kind == CauseKind::hand)
+        after.emplace_back(cause.step);
+      else
+        after.push_back(json::object{{"step", cause.step}, {"cause", name_of(cause.kind)}});
+    }
+    object["after"] = std::move(after);
+  }
   if (!step.uses.empty()) {
     json::array uses;
     for (const Use& use : step.uses) {
@@ -80,6 +95,16 @@ Request request_of(const json::object& object) {
   return request;
 }
 
+Cause cause_of(const json::value& value) {
+  const auto* object = value.if_object();
+  if (!object) return {value.to_number<std::int64_t>()};
+  const std::string name = text_or(*object, "cause");
+  for (std::size_t i = 0; i < cause_names.size(); ++i) {
+    if (cause_names[i] == name) return {object->at("step").to_number<std::int64_t>(), static_cast<CauseKind>(i)};
+  }
+  throw Error(fmt::format("the plan holds the cause {:?}; the causes are {}", name, fmt::join(cause_names, ", ")));
+}
+
 Step step_of(const json::object& object) {
   Step step;
   step.id = object.at("id").to_number<std::int64_t>();
@@ -88,7 +113,7 @@ Step step_of(const json::object& object) {
   step.exchange = integer_or(object, "exchange", 0);
   if (const auto* due = object.if_contains("due_ms")) step.due_ns = std::llround(due->to_number<double>() * 1e6);
   if (const auto* after = object.if_contains("after")) {
-    for (const json::value& id : after->as_array()) step.after.push_back(id.to_number<std::int64_t>());
+    for (const json::value& cause : after->as_array()) step.after.push_back(cause_of(cause));
   }
   if (const auto* uses = object.if_contains("uses")) {
     for (const json::value& value : uses->as_array()) {
@@ -124,9 +149,10 @@ void check_order(const Plan& plan) {
       throw Error(fmt::format("step {} of the plan stands behind step {}: ids must ascend from 1", step.id, last));
     if (seen.contains(step.id))
       throw Error(fmt::format("step {} stands twice in the plan: give one of them another id", step.id));
-    for (StepId cause : step.after) {
-      if (!seen.contains(cause))
-        throw Error(fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause));
+    for (const Cause& cause : step.after) {
+      if (!seen.contains(cause.step))
+        throw Error(
+            fmt::format("step {} of the plan is after step {}, which does not come before it", step.id, cause.step));
     }
     for (const Use& use : step.uses) {
       if (!seen.contains(use.from))
@@ -139,6 +165,8 @@ void check_order(const Plan& plan) {
 }
 
 }  // namespace
+
+std::string_view name_of(CauseKind kind) { return cause_names[static_cast<std::size_t>(kind)]; }
 
 std::string to_json(const Plan& plan) {
   json::array steps;
@@ -174,12 +202,45 @@ Plan plan_from_json(const std::string& text) {
   return plan;
 }
 
+Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep) {
+  Plan part;
+  part.left_out = plan.left_out;
+  std::unordered_set<StepId> kept;
+  std::unordered_map<StepId, std::vector<Cause>> left_out;  // what a step that is not kept waited for
+  for (Step step : plan.steps) {
+    std::vector<Cause> after;
+    const auto add = [&](const Cause& cause) {
+      const auto same =
+          std::find_if(after.begin(), after.end(), [&](const Cause& each) { return each.step == cause.step; });
+      if (same == after.end())
+        after.push_back(cause);
+      else
+        same->kind = std::min(same->kind, cause.kind);
+    };
+    for (const Cause& cause : step.after) {
+      if (kept.contains(cause.step)) add(cause);
+      if (const auto found = left_out.find(cause.step); found != left_out.end()) {
+        for (const Cause& inherited : found->second) add(inherited);
+      }
+    }
+    if (!keep(step)) {
+      left_out.emplace(step.id, std::move(after));
+      continue;
+    }
+    kept.insert(step.id);
+    step.after = std::move(after);
+    std::erase_if(step.uses, [&](const Use& use) { return !kept.contains(use.from); });
+    part.steps.push_back(std::move(step));
+  }
+  return part;
+}
+
 Plan slice(const Plan& plan, std::size_t begin, std::size_t end) {
   Plan part;
   std::unordered_map<StepId, bool> inside;
   for (std::size_t i = begin; i < std::min(end, plan.steps.size()); ++i) {
     Step step = plan.steps[i];
-    std::erase_if(step.after, [&](StepId cause) { return !inside.contains(cause); });
+    std::erase_if(step.after, [&](const Cause& cause) { return !inside.contains(cause.step); });
     inside[step.id] = true;
     part.steps.push_back(std::move(step));
   }

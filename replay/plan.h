@@ -9,10 +9,13 @@
 //     {"id": 3, "lane": 1, "after": [2], "request": {"method": "GET", "target": "/orders/41"},
 //      "uses": [{"at": "path:1", "value": "41", "from": 1, "source": "json:/id"}]}]}
 //
+// A cause that was found has its reason: "after": [{"step": 1, "cause": "value"}].
+//
 // What is no UTF-8 stands as base64 under "target_base64", "body_base64", ..., and of a header as ["X-Name", {"base64": "..."}].
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,8 +28,9 @@ namespace rehearse::replay {
 
 using StepId = std::int64_t;
 
-// A place in a message where a value stands: "path:1" (segment, from 0), "query:cursor", "header:If-Match", "json:/items/0/id"
-// (RFC 6901), "location:1" (segment of the Location header's path).
+// A place in a message where a value stands: "path:1" (segment, from 0), "query:cursor", "form:name", "json:/items/0/id" (RFC
+// 6901), "header:If-Match", "cookie:sid", "credential:Authorization" (behind the scheme); in answers also "location:1" (segment of
+// the Location header's path), "location-query:code" and "set-cookie:sid".
 using Place = std::string;
 
 // A value that the server made: captured at `at` in this step's request, given before by the answer of step `from` at `source`.
@@ -38,12 +42,29 @@ struct Use {
   friend bool operator==(const Use&, const Use&) = default;
 };
 
+// Why a step waits for another one, the strongest reason first.
+enum class CauseKind : std::uint8_t {
+  hand,        // somebody wrote it
+  value,       // the answer gave a value that this request uses
+  entity,      // both name the same entity, and one of them writes
+  session,     // both belong to a session: a cookie, a credential, a configured header
+  connection,  // both came over one connection
+  write,       // one of them writes: PlannerOptions::one_write_at_a_time
+};
+[[nodiscard]] std::string_view name_of(CauseKind kind);
+
+struct Cause {
+  StepId step = 0;
+  CauseKind kind = CauseKind::hand;
+  friend bool operator==(const Cause&, const Cause&) = default;
+};
+
 // A request, or a cue: a named signal that the player hands to whoever called it.
 struct Step {
   StepId id = 0;                   // unique within a plan; those of requests ascend
   std::int64_t lane = 0;           // steps of a lane share a connection and keep their order; cues have none
   std::int64_t due_ns = 0;         // when it was sent, from the plan's start
-  std::vector<StepId> after;       // the steps that must have ended before it starts; all stand before it
+  std::vector<Cause> after;        // the steps that must have ended before it starts; all stand before it
   std::optional<Request> request;  // none for a cue
   std::string cue;                 // empty for a request
   std::vector<Use> uses;
@@ -55,6 +76,8 @@ struct Step {
 struct Plan {
   std::vector<Step> steps;
   std::map<std::string, std::int64_t> left_out;  // exchanges that are no steps, by reason
+  // What the planner found, before what follows from others was taken out: pairs of steps by the strongest reason.
+  std::map<std::string, std::int64_t> causes_found;
 };
 
 inline constexpr int plan_schema_version = 1;
@@ -62,6 +85,10 @@ inline constexpr int plan_schema_version = 1;
 [[nodiscard]] std::string to_json(const Plan& plan);
 // Throws Error with one sentence when the text is no plan, a step is after a later one, or the version is unknown.
 [[nodiscard]] Plan plan_from_json(const std::string& text);
+
+// The steps that `keep` accepts as a plan of their own. What waited for a step that is left out waits for the causes of that one.
+// Uses of values that no step gives any more are dropped.
+[[nodiscard]] Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep);
 
 // The steps with begin ≤ position < end as a plan of their own; causes outside are dropped, for they are over.
 [[nodiscard]] Plan slice(const Plan& plan, std::size_t begin, std::size_t end);

@@ -61,7 +61,8 @@ Plan any_plan() {
       step.exchange = *rc::gen::inRange(0, 99);
     }
     if (!before.empty()) {
-      for (int n = *rc::gen::inRange(0, 3); n > 0; --n) step.after.push_back(*rc::gen::elementOf(before));
+      for (int n = *rc::gen::inRange(0, 3); n > 0; --n)
+        step.after.push_back({*rc::gen::elementOf(before), static_cast<CauseKind>(*rc::gen::inRange(0, 6))});
       if (step.request && *rc::gen::arbitrary<bool>()) {
         step.uses.push_back({"query:" + sent_bytes(), *rc::gen::arbitrary<std::string>(), *rc::gen::elementOf(before),
                              "json:/" + name()});
@@ -154,17 +155,43 @@ TEST(Slice, KeepsTheCausesThatAreInside) {
     Step step;
     step.id = id;
     step.cue = "c";
-    for (StepId cause = 1; cause < id; ++cause) step.after.push_back(cause);
+    for (StepId cause = 1; cause < id; ++cause) step.after.push_back({cause});
     plan.steps.push_back(step);
   }
   const Plan part = slice(plan, 1, 4);
   ASSERT_EQ(part.steps.size(), 3u);
   EXPECT_THAT(part.steps[0].after, IsEmpty());
-  EXPECT_THAT(part.steps[1].after, ElementsAre(2));
-  EXPECT_THAT(part.steps[2].after, ElementsAre(2, 3));
+  EXPECT_THAT(part.steps[1].after, ElementsAre(Cause{2}));
+  EXPECT_THAT(part.steps[2].after, ElementsAre(Cause{2}, Cause{3}));
   EXPECT_EQ(slice(plan, 0, 99).steps.size(), 5u);
   EXPECT_THAT(slice(plan, 7, 9).steps, IsEmpty());
   EXPECT_THAT(slice(plan, 3, 2).steps, IsEmpty());
+}
+
+TEST(Filtered, WhatWaitedForAStepThatIsLeftOutWaitsForTheCausesOfThatOne) {
+  Plan plan;
+  for (StepId id = 1; id <= 4; ++id) {
+    Step step;
+    step.id = id;
+    step.request = Request{"GET", "/" + std::to_string(id), {}, ""};
+    if (id > 1) step.after.push_back({id - 1, CauseKind::entity});
+    plan.steps.push_back(std::move(step));
+  }
+  plan.steps[3].after.push_back({1, CauseKind::session});
+  plan.steps[3].uses = {{"path:0", "x", 3, "json:/id"}, {"path:0", "y", 1, "json:/id"}};
+  const Plan part = filtered(plan, [](const Step& step) { return step.id == 1 || step.id == 4; });
+  ASSERT_EQ(part.steps.size(), 2u);
+  EXPECT_THAT(part.steps[1].after, ElementsAre(Cause{1, CauseKind::entity})) << "once, by the strongest reason";
+  EXPECT_THAT(part.steps[1].uses, ElementsAre(Use{"path:0", "y", 1, "json:/id"}));
+}
+
+TEST(PlanFile, NamesTheReasonOfACauseThatWasFound) {
+  const Plan plan = plan_from_json(plan_of_steps(
+      R"({"id": 1, "request": {"target": "/"}}, {"id": 2, "after": [{"step": 1, "cause": "value"}], "request": {"target": "/"}})"));
+  EXPECT_THAT(plan.steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
+  EXPECT_THAT(problem_of(plan_of_steps(
+                  R"({"id": 1, "cue": "x"}, {"id": 2, "after": [{"step": 1, "cause": "magic"}], "cue": "y"})")),
+              HasSubstr("the plan holds the cause \"magic\"; the causes are by hand, value, entity"));
 }
 
 TEST(RouteOf, NamesRequestsOfTheSameKind) {

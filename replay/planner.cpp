@@ -1,31 +1,28 @@
 #include "replay/planner.h"
 
 #include <algorithm>
-#include <map>
 #include <queue>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "replay/bindings.h"
 
 namespace rehearse::replay {
 namespace {
 
-void add_cause(std::vector<StepId>& after, StepId cause) {
-  if (cause != 0 && std::find(after.begin(), after.end(), cause) == after.end()) after.push_back(cause);
-}
-
 // Hands out causes so that the order described in the header holds with few edges: a read needs only the last write, a write
 // needs only the reads since the last write.
-class ConflictOrder {
+class WriteOrder {
  public:
-  void order(Step& step) {
+  void order(const Step& step, std::vector<Cause>& causes) {
     if (step.read) {
-      add_cause(step.after, last_write_);
+      if (last_write_ != 0) causes.push_back({last_write_, CauseKind::write});
       reads_since_.push_back(step.id);
       return;
     }
-    if (reads_since_.empty()) add_cause(step.after, last_write_);
-    for (StepId read : reads_since_) add_cause(step.after, read);
+    if (reads_since_.empty() && last_write_ != 0) causes.push_back({last_write_, CauseKind::write});
+    for (StepId read : reads_since_) causes.push_back({read, CauseKind::write});
     reads_since_.clear();
     last_write_ = step.id;
   }
@@ -33,6 +30,64 @@ class ConflictOrder {
  private:
   StepId last_write_ = 0;
   std::vector<StepId> reads_since_;
+};
+
+// Keeps of each pair of steps the strongest reason, and counts it; then leaves out the causes that others of them waited for.
+class Reduction {
+ public:
+  explicit Reduction(Plan& plan) : plan_(plan) {}
+
+  [[nodiscard]] std::vector<Cause> reduced(std::vector<Cause> causes) {
+    std::sort(causes.begin(), causes.end(),
+              [](const Cause& a, const Cause& b) { return std::tuple(-a.step, a.kind) < std::tuple(-b.step, b.kind); });
+    causes.erase(
+        std::unique(causes.begin(), causes.end(), [](const Cause& a, const Cause& b) { return a.step == b.step; }),
+        causes.end());
+    for (const Cause& cause : causes) ++plan_.causes_found[std::string(name_of(cause.kind))];
+    if (causes.size() < 2) return causes;
+    leave_out_ancestors(causes);
+    return causes;
+  }
+
+ private:
+  // Looks backwards from the latest of them for the others.
+  void leave_out_ancestors(std::vector<Cause>& causes) {
+    constexpr std::size_t looks = 256;
+    seen_.clear();
+    todo_.clear();
+    const StepId first = causes.back().step;
+    for (const Cause& cause : causes) todo_.push(cause.step);
+    std::size_t looked = 0;
+    while (!todo_.empty() && looked < looks) {
+      const StepId step = todo_.pop();
+      ++looked;
+      for (const Cause& cause : plan_.steps[static_cast<std::size_t>(step) - 1].after) {
+        if (cause.step >= first && seen_.insert(cause.step).second) todo_.push(cause.step);
+      }
+    }
+    std::erase_if(causes, [&](const Cause& cause) { return seen_.contains(cause.step); });
+  }
+
+  // The latest first, because the others are behind it.
+  struct Todo {
+    std::vector<StepId> heap;
+    void clear() { heap.clear(); }
+    [[nodiscard]] bool empty() const { return heap.empty(); }
+    void push(StepId step) {
+      heap.push_back(step);
+      std::push_heap(heap.begin(), heap.end());
+    }
+    StepId pop() {
+      std::pop_heap(heap.begin(), heap.end());
+      const StepId step = heap.back();
+      heap.pop_back();
+      return step;
+    }
+  };
+
+  Plan& plan_;
+  std::unordered_set<StepId> seen_;
+  Todo todo_;
 };
 
 struct Answer {
@@ -45,25 +100,30 @@ struct Answer {
   }
 };
 
+// Why an exchange is no step; empty when it is one.
+std::string reason_to_leave_out(const Exchange& exchange) {
+  if (!exchange.complete())
+    return "not replayable: " + (exchange.flags.empty() ? std::string("no response") : exchange.flags.front());
+  if (exchange.request.method == "CONNECT" || exchange.response->status == 101)
+    return "not replayable: the connection left HTTP (CONNECT or upgrade)";
+  return {};
+}
+
 }  // namespace
 
-Plan plan_of(const Traffic& traffic, const IsRead& is_read) {
+Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
   Plan plan;
   BindingFinder finder;
-  ConflictOrder conflicts;
-  std::map<std::int64_t, StepId> last_on_lane;
+  CauseFinder causes(options.causes);
+  WriteOrder writes;
+  Reduction reduction(plan);
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
   const std::int64_t start = traffic.exchanges.empty() ? 0 : traffic.exchanges.front().request_ns;
 
   for (const Exchange& exchange : traffic.exchanges) {
-    if (!exchange.complete()) {
-      plan.left_out["not replayable: " +
-                    (exchange.flags.empty() ? std::string("no response") : exchange.flags.front())] += 1;
-      continue;
-    }
-    if (exchange.request.method == "CONNECT" || exchange.response->status == 101) {
-      plan.left_out["not replayable: the connection left HTTP (CONNECT or upgrade)"] += 1;
+    if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) {
+      ++plan.left_out[reason];
       continue;
     }
     while (!under_way.empty() && under_way.top().end_ns <= exchange.request_ns) {
@@ -77,12 +137,14 @@ Plan plan_of(const Traffic& traffic, const IsRead& is_read) {
     step.due_ns = exchange.request_ns - start;
     step.request = exchange.request;
     step.exchange = exchange.id;
-    step.read = is_read(exchange.request.method, path_of(exchange.request.target));
-    step.uses = finder.uses_in(exchange.request);
-    add_cause(step.after, last_on_lane[step.lane]);
-    for (const Use& use : step.uses) add_cause(step.after, use.from);
-    conflicts.order(step);
-    last_on_lane[step.lane] = step.id;
+    step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
+                                : safe(exchange.request.method);
+    const std::vector<Value> values = values_in(exchange.request);
+    if (options.bindings) step.uses = finder.uses_in(values);
+    std::vector<Cause> found = causes.causes_of(step, exchange, values);
+    for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
+    if (options.one_write_at_a_time) writes.order(step, found);
+    step.after = reduction.reduced(std::move(found));
     under_way.push({exchange.response_end_ns, &exchange, step.id, !step.read});
     plan.steps.push_back(std::move(step));
   }

@@ -1,14 +1,10 @@
 // Traffic to plan: which captured exchanges are sent, in which causal order, with which values rebound.
-//
-// The order is the one in which the capture began its requests, made partial: reads of different connections that stand
-// between the same two writes stay concurrent; a write waits for everything before it and everything after it waits for it.
-// So a plan has one expected final state, which is what lets a judge say that a store lost something. What this leaves out:
-// writes that overlapped in the capture are played one after the other.
 #pragma once
 
 #include <functional>
 #include <string_view>
 
+#include "replay/causes.h"
 #include "replay/exchange.h"
 #include "replay/plan.h"
 
@@ -17,7 +13,22 @@ namespace rehearse::replay {
 // True when a request is believed to change nothing.
 using IsRead = std::function<bool(std::string_view method, std::string_view path)>;
 
+struct PlannerOptions {
+  IsRead is_read;  // by the method (RFC 9110, section 9.2.1) when it is empty
+  CauseOptions causes;
+  // Values that a server made are followed (`replay/bindings.h`).
+  bool bindings = true;
+  // A write waits for everything before it, and everything after it waits for it; reads between the same two writes stay
+  // concurrent. So a plan has one expected final state, which is what lets a judge say that a store lost something. What this
+  // leaves out: writes that overlapped in the capture are played one after the other.
+  bool one_write_at_a_time = false;
+};
+
 // Every exchange is a step or is counted in `left_out` by its reason: traffic.exchanges.size() = steps + sum(left_out).
-[[nodiscard]] Plan plan_of(const Traffic& traffic, const IsRead& is_read);
+//
+// A step waits for another one only where the capture proves the order: the other one's answer had ended before it began. (With
+// one_write_at_a_time the order is the one in which requests began, whatever overlapped.) A cause that follows from the others is
+// left out, as far as a search of bounded length finds that; what is left is named by its strongest reason.
+[[nodiscard]] Plan plan_of(const Traffic& traffic, const PlannerOptions& options = {});
 
 }  // namespace rehearse::replay

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <map>
 #include <set>
 
 namespace rehearse::replay {
@@ -11,8 +12,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-bool by_verb(std::string_view method, std::string_view) { return safe(method); }
 
 Exchange exchange(std::int64_t connection, std::int64_t begin_ns, std::int64_t end_ns, Request request,
                   Response response) {
@@ -45,9 +44,9 @@ Traffic any_traffic() {
 std::vector<std::set<StepId>> over_before(const Plan& plan) {
   std::vector<std::set<StepId>> over(plan.steps.size());
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    for (StepId cause : plan.steps[i].after) {
-      over[i].insert(cause);
-      const auto& earlier = over[static_cast<std::size_t>(cause) - 1];
+    for (const Cause& cause : plan.steps[i].after) {
+      over[i].insert(cause.step);
+      const auto& earlier = over[static_cast<std::size_t>(cause.step) - 1];
       over[i].insert(earlier.begin(), earlier.end());
     }
   }
@@ -55,16 +54,19 @@ std::vector<std::set<StepId>> over_before(const Plan& plan) {
 }
 
 RC_GTEST_PROP(Planner, OrdersEveryPairWithAWriteAndNoReadsOfDifferentConnectionsBetweenTheSameWrites, ()) {
-  const Plan plan = plan_of(any_traffic(), by_verb);
+  PlannerOptions options;
+  options.one_write_at_a_time = true;
+  options.causes.session = options.causes.entity = false;
+  const Plan plan = plan_of(any_traffic(), options);
   const auto over = over_before(plan);
   for (std::size_t later = 0; later < plan.steps.size(); ++later) {
     std::int64_t writes_between = 0;
     for (std::size_t earlier = later; earlier-- > 0;) {
       const Step &a = plan.steps[earlier], &b = plan.steps[later];
       const bool ordered = over[later].contains(a.id);
-      if (!a.read || !b.read || a.lane == b.lane) {
+      if (!a.read || !b.read) {
         RC_ASSERT(ordered);
-      } else if (writes_between == 0) {
+      } else if (a.lane != b.lane && writes_between == 0) {
         // Two reads may still follow from one another through a third one of their connections.
         bool through_a_lane = false;
         for (std::size_t between = earlier + 1; between < later; ++between) {
@@ -79,7 +81,7 @@ RC_GTEST_PROP(Planner, OrdersEveryPairWithAWriteAndNoReadsOfDifferentConnections
 
 RC_GTEST_PROP(Planner, EveryExchangeIsAStepOrIsCountedAsLeftOut, ()) {
   const Traffic traffic = any_traffic();
-  const Plan plan = plan_of(traffic, by_verb);
+  const Plan plan = plan_of(traffic);
   std::int64_t accounted = static_cast<std::int64_t>(plan.steps.size());
   for (const auto& [reason, count] : plan.left_out) accounted += count;
   RC_ASSERT(accounted == static_cast<std::int64_t>(traffic.exchanges.size()));
@@ -94,7 +96,7 @@ TEST(Planner, NamesTheReasonOfWhatItLeavesOut) {
   traffic.exchanges[0].flags = {"gap", "truncated"};
   traffic.exchanges.push_back(traffic.exchanges[1]);
   traffic.exchanges.back().response.reset();
-  const Plan plan = plan_of(traffic, by_verb);
+  const Plan plan = plan_of(traffic);
   EXPECT_THAT(plan.steps, IsEmpty());
   EXPECT_EQ(plan.left_out, (std::map<std::string, std::int64_t>{
                                {"not replayable: gap", 1},
@@ -108,20 +110,115 @@ TEST(Planner, AStepWaitsForTheAnswerWhoseValueItUses) {
   traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", {}, ""}, {201, json, R"({"id": 30011})"}),
                        exchange(2, 5, 15, {"GET", "/orders/30011", {}, ""}, {404, {}, ""}),
                        exchange(3, 20, 25, {"GET", "/orders/40022", {}, ""}, {200, {}, ""})};
-  const Plan early = plan_of(traffic, by_verb);
+  const Plan early = plan_of(traffic);
   EXPECT_THAT(early.steps[1].uses, IsEmpty()) << "the answer was not there yet when the request began";
   traffic.exchanges[1].request_ns = 12;
-  const Plan late = plan_of(traffic, by_verb);
+  const Plan late = plan_of(traffic);
   EXPECT_THAT(late.steps[1].uses, ElementsAre(Use{"path:1", "30011", 1, "json:/id"}));
-  EXPECT_THAT(late.steps[1].after, ElementsAre(1));
+  EXPECT_THAT(late.steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
   EXPECT_EQ(late.steps[2].due_ns, 20);
   EXPECT_THAT(late.steps[2].uses, IsEmpty());
+}
+
+// Traffic of a shop: connections, sessions and orders at random, and requests that overlap.
+Traffic shop() {
+  Traffic traffic;
+  const auto size = *rc::gen::inRange(0, 40);
+  std::int64_t now = 0;
+  std::map<std::int64_t, std::int64_t> free_at;  // of each connection
+  for (int i = 0; i < size; ++i) {
+    now += *rc::gen::inRange(0, 20);
+    const std::int64_t connection = *rc::gen::inRange(1, 5);
+    now = std::max(now, free_at[connection]);
+    const std::int64_t end = now + *rc::gen::inRange(1, 60);
+    free_at[connection] = end;
+    Request request{*rc::gen::elementOf(std::vector<std::string>{"GET", "GET", "PUT", "DELETE"}),
+                    "/orders/" + std::to_string(*rc::gen::inRange(1, 4)),
+                    {},
+                    ""};
+    if (*rc::gen::inRange(0, 2) == 1)
+      request.headers.push_back({"Cookie", "theme=dark; sid=session-" + std::to_string(*rc::gen::inRange(1, 4))});
+    traffic.exchanges.push_back(exchange(connection, now, end, std::move(request), {200, {}, ""}));
+    traffic.exchanges.back().id = i + 1;
+    ++now;
+  }
+  return traffic;
+}
+
+RC_GTEST_PROP(Planner, OrdersExactlyWhatTheCaptureProves, ()) {
+  const Traffic traffic = shop();
+  const Plan plan = plan_of(traffic);
+  RC_ASSERT(plan.steps.size() == traffic.exchanges.size());
+  const auto over = over_before(plan);
+  const auto session_of = [](const Exchange& e) { return field(e.request.headers, "Cookie").value_or(""); };
+  // What has to be ordered, closed over steps between.
+  std::vector<std::set<StepId>> expected(plan.steps.size());
+  for (std::size_t later = 0; later < plan.steps.size(); ++later) {
+    const Exchange& b = traffic.exchanges[later];
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      const Exchange& a = traffic.exchanges[earlier];
+      const bool conflict =
+          a.request.target == b.request.target && (!plan.steps[earlier].read || !plan.steps[later].read);
+      const bool session = !session_of(a).empty() && session_of(a) == session_of(b);
+      if (a.response_end_ns > b.request_ns || !(conflict || session || a.connection == b.connection)) continue;
+      expected[later].insert(plan.steps[earlier].id);
+      expected[later].insert(expected[earlier].begin(), expected[earlier].end());
+    }
+    RC_ASSERT(over[later] == expected[later]);
+    for (const Cause& cause : plan.steps[later].after)
+      RC_ASSERT(traffic.exchanges[static_cast<std::size_t>(cause.step) - 1].response_end_ns <= b.request_ns);
+  }
+}
+
+RC_GTEST_PROP(Planner, NoCauseFollowsFromTheOthers, ()) {
+  PlannerOptions options;
+  options.one_write_at_a_time = *rc::gen::arbitrary<bool>();
+  const Plan plan = plan_of(shop(), options);
+  const auto over = over_before(plan);
+  for (const Step& step : plan.steps) {
+    for (const Cause& cause : step.after) {
+      for (const Cause& other : step.after) {
+        if (other.step != cause.step) RC_ASSERT(!over[static_cast<std::size_t>(other.step) - 1].contains(cause.step));
+      }
+    }
+  }
+}
+
+TEST(Planner, CountsCausesByTheirStrongestReason) {
+  const Headers session{{"Cookie", "sid=a1b2c3d4"}};
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", session, ""}, {201, {{"Location", "/orders/30011"}}, ""}),
+                       exchange(1, 20, 30, {"GET", "/orders/30011", session, ""}, {200, {}, ""}),
+                       exchange(2, 40, 50, {"DELETE", "/orders/30011", session, ""}, {204, {}, ""}),
+                       exchange(3, 60, 70, {"DELETE", "/orders/30011", {}, ""}, {404, {}, ""}),
+                       exchange(2, 80, 90, {"GET", "/products", {}, ""}, {200, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  EXPECT_THAT(plan.steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
+  EXPECT_THAT(plan.steps[2].after, ElementsAre(Cause{2, CauseKind::entity})) << "1 was over when 2 began";
+  EXPECT_THAT(plan.steps[3].after, ElementsAre(Cause{3, CauseKind::entity})) << "204, then 404, over two connections";
+  EXPECT_THAT(plan.steps[4].after, ElementsAre(Cause{3, CauseKind::connection}));
+  EXPECT_EQ(plan.causes_found, (std::map<std::string, std::int64_t>{{"value", 3}, {"entity", 2}, {"connection", 1}}));
+}
+
+TEST(Planner, ConnectionsOnlyOrdersNothingElse) {
+  const Headers session{{"Authorization", "Bearer a1b2c3d4"}};
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", session, ""}, {201, {{"Location", "/orders/30011"}}, ""}),
+                       exchange(2, 20, 30, {"DELETE", "/orders/30011", session, ""}, {204, {}, ""}),
+                       exchange(1, 40, 50, {"GET", "/orders", session, ""}, {200, {}, ""})};
+  PlannerOptions options;
+  options.bindings = options.causes.entity = options.causes.session = false;
+  const Plan plan = plan_of(traffic, options);
+  EXPECT_THAT(plan.steps[1].after, IsEmpty());
+  EXPECT_THAT(plan.steps[2].after, ElementsAre(Cause{1, CauseKind::connection}));
 }
 
 TEST(Planner, WhatReadsIsForTheCallerToSay) {
   Traffic traffic;
   traffic.exchanges = {exchange(1, 0, 1, {"POST", "/search?x=1", {}, ""}, {200, {}, ""})};
-  const Plan plan = plan_of(traffic, [](std::string_view, std::string_view path) { return path == "/search"; });
+  PlannerOptions options;
+  options.is_read = [](std::string_view, std::string_view path) { return path == "/search"; };
+  const Plan plan = plan_of(traffic, options);
   EXPECT_TRUE(plan.steps[0].read);
 }
 

@@ -24,8 +24,8 @@
 #include <thread>
 #include <unordered_map>
 
-#include "replay/bindings.h"
 #include "replay/error.h"
+#include "replay/values.h"
 
 namespace rehearse::replay {
 namespace {
@@ -254,8 +254,8 @@ class Player {
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       const Step& step = plan_.steps[i];
       position[step.id] = i;
-      for (StepId cause : step.after) {
-        const auto found = position.find(cause);
+      for (const Cause& cause : step.after) {
+        const auto found = position.find(cause.step);
         if (found == position.end()) continue;
         waiting_[found->second].dependents.push_back(i);
         waiting_[i].causes += 1;

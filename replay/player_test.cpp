@@ -185,21 +185,21 @@ std::string ok(const std::string& body = "", const std::string& headers = "") {
 
 const std::string json_type = "Content-Type: application/json\r\n";
 
-Step step(StepId id, const std::string& target, std::vector<StepId> after = {}, std::int64_t lane = 1) {
+Step step(StepId id, const std::string& target, const std::vector<StepId>& after = {}, std::int64_t lane = 1) {
   Step made;
   made.id = id;
   made.lane = lane;
-  made.after = std::move(after);
+  for (const StepId cause : after) made.after.push_back({cause});
   made.request = Request{"GET", target, {}, ""};
   made.read = true;
   return made;
 }
 
-Step cue(StepId id, const std::string& name, std::vector<StepId> after = {}) {
+Step cue(StepId id, const std::string& name, const std::vector<StepId>& after = {}) {
   Step made;
   made.id = id;
   made.cue = name;
-  made.after = std::move(after);
+  for (const StepId cause : after) made.after.push_back({cause});
   return made;
 }
 
@@ -430,7 +430,7 @@ TEST(Play, EveryStepHasOneRecordWhateverTheServerDoes) {
   Plan plan;
   for (StepId id = 1; id <= 200; ++id) {
     plan.steps.push_back(step(id, fmt::format("/{}", id), {}, static_cast<std::int64_t>(random() % 8)));
-    if (id > 1) plan.steps.back().after = {static_cast<StepId>(random() % static_cast<unsigned>(id - 1)) + 1};
+    if (id > 1) plan.steps.back().after = {{static_cast<StepId>(random() % static_cast<unsigned>(id - 1)) + 1}};
   }
   PlayOptions options = at(server.url());
   std::size_t progress = 0;
@@ -440,7 +440,7 @@ TEST(Play, EveryStepHasOneRecordWhateverTheServerDoes) {
   EXPECT_EQ(progress, 200u);
   for (std::size_t i = 0; i < 200; ++i) {
     EXPECT_EQ(history.records[i].step, static_cast<StepId>(i) + 1);
-    for (StepId cause : plan.steps[i].after)
+    for (const auto& [cause, kind] : plan.steps[i].after)
       EXPECT_LE(history.records[static_cast<std::size_t>(cause) - 1].done_ns, history.records[i].sent_ns);
   }
 }

@@ -25,7 +25,7 @@ replay::Plan plan_in(const std::string& path, const RedactionArguments& redactio
   const RedactionSettings settings = load_redaction(redaction);
   auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
   fmt::print(stderr, "{}\n", redact(traffic, settings));
-  return replay::plan_of(traffic, [](std::string_view method, std::string_view) { return replay::safe(method); });
+  return replay::plan_of(traffic);
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ int play_traffic(const PlayArguments& arguments) {
   const auto harmless = [](const replay::Step& step) {
     return !step.request || (step.read && replay::safe(step.request->method));
   };
-  if (!arguments.writes) std::erase_if(plan.steps, [&](const replay::Step& step) { return !harmless(step); });
+  if (!arguments.writes) plan = filtered(plan, harmless);
   const auto left_out = whole - plan.steps.size();
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
@@ -45,8 +45,6 @@ int play_traffic(const PlayArguments& arguments) {
     fmt::print("{}\n", to_json(plan));
     return exit_pass;
   }
-  // What was taken out can no longer be waited for.
-  plan = slice(plan, 0, plan.steps.size());
   replay::PlayOptions options;
   options.name = "play";
   options.target = arguments.target;

@@ -50,7 +50,7 @@ struct Origin {
   bool from_start = false;       // the handshake was captured
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
-  int nesting = 0;  // how many protocols this one is within: a tunnel, TLS
+  int nesting = 0;               // how many protocols this one is within: a tunnel, TLS
   std::int64_t first_index = 0;  // of its exchanges within the connection; a tunnel goes on counting
 };
 

@@ -88,7 +88,8 @@ TEST(ImportThreads, APipeGivesTheSameAsAFileHoweverFewBytesItGivesAtOnce) {
       ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
       std::jthread writer([&] {
         std::ofstream into(pipe, std::ios::binary);
-        for (std::size_t at = 0; at < bytes.size(); at += piece) into.write(bytes.data() + at, static_cast<std::streamsize>(std::min(piece, bytes.size() - at))).flush();
+        for (std::size_t at = 0; at < bytes.size(); at += piece)
+          into.write(bytes.data() + at, static_cast<std::streamsize>(std::min(piece, bytes.size() - at))).flush();
       });
       EXPECT_EQ(all_of(imported({pipe}, threads)), file) << piece << " bytes at once, " << threads << " threads";
     }

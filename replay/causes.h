@@ -1,0 +1,67 @@
+// Why one captured request waits for another. A cause is believed only where the capture proves the order: the one's answer had
+// ended before the other one began. Requests that overlapped stay concurrent.
+#pragma once
+
+#include <cstdint>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "replay/exchange.h"
+#include "replay/plan.h"
+#include "replay/values.h"
+
+namespace rehearse::replay {
+
+struct CauseOptions {
+  bool session = true;                    // what a user did later, on whatever connection, waits for what came before
+  bool entity = true;                     // what names the same entity, when one of the two writes
+  std::vector<std::string> session_keys;  // headers that name a session besides Cookie and Authorization: X-Session, ...
+};
+
+// Finds causes while steps are shown to it in the order in which their requests began.
+class CauseFinder {
+ public:
+  explicit CauseFinder(CauseOptions options);
+
+  // The causes of `step`, whose request is that of `exchange` and holds `values`. One step may be a cause for several reasons; one that another of the
+  // causes waited for by the same reason is left out.
+  [[nodiscard]] std::vector<Cause> causes_of(const Step& step, const Exchange& exchange, const std::vector<Value>& values);
+
+ private:
+  // Steps that ended and that nothing later is known to have waited for.
+  class Frontier {
+   public:
+    struct Ended {
+      StepId step = 0;
+      std::int64_t lane = 0, begin_ns = 0, end_ns = 0;
+    };
+    void ended(const Ended& step, bool writes);
+    void causes_of(bool writes, CauseKind kind, std::vector<Cause>& causes) const;
+
+   private:
+    std::vector<Ended> writes_, reads_;
+  };
+  struct Running {
+    Frontier::Ended step;
+    bool writes = false;
+    std::vector<std::uint64_t> sessions, entities;
+    friend bool operator>(const Running& a, const Running& b) { return a.step.end_ns > b.step.end_ns; }
+  };
+  void end(const Running& running);
+  [[nodiscard]] std::vector<std::uint64_t> sessions_of(const std::vector<Value>& values) const;
+
+  CauseOptions options_;
+  std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;
+  std::unordered_map<std::int64_t, Frontier> lanes_;
+  std::unordered_map<std::uint64_t, Frontier> sessions_, entities_;  // by a digest of the name
+};
+
+// The entities that a request names, "order 41": by segments of its path behind the name of a collection, and by fields of its
+// query and its JSON or form body whose name says that they are identifiers. A request to create one names none; its answer does.
+[[nodiscard]] std::vector<std::string> entities_of(const std::vector<Value>& request);
+[[nodiscard]] std::vector<std::string> entities_made_by(const Request& request, const Response& response);
+
+}  // namespace rehearse::replay

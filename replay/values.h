@@ -1,0 +1,46 @@
+// The values that stand in messages, each with its place: what a server may have made, and where it is put when another server made
+// another one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replay/http/message.h"
+#include "replay/plan.h"
+
+namespace rehearse::replay {
+
+struct Value {
+  Place place;
+  std::string name;  // what says what it is: the field's, header's or cookie's name; of a path segment the segment before it
+  std::string text;  // decoded
+  bool in_array = false;
+};
+
+// Every value of a message that could be one that a server made: segments of the path, fields of the query, of a form and of a JSON
+// document (strings and integers), cookies, credentials, headers that do not describe the client; of an answer also Location and
+// Set-Cookie.
+[[nodiscard]] std::vector<Value> values_in(const Request& request);
+[[nodiscard]] std::vector<Value> values_in(const Response& response);
+// Of an answer those outside its body.
+[[nodiscard]] std::vector<Value> values_in(const Headers& of_an_answer);
+
+// The value at `place` in a message; nothing when it is not there.
+[[nodiscard]] std::optional<std::string> value_at(const Response& response, const Place& place);
+[[nodiscard]] std::optional<std::string> value_at(const Request& request, const Place& place);
+
+// Puts `value` in the place of `old`. The message is left as it is, byte for byte, when both are the same or `old` is not there.
+void put(Request& request, const Place& place, const std::string& old, const std::string& value);
+
+// True for what a decimal integer of 64 bits looks like.
+[[nodiscard]] bool is_integer(std::string_view text);
+
+// True when `key` ends in that word, written small, as a word of its own: "order_key", "orderKey", "order-key", "key" and their
+// plurals end in "key"; "monkey" does not.
+[[nodiscard]] bool ends_in_word(std::string_view key, std::string_view word);
+// True for names of identifiers: "id", "order_id", "orderId", "uuid"; not for "paid", "valid" or "grid".
+[[nodiscard]] bool names_an_id(std::string_view key);
+
+}  // namespace rehearse::replay
