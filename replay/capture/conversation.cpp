@@ -134,6 +134,21 @@ class Conversation final : public ProtocolReader {
 
 }  // namespace
 
+std::string_view flag_of(End how) {
+  switch (how) {
+    case End::finished:
+      return flag::truncated;
+    case End::reset:
+      return flag::reset;
+    case End::evicted:
+      return flag::evicted;
+    case End::unfinished:
+    case End::another:
+      break;
+  }
+  return flag::unfinished;
+}
+
 void add_remark(Findings& findings, std::string_view name, std::int64_t times) {
   const auto found = findings.remarks.find(name);
   if (found == findings.remarks.end())

@@ -42,6 +42,9 @@ void add_remark(Findings& findings, std::string_view name, std::int64_t times = 
 // Once, however often it is said.
 void add_note(Findings& findings, std::string_view sentence);
 
+// The flag of an exchange that was not whole when its stream ended.
+[[nodiscard]] std::string_view flag_of(End how);
+
 // What a reader knows of its connection.
 struct Origin {
   std::string a, b;  // the two ends, as text
@@ -50,7 +53,7 @@ struct Origin {
   bool from_start = false;       // the handshake was captured
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
-  int nesting = 0;  // how many protocols this one is within: a tunnel, TLS
+  int nesting = 0;               // how many protocols this one is within: a tunnel, TLS
   std::int64_t first_index = 0;  // of its exchanges within the connection; a tunnel goes on counting
 };
 

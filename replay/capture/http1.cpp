@@ -43,21 +43,6 @@ bool begins_response(std::string_view bytes) {
   return bytes.size() > 12 && bytes.starts_with("HTTP/1.") && bytes[8] == ' ' && digit(9) && digit(10) && digit(11);
 }
 
-std::string_view flag_of(End how) {
-  switch (how) {
-    case End::finished:
-      return flag::truncated;
-    case End::reset:
-      return flag::reset;
-    case End::evicted:
-      return flag::evicted;
-    case End::unfinished:
-    case End::another:
-      break;
-  }
-  return flag::unfinished;
-}
-
 // What a string takes beside itself.
 std::size_t taken_by(const std::string& text) { return text.capacity() > 15 ? text.capacity() : 0; }
 

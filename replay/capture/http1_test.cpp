@@ -8,6 +8,7 @@
 
 #include "replay/capture/conversation.h"
 #include "replay/capture/limits.h"
+#include "replay/capture/test_packets.h"
 
 namespace rehearse::replay {
 namespace {
@@ -15,13 +16,10 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::get;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
-std::string ok(const std::string& body) {
-  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
-}
+using testing::ok;
 
 struct Said {
   Side from;

@@ -21,47 +21,22 @@ using ::testing::Contains;
 using testing::Conversation;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::expect_conservation;
 using testing::Folder;
+using testing::get;
 using ::testing::HasSubstr;
+using testing::in_a_line;
 using ::testing::IsEmpty;
 using ::testing::Key;
+using testing::lines_of;
 using ::testing::Not;
+using testing::ok;
+using testing::post;
 using testing::Wire;
 
 Traffic imported(const std::vector<Wire>& wires) {
   const Folder folder;
   return import_captures({folder.write("capture.pcap", capture_of(wires))});
-}
-
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
-
-std::string post(const std::string& target, const std::string& body) {
-  return fmt::format("POST {} HTTP/1.1\r\nHost: shop\r\nContent-Length: {}\r\n\r\n{}", target, body.size(), body);
-}
-
-std::string ok(const std::string& body) {
-  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
-}
-
-// "GET /a -> 200 body" of each exchange, with its flags: what a reader of the capture sees.
-std::string in_a_line(const Exchange& exchange) {
-  std::string line = exchange.request.method + " " + exchange.request.target;
-  if (!exchange.request.body.empty()) line += " " + exchange.request.body;
-  if (exchange.response) line += fmt::format(" -> {} {}", exchange.response->status, exchange.response->body);
-  for (const std::string& flag : exchange.flags) line += " [" + flag + "]";
-  return line;
-}
-
-std::vector<std::string> lines_of(const Traffic& traffic) {
-  std::vector<std::string> lines;
-  for (const Exchange& exchange : traffic.exchanges) lines.push_back(in_a_line(exchange));
-  return lines;
-}
-
-void expect_conservation(const Traffic& traffic) {
-  std::string text;
-  for (const auto& [name, count] : traffic.certificate.bytes) text += fmt::format("{} {}, ", count, name);
-  EXPECT_TRUE(traffic.certificate.conserves()) << text;
 }
 
 std::vector<std::string> exchanges_in(const std::vector<Wire>& wires) {
