@@ -51,6 +51,7 @@ struct Origin {
   std::shared_ptr<Identity> connection;
   std::int64_t started_ns = 0;
   bool from_start = false;       // the handshake was captured
+  bool goes_on = false;          // behind its end by a limit: what cannot be read is the rest of what was evicted
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
   int nesting = 0;               // how many protocols this one is within: a tunnel, TLS

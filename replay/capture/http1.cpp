@@ -361,7 +361,9 @@ void Http1::recognise() {
   if (recognised_) return;
   recognised_ = true;
   for (Cutter* side : {&requests_, &answers_}) {
-    count(origin_.from_start ? ByteKind::malformed : ByteKind::joined_middle,
+    count(origin_.goes_on      ? ByteKind::evicted
+          : origin_.from_start ? ByteKind::malformed
+                               : ByteKind::joined_middle,
           static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
   }
 }
@@ -893,7 +895,8 @@ void Http1::flush(End how) {
     condemn();
   if (recognised_) return;
   for (Cutter* side : {&requests_, &answers_})
-    count(ByteKind::not_http, static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
+    count(origin_.goes_on ? ByteKind::evicted : ByteKind::not_http,
+          static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
 }
 
 std::int64_t Http1::oldest_ns() const {
