@@ -45,6 +45,14 @@ std::vector<std::string> exchanges_in(const std::vector<Wire>& wires) {
   return lines_of(traffic);
 }
 
+// RFC 9112, section 3.2: what a server answers to it says nothing about another server.
+TEST(Import, ARequestWithTwoHostsIsMalformed) {
+  Conversation talk;
+  talk.open().client("GET /a HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n").server(ok("A"));
+  talk.client(get("/b")).server(ok("B")).close();
+  EXPECT_THAT(exchanges_in(talk.wires), ElementsAre("GET /a -> 200 A [malformed]", "GET /b -> 200 B"));
+}
+
 // Two clients with everything that makes cutting hard: pipelining, chunks, HEAD, 204, an interim answer, a close-delimited end.
 std::vector<Wire> two_clients() {
   Conversation first(40'000);
