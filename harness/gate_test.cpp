@@ -418,6 +418,16 @@ TEST_F(BadInput, TrafficThatHoldsNothingToPlay) {
   EXPECT_THAT(alone(gate + "$OUT/other.pcap"), RefusesWith("holds no exchange that can be played"));
 }
 
+TEST_F(BadInput, CaptureWithoutHttp) {
+  write_capture_without_http("other.pcap");
+  for (const char* command : {"import $OUT/other.pcap -o $OUT/other.traffic", "show $OUT/other.pcap",
+                              "show $OUT/other.pcap --json", "show $OUT/other.traffic"}) {
+    const Ended ended = alone(command);
+    EXPECT_EQ(ended.status, 2) << command;
+    EXPECT_EQ(ended.err, "no HTTP was found; the certificate says what else the capture holds\n") << command;
+  }
+}
+
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
   EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"),
               RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
@@ -564,6 +574,25 @@ TEST_F(Commands, WhatCannotBePrintedIsAnErrorAndAReaderThatHasEnoughIsNone) {
   const Ended enough = shell("{ $REHEARSE show fixtures/captures/orders.pcap; echo $? >$OUT/status; } | head -1");
   EXPECT_EQ(contents(directory_ / "status"), "0\n");
   EXPECT_EQ(enough.err, "");
+}
+
+TEST_F(Commands, ShowHasHeadingsForPeopleAndNoneForScripts) {
+  const std::string show = "$REHEARSE show fixtures/captures/tiny.pcap",
+                    head = "$REHEARSE traffic head -n 2 fixtures/captures/tiny.pcap";
+  for (const std::string& command : {show, head}) {
+    const auto lines = lines_of(shell(command).out);
+    ASSERT_GT(lines.size(), 2u);
+    EXPECT_EQ(lines[0], "    id conn.nr   code method target  [why incomplete]") << command;
+    EXPECT_THAT(lines[1], StartsWith("     1    1.0     ")) << command;
+    EXPECT_THAT(lines_of(shell(command + " --json").out).at(0), StartsWith("{\"id\":1,")) << command;
+  }
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "request": {"method": "GET", "target": "/a"}}]})";
+  const auto history =
+      lines_of(shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite "
+                     ">/dev/null; $REHEARSE show $OUT/h.sqlite")
+                   .out);
+  EXPECT_EQ(history.at(0), "  step outcome      duration code method target problem");
 }
 
 TEST_F(Commands, ShowLetsNoCapturedByteReachTheTerminal) {

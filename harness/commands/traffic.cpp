@@ -162,7 +162,9 @@ int list_routes(const std::string& file, bool as_json) {
 int show_head(const std::string& file, std::int64_t count, bool as_json) {
   std::int64_t shown = 0;
   each_exchange(file, [&](Exchange&& exchange) {
-    if (shown++ < count) fmt::print("{}\n", as_json ? json::serialize(json_of(exchange)) : line_of(exchange));
+    if (shown++ >= count) return;
+    if (shown == 1 && !as_json) fmt::print("{}\n", headings());
+    fmt::print("{}\n", as_json ? json::serialize(json_of(exchange)) : line_of(exchange));
   });
   return exit_pass;
 }
