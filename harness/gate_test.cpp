@@ -428,6 +428,35 @@ TEST_F(BadInput, CaptureWithoutHttp) {
   }
 }
 
+TEST_F(BadInput, OutputThatIsStandardOutputOrTheInput) {
+  const std::string tiny = REHEARSE_SOURCE_DIR "/fixtures/captures/tiny.pcap";
+  ASSERT_EQ(alone("import " + tiny + " -o $OUT/tiny.traffic").status, 0);
+  for (const std::string& command : {"import " + tiny, "traffic cut " + tiny, "traffic merge " + tiny}) {
+    const Ended ended = alone(command + " -o -");
+    EXPECT_THAT(ended, RefusesWith("a traffic file is a database and cannot go to standard output; name a file"))
+        << command;
+    EXPECT_EQ(ended.out, "") << command;
+  }
+  fs::copy_file(tiny, directory_ / "day.pcap");
+  const std::string capture = contents(directory_ / "day.pcap"), traffic = contents(directory_ / "tiny.traffic");
+  EXPECT_THAT(alone("import $OUT/day.pcap -o $OUT/day.pcap"), RefusesWith("day.pcap is there already"));
+  EXPECT_THAT(alone("traffic cut $OUT/tiny.traffic -o $OUT/tiny.traffic"), RefusesWith("would be written over"));
+  EXPECT_THAT(alone("traffic merge $OUT/day.pcap $OUT/tiny.traffic -o $OUT/tiny.traffic"),
+              RefusesWith("would be written over"));
+  EXPECT_THAT(alone("traffic cut $OUT/day.pcap -o $OUT/day.pcap"), RefusesWith("would be written over"));
+  EXPECT_EQ(contents(directory_ / "day.pcap"), capture);
+  EXPECT_EQ(contents(directory_ / "tiny.traffic"), traffic);
+}
+
+TEST_F(BadInput, TimesThatAreNone) {
+  for (const char* time : {"+-5s", "-5s", "+5", "+nans", "+infs", "yesterday"}) {
+    EXPECT_THAT(alone(std::string("traffic cut fixtures/captures/tiny.pcap -o $OUT/cut.traffic --from=") + time),
+                RefusesWith("is no time; write 2026-11-22T10:00:00Z, or +90s"))
+        << time;
+    EXPECT_FALSE(fs::exists(directory_ / "cut.traffic"));
+  }
+}
+
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
   EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"),
               RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));

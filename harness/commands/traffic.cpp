@@ -89,7 +89,7 @@ std::int64_t time_of(const std::string& text, std::int64_t first_ns) {
     const auto [rest, error] = std::from_chars(text.data() + 1, text.data() + text.size(), amount);
     const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
     const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "ms" ? 0.001 : 0;
-    if (error == std::errc() && seconds > 0 && amount < 1e9)
+    if (error == std::errc() && seconds > 0 && amount >= 0 && amount < 1e9)
       return first_ns + static_cast<std::int64_t>(amount * seconds * 1e9);
   } else {
     std::istringstream in(text);
