@@ -457,6 +457,18 @@ TEST_F(BadInput, TimesThatAreNone) {
   }
 }
 
+TEST_F(BadInput, TextThatWouldControlTheTerminal) {
+  const std::string escape = "\"$(printf '\\033[31m')\"";
+  EXPECT_THAT(alone("import $OUT/" + escape + ".pcap -o $OUT/a.traffic"), RefusesWith("\\x1b[31m.pcap"));
+  EXPECT_THAT(alone("import fixtures/captures/tiny.pcap -o $OUT/a.traffic --filter " + escape),
+              RefusesWith("\\x1b[31m"));
+  for (const std::string& command : {escape, "show --" + escape + " a", "import a --threads " + escape}) {
+    const Ended ended = alone(command);
+    EXPECT_EQ(ended.status, 3);
+    EXPECT_EQ(ended.err.find('\x1b'), std::string::npos) << ended.err;
+  }
+}
+
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
   EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"),
               RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
