@@ -336,6 +336,14 @@ TEST_F(OtherSystems, SecretsAreLeftAloneOnlyWhenSomebodySaysSo) {
   const Ended open = shell("$REHEARSE import $OUT/in/day.gor --no-redaction -o $OUT/day.traffic");
   EXPECT_THAT(open.out, HasSubstr("redaction off: --no-redaction"));
   for (const char* secret : planted) EXPECT_THAT(contents(directory_ / "day.traffic"), HasSubstr(secret));
+  const Ended rehearsed = shell(
+      "{ sed \"s,^traffic: .*,traffic: $OUT/in/day.gor,\" fixtures/tiny/rehearse.yaml; "
+      "echo 'redaction: {off: true, reason: the tokens are invented}'; } >$OUT/open.yaml\n"
+      "fixtures/tiny/up -- $REHEARSE gate --config $OUT/open.yaml --stage off -o $OUT/report || test $? -le 2");
+  EXPECT_EQ(rehearsed.status, 0) << rehearsed.err;
+  EXPECT_THAT(rehearsed.out, HasSubstr("redaction off: the tokens are invented"));
+  for (const char* name : {"report.html", "summary.md"})
+    EXPECT_THAT(contents(directory_ / "report" / name), HasSubstr("redaction off: the tokens are invented")) << name;
   const Ended again = shell(
       "unset REHEARSE_REDACTION_KEY; export HOME=$OUT/home XDG_CONFIG_HOME=; $REHEARSE import $OUT/in/day.gor -o "
       "$OUT/1.traffic");
