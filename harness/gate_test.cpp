@@ -477,6 +477,15 @@ TEST_F(BadInput, TextThatWouldControlTheTerminal) {
   }
 }
 
+TEST_F(BadInput, KeyLogThatIsTooLong) {
+  // Nothing of it is on the disk.
+  std::ofstream(directory_ / "long.keys");
+  fs::resize_file(directory_ / "long.keys", (256u << 20) + 1);
+  EXPECT_THAT(alone("import fixtures/captures/tiny.pcap -o $OUT/a.traffic --keys $OUT/long.keys"),
+              RefusesWith("is longer than 268435456 bytes"));
+  fs::remove(directory_ / "long.keys");
+}
+
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
   EXPECT_THAT(alone("gate " + orders + " -o $OUT/report"),
               RefusesWith("the legacy service at http://127.0.0.1:9 does not say which stage it serves"));
@@ -642,6 +651,25 @@ TEST_F(Commands, ShowHasHeadingsForPeopleAndNoneForScripts) {
                      ">/dev/null; $REHEARSE show $OUT/h.sqlite")
                    .out);
   EXPECT_EQ(history.at(0), "  step outcome      duration code method target problem");
+}
+
+TEST_F(Commands, AnInterruptedImportLeavesNothing) {
+  const Ended ended = shell(R"(
+    mkfifo $OUT/in
+    $REHEARSE import - -o $OUT/day.traffic <$OUT/in &
+    import=$!
+    exec 3>$OUT/in
+    cat fixtures/captures/tiny.pcap >&3
+    until ls $OUT/*.part >/dev/null 2>&1; do sleep 0.05; done
+    kill -INT $import
+    wait $import; status=$?
+    rm $OUT/in
+    ls $OUT | grep traffic
+    exit $status
+  )");
+  EXPECT_EQ(ended.status, 130);
+  EXPECT_EQ(ended.out, "") << "a file is left";
+  EXPECT_EQ(ended.err, "rehearse: interrupted; nothing was written\n");
 }
 
 TEST_F(Commands, ShowLetsNoCapturedByteReachTheTerminal) {

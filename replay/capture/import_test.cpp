@@ -45,6 +45,20 @@ std::vector<std::string> exchanges_in(const std::vector<Wire>& wires) {
   return lines_of(traffic);
 }
 
+TEST(Import, BytesOfADamagedFileThatCannotBeReadAreLost) {
+  Conversation talk;
+  talk.open().client(get("/a")).server(ok("A")).close();
+  const std::string whole = capture_of(talk.wires);
+  const Folder folder;
+  const auto loss_with = [&](std::size_t garbage) {
+    const Traffic traffic = import_captures({folder.write("a.pcap", whole + std::string(garbage, '\xff'))});
+    EXPECT_EQ(traffic.certificate.exchanges.at("complete"), 1);
+    return traffic.certificate.loss();
+  };
+  EXPECT_EQ(loss_with(0), 0);
+  EXPECT_NEAR(loss_with(whole.size()), 0.5, 0.01);
+}
+
 // RFC 9112, section 3.2: what a server answers to it says nothing about another server.
 TEST(Import, ARequestWithTwoHostsIsMalformed) {
   Conversation talk;
