@@ -336,6 +336,14 @@ TEST_F(OtherSystems, SecretsAreLeftAloneOnlyWhenSomebodySaysSo) {
   const Ended open = shell("$REHEARSE import $OUT/in/day.gor --no-redaction -o $OUT/day.traffic");
   EXPECT_THAT(open.out, HasSubstr("redaction off: --no-redaction"));
   for (const char* secret : planted) EXPECT_THAT(contents(directory_ / "day.traffic"), HasSubstr(secret));
+  const Ended rehearsed = shell(
+      "{ sed \"s,^traffic: .*,traffic: $OUT/in/day.gor,\" fixtures/tiny/rehearse.yaml; "
+      "echo 'redaction: {off: true, reason: the tokens are invented}'; } >$OUT/open.yaml\n"
+      "fixtures/tiny/up -- $REHEARSE gate --config $OUT/open.yaml --stage off -o $OUT/report || test $? -le 2");
+  EXPECT_EQ(rehearsed.status, 0) << rehearsed.err;
+  EXPECT_THAT(rehearsed.out, HasSubstr("redaction off: the tokens are invented"));
+  for (const char* name : {"report.html", "summary.md"})
+    EXPECT_THAT(contents(directory_ / "report" / name), HasSubstr("redaction off: the tokens are invented")) << name;
   const Ended again = shell(
       "unset REHEARSE_REDACTION_KEY; export HOME=$OUT/home XDG_CONFIG_HOME=; $REHEARSE import $OUT/in/day.gor -o "
       "$OUT/1.traffic");
@@ -416,6 +424,66 @@ TEST_F(BadInput, TrafficThatHoldsNothingToPlay) {
   EXPECT_THAT(alone(gate + "$OUT/empty.pcap"), RefusesWith("empty.pcap"));
   EXPECT_THAT(alone(gate + "$OUT/poem.pcap"), RefusesWith("poem.pcap"));
   EXPECT_THAT(alone(gate + "$OUT/other.pcap"), RefusesWith("holds no exchange that can be played"));
+}
+
+TEST_F(BadInput, CaptureWithoutHttp) {
+  write_capture_without_http("other.pcap");
+  for (const char* command : {"import $OUT/other.pcap -o $OUT/other.traffic", "show $OUT/other.pcap",
+                              "show $OUT/other.pcap --json", "show $OUT/other.traffic"}) {
+    const Ended ended = alone(command);
+    EXPECT_EQ(ended.status, 2) << command;
+    EXPECT_EQ(ended.err, "no HTTP was found; the certificate says what else the capture holds\n") << command;
+  }
+}
+
+TEST_F(BadInput, OutputThatIsStandardOutputOrTheInput) {
+  const std::string tiny = REHEARSE_SOURCE_DIR "/fixtures/captures/tiny.pcap";
+  ASSERT_EQ(alone("import " + tiny + " -o $OUT/tiny.traffic").status, 0);
+  for (const std::string& command : {"import " + tiny, "traffic cut " + tiny, "traffic merge " + tiny}) {
+    const Ended ended = alone(command + " -o -");
+    EXPECT_THAT(ended, RefusesWith("a traffic file is a database and cannot go to standard output; name a file"))
+        << command;
+    EXPECT_EQ(ended.out, "") << command;
+  }
+  fs::copy_file(tiny, directory_ / "day.pcap");
+  const std::string capture = contents(directory_ / "day.pcap"), traffic = contents(directory_ / "tiny.traffic");
+  EXPECT_THAT(alone("import $OUT/day.pcap -o $OUT/day.pcap"), RefusesWith("day.pcap is there already"));
+  EXPECT_THAT(alone("traffic cut $OUT/tiny.traffic -o $OUT/tiny.traffic"), RefusesWith("would be written over"));
+  EXPECT_THAT(alone("traffic merge $OUT/day.pcap $OUT/tiny.traffic -o $OUT/tiny.traffic"),
+              RefusesWith("would be written over"));
+  EXPECT_THAT(alone("traffic cut $OUT/day.pcap -o $OUT/day.pcap"), RefusesWith("would be written over"));
+  EXPECT_EQ(contents(directory_ / "day.pcap"), capture);
+  EXPECT_EQ(contents(directory_ / "tiny.traffic"), traffic);
+}
+
+TEST_F(BadInput, TimesThatAreNone) {
+  for (const char* time : {"+-5s", "-5s", "+5", "+nans", "+infs", "yesterday"}) {
+    EXPECT_THAT(alone(std::string("traffic cut fixtures/captures/tiny.pcap -o $OUT/cut.traffic --from=") + time),
+                RefusesWith("is no time; write 2026-11-22T10:00:00Z, or +90s"))
+        << time;
+    EXPECT_FALSE(fs::exists(directory_ / "cut.traffic"));
+  }
+}
+
+TEST_F(BadInput, TextThatWouldControlTheTerminal) {
+  const std::string escape = "\"$(printf '\\033[31m')\"";
+  EXPECT_THAT(alone("import $OUT/" + escape + ".pcap -o $OUT/a.traffic"), RefusesWith("\\x1b[31m.pcap"));
+  EXPECT_THAT(alone("import fixtures/captures/tiny.pcap -o $OUT/a.traffic --filter " + escape),
+              RefusesWith("\\x1b[31m"));
+  for (const std::string& command : {escape, "show --" + escape + " a", "import a --threads " + escape}) {
+    const Ended ended = alone(command);
+    EXPECT_EQ(ended.status, 3);
+    EXPECT_EQ(ended.err.find('\x1b'), std::string::npos) << ended.err;
+  }
+}
+
+TEST_F(BadInput, KeyLogThatIsTooLong) {
+  // Nothing of it is on the disk.
+  std::ofstream(directory_ / "long.keys");
+  fs::resize_file(directory_ / "long.keys", (256u << 20) + 1);
+  EXPECT_THAT(alone("import fixtures/captures/tiny.pcap -o $OUT/a.traffic --keys $OUT/long.keys"),
+              RefusesWith("is longer than 268435456 bytes"));
+  fs::remove(directory_ / "long.keys");
 }
 
 TEST_F(BadInput, ServiceThatDoesNotAnswer) {
@@ -564,6 +632,44 @@ TEST_F(Commands, WhatCannotBePrintedIsAnErrorAndAReaderThatHasEnoughIsNone) {
   const Ended enough = shell("{ $REHEARSE show fixtures/captures/orders.pcap; echo $? >$OUT/status; } | head -1");
   EXPECT_EQ(contents(directory_ / "status"), "0\n");
   EXPECT_EQ(enough.err, "");
+}
+
+TEST_F(Commands, ShowHasHeadingsForPeopleAndNoneForScripts) {
+  const std::string show = "$REHEARSE show fixtures/captures/tiny.pcap",
+                    head = "$REHEARSE traffic head -n 2 fixtures/captures/tiny.pcap";
+  for (const std::string& command : {show, head}) {
+    const auto lines = lines_of(shell(command).out);
+    ASSERT_GT(lines.size(), 2u);
+    EXPECT_EQ(lines[0], "    id conn.nr   code method target  [why incomplete]") << command;
+    EXPECT_THAT(lines[1], StartsWith("     1    1.0     ")) << command;
+    EXPECT_THAT(lines_of(shell(command + " --json").out).at(0), StartsWith("{\"id\":1,")) << command;
+  }
+  std::ofstream(directory_ / "plan.json")
+      << R"({"schema_version": 1, "steps": [{"id": 1, "request": {"method": "GET", "target": "/a"}}]})";
+  const auto history =
+      lines_of(shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite "
+                     ">/dev/null; $REHEARSE show $OUT/h.sqlite")
+                   .out);
+  EXPECT_EQ(history.at(0), "  step outcome      duration code method target problem");
+}
+
+TEST_F(Commands, AnInterruptedImportLeavesNothing) {
+  const Ended ended = shell(R"(
+    mkfifo $OUT/in
+    $REHEARSE import - -o $OUT/day.traffic <$OUT/in &
+    import=$!
+    exec 3>$OUT/in
+    cat fixtures/captures/tiny.pcap >&3
+    until ls $OUT/*.part >/dev/null 2>&1; do sleep 0.05; done
+    kill -INT $import
+    wait $import; status=$?
+    rm $OUT/in
+    ls $OUT | grep traffic
+    exit $status
+  )");
+  EXPECT_EQ(ended.status, 130);
+  EXPECT_EQ(ended.out, "") << "a file is left";
+  EXPECT_EQ(ended.err, "rehearse: interrupted; nothing was written\n");
 }
 
 TEST_F(Commands, ShowLetsNoCapturedByteReachTheTerminal) {

@@ -8,12 +8,15 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
+#include <iostream>
+#include <sstream>
 #include <system_error>
 #include <thread>
 
 #include "harness/commands/commands.h"
 #include "replay/error.h"
 #include "replay/traffic_file.h"
+#include "reports/escape.h"
 
 namespace rehearse::harness {
 
@@ -72,6 +75,9 @@ void expect_all_printed() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
   throw Error(fmt::format("standard output could not be written ({}); see where it goes", std::strerror(errno)));
 }
+
+// What somebody typed may be quoted in it. Not fmt: it throws when nobody reads, and the status is all that is left to say.
+void print_error(std::string_view line) { std::fputs((reports::error_escape(line) + "\n").c_str(), stderr); }
 
 int run(int argc, char** argv) {
   CLI::App app{
@@ -256,7 +262,12 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    if (app.exit(problem) != 0) return exit_error;
+    std::ostringstream said;
+    if (app.exit(problem, std::cout, said) != 0) {
+      std::istringstream lines(said.str());
+      for (std::string line; std::getline(lines, line);) print_error(line);
+      return exit_error;
+    }
   }
   if (read_to_the_end) expect_all_printed();
   return status;
@@ -272,8 +283,7 @@ int main(int argc, char** argv) {
   try {
     return rehearse::harness::run(argc, argv);
   } catch (const std::exception& problem) {
-    // Not fmt: it throws when nobody reads, and the status is all that is left to say.
-    std::fputs((std::string("rehearse: ") + problem.what() + "\n").c_str(), stderr);
+    rehearse::harness::print_error(std::string("rehearse: ") + problem.what());
     return rehearse::harness::exit_error;
   }
 }

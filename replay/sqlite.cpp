@@ -74,6 +74,8 @@ bool Database::holds_table(const std::string& path, const std::string& table) {
 
 // What is written over is lost: only an older file of the same kind may be, never an input, a device or somebody's notes.
 void Database::expect_replaceable(const std::string& path, std::string_view what) {
+  if (path == "-")
+    throw Error(fmt::format("a {} file is a database and cannot go to standard output; name a file", what));
   std::error_code error;
   const auto status = std::filesystem::symlink_status(path, error);
   if (!std::filesystem::exists(status)) return;

@@ -149,8 +149,8 @@ struct TrafficWriter::File {
 
 TrafficWriter::TrafficWriter(const std::string& path) : path_(path), part_(fmt::format("{}.{}.part", path, getpid())) {
   Database::expect_replaceable(path, "traffic");
+  remember_unfinished(part_);  // before it is there: a signal may come at any time
   file_ = std::make_unique<File>(part_);
-  remember_unfinished(part_);
 }
 
 TrafficWriter::~TrafficWriter() {

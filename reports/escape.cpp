@@ -160,6 +160,25 @@ std::string terminal_escape(std::string_view text) {
   });
 }
 
+std::string error_escape(std::string_view text) {
+  constexpr std::size_t longest = 200;
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const std::string escaped = terminal_escape(text);
+  std::string out;
+  for (std::string_view rest = escaped; !rest.empty();) {
+    const auto word = rest.substr(0, rest.find(' '));
+    const auto shown = first_columns(word, longest);
+    out += shown;
+    if (shown.size() < word.size()) out += "\u2026";
+    rest.remove_prefix(word.size());
+    if (!rest.empty()) {
+      out += ' ';
+      rest.remove_prefix(1);
+    }
+  }
+  return out;
+}
+
 std::size_t columns_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }

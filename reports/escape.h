@@ -31,6 +31,10 @@ namespace rehearse::reports {
 // \n, \x1b, \u202e; the text cannot move the cursor, change colours or forge a line.
 [[nodiscard]] std::string terminal_escape(std::string_view text);
 
+// For an error in one line of a terminal: the same, without line ends behind it, and of a word of more than 200 characters only
+// as many: what somebody typed or captured shall not hide what is said of it.
+[[nodiscard]] std::string error_escape(std::string_view text);
+
 // Number of code points; the columns that text takes on a terminal, wide characters aside. REQUIRES: valid UTF-8.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 

@@ -47,8 +47,16 @@ TEST(Escape, ATerminalIsNotControlled) {
   EXPECT_EQ(terminal_escape("\u202Egpj"), "\\u202egpj");
 }
 
+TEST(Escape, AnErrorIsOneLineInWhichNoWordIsLong) {
+  EXPECT_EQ(error_escape("cannot open \x1b[31m\na: no such file\n"), "cannot open \\x1b[31m\\na: no such file");
+  EXPECT_EQ(error_escape(" two  blanks "), " two  blanks ");
+  EXPECT_EQ(error_escape(std::string(200, 'a') + " b"), std::string(200, 'a') + " b");
+  EXPECT_EQ(error_escape("no " + std::string(201, 'a') + " here"), "no " + std::string(200, 'a') + "… here");
+  EXPECT_EQ(error_escape(""), "");
+}
+
 TEST(Escape, EveryResultIsUtf8) {
-  for (const auto& escape : {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape}) {
+  for (const auto& escape : {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape, error_escape}) {
     const std::string once = escape(hostile_text());
     EXPECT_EQ(valid_utf8(once), once);
   }

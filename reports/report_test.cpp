@@ -5,15 +5,21 @@
 
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
+#include "reports/console.h"
 #include "reports/escape.h"
+#include "reports/html.h"
+#include "reports/markdown.h"
 #include "reports/phrases.h"
 #include "reports/samples.h"
 
 namespace rehearse::reports {
 namespace {
 
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string complaint_about(const std::string& text) {
   try {
@@ -79,6 +85,17 @@ TEST(ReportJson, SaysWhatIsWrongWithTheText) {
   for (std::size_t end = 0; end + 2 < whole.size(); end += 97) {
     EXPECT_NE(complaint_about(whole.substr(0, end)), "no complaint") << "cut at " << end;
   }
+}
+
+// `gate` writes it behind the capture that was played.
+TEST(Renderers, SayThatNothingWasMaskedAndWhy) {
+  Report report = passing_report();
+  const auto rendered = [&] {
+    return std::vector{render_console(report), render_html(report), render_markdown(report)};
+  };
+  EXPECT_THAT(rendered(), Each(Not(HasSubstr("redaction"))));
+  report.traffic += ", redaction off: the tokens are invented";
+  EXPECT_THAT(rendered(), Each(HasSubstr("redaction off: the tokens are invented")));
 }
 
 TEST(Advice, SaysWhatToDo) {

@@ -65,6 +65,10 @@ std::string line_of(const replay::Exchange& exchange) {
                      terminal_escape(exchange.request.target), flags.empty() ? "" : "  [" + flags + "]");
 }
 
+std::string headings() {
+  return fmt::format("{:>6} {:>4}.{:<4} {:>4} {} {}", "id", "conn", "nr", "code", "method", "target  [why incomplete]");
+}
+
 json::object json_of(const replay::Exchange& exchange) {
   json::array flags(exchange.flags.begin(), exchange.flags.end());
   json::array interim;

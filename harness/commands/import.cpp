@@ -30,7 +30,7 @@ int imported(const ImportArguments& arguments, Run run) {
     fmt::print("written: {} ({} exchanges)\n", arguments.output, exchanges);
   }
   if (exchanges == 0) {
-    fmt::print(stderr, "no HTTP was found; the certificate says what else the capture holds\n");
+    fmt::print(stderr, "{}", no_http);
     return exit_unknown;
   }
   if (certificate.loss() <= arguments.max_loss) return exit_pass;

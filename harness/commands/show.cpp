@@ -3,7 +3,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <utility>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/exchange_text.h"
@@ -28,6 +30,9 @@ void print(const replay::Record& record) {
 }
 
 void show_histories(const replay::HistoryFile& file, bool as_json) {
+  if (!as_json)
+    fmt::print("{:>6} {:<8} {:>12} {:>4} {} {} {}\n", "step", "outcome", "duration", "code", "method", "target",
+               "problem");
   for (const auto& history : file.histories) {
     if (!as_json)
       fmt::print("{} at {}: {} requests\n", terminal_escape(history.name), terminal_escape(history.target),
@@ -51,19 +56,25 @@ void show_histories(const replay::HistoryFile& file, bool as_json) {
   }
 }
 
-// Prints exchanges while they come; with the certificate behind them for people.
+// Prints exchanges while they come; for people with headings above them and the certificate behind them.
 class Printer {
  public:
   explicit Printer(bool as_json) : as_json_(as_json) {}
-  void operator()(replay::Exchange&& exchange) const {
+  void operator()(replay::Exchange&& exchange) {
+    if (std::exchange(first_, false) && !as_json_) fmt::print("{}\n", headings());
     fmt::print("{}\n", as_json_ ? json::serialize(json_of(exchange)) : line_of(exchange));
   }
-  void finish(const replay::Certificate& certificate) const {
+  // Returns the exit status.
+  [[nodiscard]] int finish(const replay::Certificate& certificate) const {
     if (!as_json_) harness::print(certificate);
+    if (!first_) return exit_pass;
+    fmt::print(stderr, "{}", no_http);
+    return exit_unknown;
   }
 
  private:
   bool as_json_;
+  bool first_ = true;
 };
 
 }  // namespace
@@ -79,13 +90,13 @@ std::optional<std::string> plan_text_in(const std::string& path) {
 }
 
 int show(const std::string& file, const replay::ImportOptions& options, bool as_json) {
-  const Printer printer(as_json);
+  Printer printer(as_json);
   if (const auto plan = plan_text_in(file)) {
     fmt::print("{}\n", to_json(replay::plan_from_json(*plan)));
   } else if (file == "-" || !replay::is_sqlite(file)) {
-    printer.finish(replay::import_captures({file}, options, printer));
+    return printer.finish(replay::import_captures({file}, options, std::ref(printer)));
   } else if (replay::holds_traffic(file)) {
-    printer.finish(replay::load_traffic(file, printer));
+    return printer.finish(replay::load_traffic(file, std::ref(printer)));
   } else {
     show_histories(replay::load_histories(file), as_json);
   }

@@ -89,7 +89,7 @@ std::int64_t time_of(const std::string& text, std::int64_t first_ns) {
     const auto [rest, error] = std::from_chars(text.data() + 1, text.data() + text.size(), amount);
     const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
     const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "ms" ? 0.001 : 0;
-    if (error == std::errc() && seconds > 0 && amount < 1e9)
+    if (error == std::errc() && seconds > 0 && amount >= 0 && amount < 1e9)
       return first_ns + static_cast<std::int64_t>(amount * seconds * 1e9);
   } else {
     std::istringstream in(text);
@@ -162,7 +162,9 @@ int list_routes(const std::string& file, bool as_json) {
 int show_head(const std::string& file, std::int64_t count, bool as_json) {
   std::int64_t shown = 0;
   each_exchange(file, [&](Exchange&& exchange) {
-    if (shown++ < count) fmt::print("{}\n", as_json ? json::serialize(json_of(exchange)) : line_of(exchange));
+    if (shown++ >= count) return;
+    if (shown == 1 && !as_json) fmt::print("{}\n", headings());
+    fmt::print("{}\n", as_json ? json::serialize(json_of(exchange)) : line_of(exchange));
   });
   return exit_pass;
 }

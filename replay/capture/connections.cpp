@@ -97,6 +97,8 @@ struct Connections::Flow final : StreamReader {
   std::int64_t started_ns;
   bool a_is_low;
   bool closed = false;
+  bool evicted = false;  // and waits for what follows
+  bool goes_on = false;  // one that was evicted
   Connections& owner;
   TcpConnection tcp;
   std::unique_ptr<ProtocolReader> reader;
@@ -132,6 +134,7 @@ ProtocolReader& Connections::Flow::conversation() {
   origin.connection = identity;
   origin.started_ns = started_ns;
   origin.from_start = tcp.opener().has_value();
+  origin.goes_on = goes_on && !origin.from_start;
   origin.keys = owner.table_->keys;
   origin.findings = &owner.findings;
   const auto opener = tcp.opener();
@@ -158,6 +161,11 @@ void Connections::take(const Segment& segment, std::uint64_t hash, std::int64_t 
     flow->place = std::prev(table.open.end());
     table.flows.insert_or_assign(key, flow);
   };
+  if (flow && flow->evicted) {
+    end(*flow, End::evicted);
+    make();
+    flow->goes_on = true;
+  }
   if (!flow) make();
   auto from = ordered == flow->a_is_low ? Side::a : Side::b;
   if (segment.source == segment.destination) from = Side::a;
@@ -256,9 +264,18 @@ std::vector<Connections::Holder> Connections::holders() const {
   return all;
 }
 
+// It stays, as one that is closed does, so that what follows is known for its rest.
 void Connections::evict(const Holder& holder) {
   ++evicted;
-  end(*static_cast<Flow*>(holder.flow), End::evicted);
+  Flow& flow = *static_cast<Flow*>(holder.flow);
+  flow.evicted = true;
+  flow.tcp.finish(End::evicted);
+  refresh(flow);
+  // Among those in the order of their last packets, which must not depend on who was ended first.
+  auto& closed = table_->closed;
+  auto place = flow.place;
+  while (place != closed.begin() && (*std::prev(place))->last_packet > flow.last_packet) --place;
+  closed.splice(place, closed, flow.place);
 }
 
 void Connections::finish() {

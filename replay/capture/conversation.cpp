@@ -105,9 +105,12 @@ class Conversation final : public ProtocolReader {
     const Side* client = client_ ? &*client_ : nullptr;
     if (origin_.nesting > limits::nesting) return unread(origin_, ByteKind::evicted, "tunnels in too many tunnels");
     for (const Side side : {Side::a, Side::b}) {
-      if (begins_tls(beginning(side), origin_.from_start)) return tls_reader(origin_);
+      const bool tls = begins_tls(beginning(side), origin_.from_start);
+      const bool joined_http2 = !origin_.from_start && looks_like_http2(beginning(side)) == LooksLikeHttp2::yes;
+      if (origin_.goes_on && (tls || joined_http2)) return unread(origin_, ByteKind::evicted, "");
+      if (tls) return tls_reader(origin_);
       if (beginning(side).starts_with(http2_preface)) return http2_reader(origin_, &side);
-      if (!origin_.from_start && looks_like_http2(beginning(side)) == LooksLikeHttp2::yes) {
+      if (joined_http2) {
         add_note(*origin_.findings, http2_joined_advice);
         return unread(origin_, ByteKind::http2_unreadable,
                       "connections in HTTP/2 that the capture joined in the middle");
@@ -117,6 +120,7 @@ class Conversation final : public ProtocolReader {
                         [origin = origin_](std::string_view protocol, Side from, const Exchange& last) {
                           Origin inner = origin;
                           inner.from_start = true;
+                          inner.goes_on = false;
                           ++inner.nesting;
                           inner.first_index = last.index + (protocol == "h2c" ? 0 : 1);  // h2c: the same exchange
                           if (protocol == "connect") return conversation(inner, &from);
@@ -133,6 +137,21 @@ class Conversation final : public ProtocolReader {
 };
 
 }  // namespace
+
+std::string_view flag_of(End how) {
+  switch (how) {
+    case End::finished:
+      return flag::truncated;
+    case End::reset:
+      return flag::reset;
+    case End::evicted:
+      return flag::evicted;
+    case End::unfinished:
+    case End::another:
+      break;
+  }
+  return flag::unfinished;
+}
 
 void add_remark(Findings& findings, std::string_view name, std::int64_t times) {
   const auto found = findings.remarks.find(name);

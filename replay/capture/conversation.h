@@ -42,12 +42,16 @@ void add_remark(Findings& findings, std::string_view name, std::int64_t times = 
 // Once, however often it is said.
 void add_note(Findings& findings, std::string_view sentence);
 
+// The flag of an exchange that was not whole when its stream ended.
+[[nodiscard]] std::string_view flag_of(End how);
+
 // What a reader knows of its connection.
 struct Origin {
   std::string a, b;  // the two ends, as text
   std::shared_ptr<Identity> connection;
   std::int64_t started_ns = 0;
   bool from_start = false;       // the handshake was captured
+  bool goes_on = false;          // behind its end by a limit: what cannot be read is the rest of what was evicted
   const KeyLog* keys = nullptr;  // for TLS; may be null
   Findings* findings = nullptr;
   int nesting = 0;               // how many protocols this one is within: a tunnel, TLS

@@ -198,6 +198,8 @@ TEST(Har, AnEntryCannotHoldAnotherRequest) {
   EXPECT_NE(unsendable({"GET", "", {}, ""}), "");
   EXPECT_NE(unsendable({"GET", "/", {{"a b", "1"}}, ""}), "");
   EXPECT_NE(unsendable({"GET", "/", {{"A", "1\r\nB: 2"}}, ""}), "");
+  EXPECT_EQ(unsendable({"GET", "/", {{"Host", "a"}, {"host", "b"}}, ""}), "more than one Host");
+  EXPECT_EQ(unsendable({"GET", "/", {{"Host", "a"}, {"X-Host", "b"}}, ""}), "");
   EXPECT_EQ(unsendable({"GET", "/a%20b?c=\xff", {{"A", "1"}}, ""}), "");
 }
 

@@ -43,21 +43,6 @@ bool begins_response(std::string_view bytes) {
   return bytes.size() > 12 && bytes.starts_with("HTTP/1.") && bytes[8] == ' ' && digit(9) && digit(10) && digit(11);
 }
 
-std::string_view flag_of(End how) {
-  switch (how) {
-    case End::finished:
-      return flag::truncated;
-    case End::reset:
-      return flag::reset;
-    case End::evicted:
-      return flag::evicted;
-    case End::unfinished:
-    case End::another:
-      break;
-  }
-  return flag::unfinished;
-}
-
 // What a string takes beside itself.
 std::size_t taken_by(const std::string& text) { return text.capacity() > 15 ? text.capacity() : 0; }
 
@@ -154,7 +139,7 @@ class Http1 final : public ProtocolReader {
   void on_response_head(std::string_view head);
   void begin_body(Cutter& cutter, bool request, const Framing& framing);
   void finish_message(Cutter& cutter, bool request);
-  void malformed(Cutter& cutter, bool request, std::string_view bytes);
+  void refuse_head(Cutter& cutter, bool request, std::string_view bytes, ParseStatus why);
   void unreadable(Cutter& cutter, bool request, std::string_view why);
   void recognise();
   Open& open_orphan();
@@ -343,7 +328,7 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
   if (me.pending.empty()) {
     const bool plausible = request ? may_begin_request(bytes) : looks_like_response(bytes);
     if (!plausible || begins_with_bare_line(bytes)) {
-      malformed(me, request, bytes);
+      refuse_head(me, request, bytes, ParseStatus::malformed);
       return bytes.size();
     }
     if (const auto length = head_length(bytes); length && *length <= limits::head_bytes) {
@@ -362,10 +347,10 @@ std::size_t Http1::take_head(Cutter& me, bool request, std::string_view bytes, c
     on_head(head, used);
     return used;
   }
-  if (bare || me.pending.size() > limits::head_bytes ||
-      !(request ? may_begin_request(me.pending) : looks_like_response(me.pending))) {
+  const bool plausible = !bare && (request ? may_begin_request(me.pending) : looks_like_response(me.pending));
+  if (!plausible || me.pending.size() > limits::head_bytes) {
     const std::string head = std::exchange(me.pending, {});
-    malformed(me, request, head);
+    refuse_head(me, request, head, plausible ? ParseStatus::beyond_limit : ParseStatus::malformed);
     const std::size_t used = head.size() - before;
     return used + skip_lost(me, request, bytes.substr(used), false);
   }
@@ -376,7 +361,9 @@ void Http1::recognise() {
   if (recognised_) return;
   recognised_ = true;
   for (Cutter* side : {&requests_, &answers_}) {
-    count(origin_.from_start ? ByteKind::malformed : ByteKind::joined_middle,
+    count(origin_.goes_on      ? ByteKind::evicted
+          : origin_.from_start ? ByteKind::malformed
+                               : ByteKind::joined_middle,
           static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
   }
 }
@@ -384,7 +371,8 @@ void Http1::recognise() {
 void Http1::on_request_head(std::string_view head, const Piece&) {
   auto parsed = parse_request_head(head);
   Cutter& me = requests_;
-  if (parsed.status == ParseStatus::malformed) return malformed(me, true, head);
+  if (parsed.status == ParseStatus::malformed || parsed.status == ParseStatus::beyond_limit)
+    return refuse_head(me, true, head, parsed.status);
   recognise();
   if (outstanding_ >= limits::outstanding) {
     const auto oldest = std::find_if(open_.begin(), open_.end(), [](const Open& o) { return o.outstanding(); });
@@ -470,7 +458,8 @@ void Http1::on_response_head(std::string_view head) {
   Cutter& me = answers_;
   Open* owner = owner_of_answer();
   auto parsed = parse_response_head(head, owner ? std::string_view(owner->exchange().request.method) : "");
-  if (parsed.status == ParseStatus::malformed) return malformed(me, false, head);
+  if (parsed.status == ParseStatus::malformed || parsed.status == ParseStatus::beyond_limit)
+    return refuse_head(me, false, head, parsed.status);
   recognise();
   count(ByteKind::in_exchanges, head.size());
   Open& open = owner ? *owner : open_orphan();
@@ -579,7 +568,8 @@ std::size_t Http1::take_chunk_line(Cutter& me, bool request, std::string_view by
   const std::size_t used = take_line(me, bytes, line);
   count(ByteKind::in_exchanges, used);
   if (line.data() == nullptr) {
-    if (me.pending.size() > limits::chunk_line_bytes) unreadable(me, request, flag::malformed);
+    if (me.pending.size() > limits::chunk_line_bytes)
+      unreadable(me, request, parse_chunk_size(me.pending) ? flag::evicted : flag::malformed);
     return used;
   }
   const bool ended = line.ends_with("\r\n");
@@ -591,10 +581,11 @@ std::size_t Http1::take_chunk_line(Cutter& me, bool request, std::string_view by
     if (!right) unreadable(me, request, flag::malformed);
     return used;
   }
-  const auto size = ended && line.size() <= limits::chunk_line_bytes ? parse_chunk_size(line) : std::nullopt;
+  const auto size = ended ? parse_chunk_size(line) : std::nullopt;
+  const bool too_long = line.size() > limits::chunk_line_bytes;
   std::string().swap(me.pending);
-  if (!size) {
-    unreadable(me, request, flag::malformed);
+  if (!size || too_long) {
+    unreadable(me, request, size ? flag::evicted : flag::malformed);
   } else if (*size == 0) {
     me.state = State::trailers;
   } else {
@@ -613,7 +604,7 @@ std::size_t Http1::take_trailer(Cutter& me, bool request, std::string_view bytes
   count(ByteKind::in_exchanges, used);
   if (me.pending.size() > limits::head_bytes) {
     std::string().swap(me.pending);
-    unreadable(me, request, flag::malformed);
+    unreadable(me, request, flag::evicted);
     return used;
   }
   if (line.data() == nullptr) return used;
@@ -621,9 +612,10 @@ std::size_t Http1::take_trailer(Cutter& me, bool request, std::string_view bytes
   if (std::string_view(me.pending).substr(start) != "\r\n") return used;
   const std::string fields = std::exchange(me.pending, {}).substr(0, start);
   auto trailers = parse_fields(fields);
-  if (!trailers) me.open->exchange().add_flag(flag::malformed);
+  if (trailers.status != ParseStatus::complete)
+    me.open->exchange().add_flag(trailers.status == ParseStatus::beyond_limit ? flag::evicted : flag::malformed);
   (request ? me.open->exchange().request.trailers : me.open->exchange().response->trailers) =
-      std::move(trailers).value_or(Headers{});
+      std::move(trailers.headers);
   me.position += static_cast<std::int64_t>(used);
   finish_message(me, request);
   me.position -= static_cast<std::int64_t>(used);
@@ -746,7 +738,10 @@ void Http1::emit(const Open& open) {
   if (recent_.size() > 4) recent_.erase(recent_.begin());
 }
 
-void Http1::malformed(Cutter& me, bool request, std::string_view bytes) {
+// A head that is malformed or beyond a limit: its bytes are kept as they came.
+void Http1::refuse_head(Cutter& me, bool request, std::string_view bytes, ParseStatus why) {
+  const bool too_much = why == ParseStatus::beyond_limit;
+  if (too_much && (request ? begins_request(bytes) : begins_response(bytes))) recognise();
   if (!recognised_) {  // perhaps another protocol
     me.unclaimed += static_cast<std::int64_t>(bytes.size());
     me.state = State::lost;
@@ -771,9 +766,9 @@ void Http1::malformed(Cutter& me, bool request, std::string_view bytes) {
     owner->exchange().response_ns = me.begin_ns;
     owner->exchange().response = Response{0, {}, std::string(bytes.substr(0, limits::head_bytes))};
   }
-  owner->exchange().add_flag(flag::malformed);
+  owner->exchange().add_flag(too_much ? flag::evicted : flag::malformed);
   me.open = owner;
-  count(ByteKind::malformed, bytes.size());
+  count(too_much ? ByteKind::evicted : ByteKind::malformed, bytes.size());
   condemn();
   finish_message(me, request);
   me.state = State::lost;
@@ -900,7 +895,8 @@ void Http1::flush(End how) {
     condemn();
   if (recognised_) return;
   for (Cutter* side : {&requests_, &answers_})
-    count(ByteKind::not_http, static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
+    count(origin_.goes_on ? ByteKind::evicted : ByteKind::not_http,
+          static_cast<std::size_t>(std::exchange(side->unclaimed, 0)));
 }
 
 std::int64_t Http1::oldest_ns() const {

@@ -8,20 +8,20 @@
 
 #include "replay/capture/conversation.h"
 #include "replay/capture/limits.h"
+#include "replay/capture/test_packets.h"
 
 namespace rehearse::replay {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::get;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
-std::string ok(const std::string& body) {
-  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
-}
+using ::testing::Not;
+using testing::ok;
 
 struct Said {
   Side from;
@@ -203,8 +203,30 @@ TEST(Http1Limits, Heads) {
   for (const std::size_t cut : {std::size_t{9}, std::size_t{1000}, limits::head_bytes}) {
     EXPECT_THAT(heard_of(with_head_of(limits::head_bytes), 2, cut).lines[1], HasSubstr("-> 200 A")) << cut;
     const Heard longer = heard_of(with_head_of(limits::head_bytes + 1), 2, cut);
-    EXPECT_THAT(longer.lines, ::testing::Contains(HasSubstr("[malformed]"))) << cut;
+    EXPECT_THAT(longer.lines, Contains(HasSubstr("[evicted]"))) << cut;
+    EXPECT_THAT(longer.lines, Each(Not(HasSubstr("[malformed]")))) << cut;
+    EXPECT_GE(longer.bytes[static_cast<std::size_t>(ByteKind::evicted)], limits::head_bytes) << cut;
     EXPECT_LE(longer.most_held, 2 * limits::head_bytes) << cut;
+  }
+}
+
+// It shows no less that this is HTTP.
+TEST(Http1Limits, AConnectionMayBeginWithAHeadBeyondThem) {
+  Script script = with_head_of(limits::head_bytes + 1);
+  script.erase(script.begin(), script.begin() + 2);
+  const Heard heard = heard_of(script, 9, 0);
+  ASSERT_EQ(heard.exchanges.size(), 1u);
+  EXPECT_THAT(heard.exchanges[0].flags, Contains(flag::evicted));
+  EXPECT_EQ(heard.exchanges[0].response->body, "A");
+}
+
+TEST(Http1Limits, ALongHeadThatIsNoneIsMalformed) {
+  for (const std::string& head : {"G\x01T /" + std::string(2 * limits::head_bytes, 'x'),
+                                  "GET /a HTTP/1.1\r\nno colon" + std::string(1000, 'x') + "\r\n\r\n"}) {
+    const Heard heard =
+        heard_of({{Side::a, get("/")}, {Side::b, ok("")}, {Side::a, head}, {Side::b, ok("A")}}, 2, 1000);
+    EXPECT_THAT(heard.exchanges.at(1).flags, Contains(flag::malformed));
+    EXPECT_THAT(heard.exchanges.at(1).flags, Not(Contains(flag::evicted)));
   }
 }
 
@@ -218,7 +240,8 @@ TEST(Http1Limits, HeaderFields) {
   EXPECT_EQ(most.exchanges.at(1).request.headers.size(), limits::header_fields);
   EXPECT_TRUE(most.exchanges.at(1).complete());
   const Heard more = heard_of(with_fields(limits::header_fields + 1), 9, 0);
-  EXPECT_THAT(more.exchanges.at(1).flags, ::testing::Contains(flag::malformed));
+  EXPECT_THAT(more.exchanges.at(1).flags, Contains(flag::evicted));
+  EXPECT_THAT(more.exchanges.at(1).flags, Not(Contains(flag::malformed)));
 }
 
 TEST(Http1Limits, SizeLinesOfChunks) {
@@ -232,15 +255,25 @@ TEST(Http1Limits, SizeLinesOfChunks) {
     EXPECT_TRUE(heard.exchanges.at(0).complete());
   for (const auto& heard : {heard_of(with_line(limits::chunk_line_bytes + 1), 9, 0),
                             heard_byte_by_byte(with_line(limits::chunk_line_bytes + 1))})
-    EXPECT_THAT(heard.exchanges.at(0).flags, ElementsAre(flag::malformed));
+    EXPECT_THAT(heard.exchanges.at(0).flags, ElementsAre(flag::evicted));
+  const Script garbage{{Side::a, get("/a")},
+                       {Side::b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                                     std::string(limits::chunk_line_bytes + 1, 'x')}};
+  EXPECT_THAT(heard_of(garbage, 9, 0).exchanges.at(0).flags, ElementsAre(flag::malformed));
 }
 
 TEST(Http1Limits, Trailers) {
-  const std::string long_field = "x: " + std::string(limits::head_bytes, 'x') + "\r\n";
-  const Script script{{Side::a, get("/a")},
-                      {Side::b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + long_field + "\r\n"}};
-  EXPECT_THAT(heard_of(script, 9, 0).exchanges.at(0).flags, ElementsAre(flag::malformed));
-  EXPECT_THAT(heard_of(script, 1, 9000).exchanges.at(0).flags, ElementsAre(flag::malformed));
+  const auto with_trailers = [](const std::string& fields) {
+    return Script{{Side::a, get("/a")},
+                  {Side::b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + fields + "\r\n"}};
+  };
+  const Script script = with_trailers("x: " + std::string(limits::head_bytes, 'x') + "\r\n");
+  EXPECT_THAT(heard_of(script, 9, 0).exchanges.at(0).flags, ElementsAre(flag::evicted));
+  EXPECT_THAT(heard_of(script, 1, 9000).exchanges.at(0).flags, ElementsAre(flag::evicted));
+  std::string many;
+  for (std::size_t i = 0; i <= limits::header_fields; ++i) many += "a: b\r\n";
+  EXPECT_THAT(heard_of(with_trailers(many), 9, 0).exchanges.at(0).flags, ElementsAre(flag::evicted));
+  EXPECT_THAT(heard_of(with_trailers("no colon\r\n"), 9, 0).exchanges.at(0).flags, ElementsAre(flag::malformed));
 }
 
 TEST(Http1Limits, Bodies) {

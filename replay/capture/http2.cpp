@@ -203,21 +203,6 @@ std::size_t size_of(const Headers& fields) {
   return size;
 }
 
-std::string_view flag_of(End how) {
-  switch (how) {
-    case End::finished:
-      return flag::truncated;
-    case End::reset:
-      return flag::reset;
-    case End::evicted:
-      return flag::evicted;
-    case End::unfinished:
-    case End::another:
-      break;
-  }
-  return flag::unfinished;
-}
-
 struct Stream {
   std::uint32_t id = 0;
   std::shared_ptr<Finished> finished = std::make_shared<Finished>();

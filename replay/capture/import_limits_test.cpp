@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 
@@ -178,6 +179,17 @@ TEST(ImportLimits, BytesThatAllConnectionsHold) {
   EXPECT_GE(ended, 5);
   EXPECT_LT(ended, connections);
   EXPECT_EQ(traffic.certificate.exchanges.at("evicted"), ended);
+  EXPECT_THAT(traffic.certificate.bytes, Not(Contains(Key("not http")))) << "what follows is the rest of an answer";
+  EXPECT_GT(traffic.certificate.bytes.at("evicted"), 0);
+
+  // Their next exchanges are found again.
+  for (unsigned i = 0; i < connections; ++i) talks.get(i).ok(i);
+  const Traffic longer = talks.imported(64);
+  EXPECT_THAT(longer.certificate.bytes, Not(Contains(Key("not http"))));
+  EXPECT_THAT(longer.certificate.bytes, Not(Contains(Key("joined in the middle of a message"))));
+  EXPECT_GE(std::count_if(longer.exchanges.begin(), longer.exchanges.end(),
+                          [](const Exchange& e) { return e.response && e.response->body == "ok"; }),
+            longer.certificate.remarks.at("connections ended by a limit"));
 }
 
 TEST(ImportLimits, BytesOfExchangesThatWaitForAnEarlierOne) {

@@ -21,11 +21,17 @@ using ::testing::Contains;
 using testing::Conversation;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::expect_conservation;
 using testing::Folder;
+using testing::get;
 using ::testing::HasSubstr;
+using testing::in_a_line;
 using ::testing::IsEmpty;
 using ::testing::Key;
+using testing::lines_of;
 using ::testing::Not;
+using testing::ok;
+using testing::post;
 using testing::Wire;
 
 Traffic imported(const std::vector<Wire>& wires) {
@@ -33,41 +39,32 @@ Traffic imported(const std::vector<Wire>& wires) {
   return import_captures({folder.write("capture.pcap", capture_of(wires))});
 }
 
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
-
-std::string post(const std::string& target, const std::string& body) {
-  return fmt::format("POST {} HTTP/1.1\r\nHost: shop\r\nContent-Length: {}\r\n\r\n{}", target, body.size(), body);
-}
-
-std::string ok(const std::string& body) {
-  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
-}
-
-// "GET /a -> 200 body" of each exchange, with its flags: what a reader of the capture sees.
-std::string in_a_line(const Exchange& exchange) {
-  std::string line = exchange.request.method + " " + exchange.request.target;
-  if (!exchange.request.body.empty()) line += " " + exchange.request.body;
-  if (exchange.response) line += fmt::format(" -> {} {}", exchange.response->status, exchange.response->body);
-  for (const std::string& flag : exchange.flags) line += " [" + flag + "]";
-  return line;
-}
-
-std::vector<std::string> lines_of(const Traffic& traffic) {
-  std::vector<std::string> lines;
-  for (const Exchange& exchange : traffic.exchanges) lines.push_back(in_a_line(exchange));
-  return lines;
-}
-
-void expect_conservation(const Traffic& traffic) {
-  std::string text;
-  for (const auto& [name, count] : traffic.certificate.bytes) text += fmt::format("{} {}, ", count, name);
-  EXPECT_TRUE(traffic.certificate.conserves()) << text;
-}
-
 std::vector<std::string> exchanges_in(const std::vector<Wire>& wires) {
   const Traffic traffic = imported(wires);
   expect_conservation(traffic);
   return lines_of(traffic);
+}
+
+TEST(Import, BytesOfADamagedFileThatCannotBeReadAreLost) {
+  Conversation talk;
+  talk.open().client(get("/a")).server(ok("A")).close();
+  const std::string whole = capture_of(talk.wires);
+  const Folder folder;
+  const auto loss_with = [&](std::size_t garbage) {
+    const Traffic traffic = import_captures({folder.write("a.pcap", whole + std::string(garbage, '\xff'))});
+    EXPECT_EQ(traffic.certificate.exchanges.at("complete"), 1);
+    return traffic.certificate.loss();
+  };
+  EXPECT_EQ(loss_with(0), 0);
+  EXPECT_NEAR(loss_with(whole.size()), 0.5, 0.01);
+}
+
+// RFC 9112, section 3.2: what a server answers to it says nothing about another server.
+TEST(Import, ARequestWithTwoHostsIsMalformed) {
+  Conversation talk;
+  talk.open().client("GET /a HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n").server(ok("A"));
+  talk.client(get("/b")).server(ok("B")).close();
+  EXPECT_THAT(exchanges_in(talk.wires), ElementsAre("GET /a -> 200 A [malformed]", "GET /b -> 200 B"));
 }
 
 // Two clients with everything that makes cutting hard: pipelining, chunks, HEAD, 204, an interim answer, a close-delimited end.

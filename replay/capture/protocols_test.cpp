@@ -19,10 +19,13 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::expect_conservation;
 using testing::Folder;
 using ::testing::HasSubstr;
+using testing::in_a_line;
 using ::testing::IsEmpty;
 using ::testing::Key;
+using testing::lines_of;
 using ::testing::Not;
 using ::testing::Pair;
 
@@ -42,30 +45,6 @@ Traffic imported(const std::string& name, bool with_keys = true) {
   ImportOptions options;
   if (with_keys) options.key_log = keys_of(name);
   return import_captures({folder + name + ".pcap"}, options);
-}
-
-std::string in_a_line(const Exchange& exchange) {
-  std::string line = exchange.request.method + " " + exchange.request.target;
-  if (!exchange.request.body.empty()) line += " " + exchange.request.body;
-  if (exchange.response) {
-    const std::string& body = exchange.response->body;
-    line += fmt::format(" -> {} {}", exchange.response->status,
-                        body.size() < 100 ? body : fmt::format("({})", body.size()));
-  }
-  for (const std::string& flag : exchange.flags) line += " [" + flag + "]";
-  return line;
-}
-
-std::vector<std::string> lines_of(const Traffic& traffic) {
-  std::vector<std::string> lines;
-  for (const Exchange& exchange : traffic.exchanges) lines.push_back(in_a_line(exchange));
-  return lines;
-}
-
-void expect_conservation(const Traffic& traffic, const std::string& what) {
-  std::string text;
-  for (const auto& [name, count] : traffic.certificate.bytes) text += fmt::format("{} {}, ", count, name);
-  EXPECT_TRUE(traffic.certificate.conserves()) << what << ": " << text;
 }
 
 std::vector<std::string> all() {

@@ -1,6 +1,8 @@
 #include "replay/capture/test_packets.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <array>
@@ -209,6 +211,40 @@ Conversation& Conversation::close() { return server_fin().client_fin(); }
 
 std::string capture_of(const std::vector<Wire>& wires, const Format& format) {
   return format.pcapng ? pcapng(wires, format) : pcap(wires, format);
+}
+
+std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: shop\r\n\r\n"; }
+
+std::string post(const std::string& target, const std::string& body) {
+  return fmt::format("POST {} HTTP/1.1\r\nHost: shop\r\nContent-Length: {}\r\n\r\n{}", target, body.size(), body);
+}
+
+std::string ok(const std::string& body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+std::string in_a_line(const Exchange& exchange) {
+  std::string line = exchange.request.method + " " + exchange.request.target;
+  if (!exchange.request.body.empty()) line += " " + exchange.request.body;
+  if (exchange.response) {
+    const std::string& body = exchange.response->body;
+    line += fmt::format(" -> {} {}", exchange.response->status,
+                        body.size() < 100 ? body : fmt::format("({})", body.size()));
+  }
+  for (const std::string& flag : exchange.flags) line += " [" + flag + "]";
+  return line;
+}
+
+std::vector<std::string> lines_of(const Traffic& traffic) {
+  std::vector<std::string> lines;
+  for (const Exchange& exchange : traffic.exchanges) lines.push_back(in_a_line(exchange));
+  return lines;
+}
+
+void expect_conservation(const Traffic& traffic, std::string_view what) {
+  std::string text;
+  for (const auto& [name, count] : traffic.certificate.bytes) text += fmt::format("{} {}, ", count, name);
+  EXPECT_TRUE(traffic.certificate.conserves()) << what << ": " << text;
 }
 
 Folder::Folder() {

@@ -1,4 +1,5 @@
-// For tests: captures made of values. A conversation makes segments, and a file is written of them in every format.
+// For tests: captures made of values. A conversation makes segments, and a file is written of them in every format. What is read
+// from it is shown as lines.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "replay/exchange.h"
 
 namespace rehearse::replay::testing {
 
@@ -55,6 +58,18 @@ class Conversation {
 
 // The file's bytes.
 [[nodiscard]] std::string capture_of(const std::vector<Wire>& wires, const Format& format = {});
+
+// Messages of HTTP/1.1.
+[[nodiscard]] std::string get(const std::string& target);
+[[nodiscard]] std::string post(const std::string& target, const std::string& body);
+[[nodiscard]] std::string ok(const std::string& body);
+
+// "POST /a body -> 200 body [flag]": what a reader of the capture sees. Of a long answer only how long it is.
+[[nodiscard]] std::string in_a_line(const Exchange& exchange);
+[[nodiscard]] std::vector<std::string> lines_of(const Traffic& traffic);
+
+// Every packet and every byte is counted once; `what` is said when it is not so.
+void expect_conservation(const Traffic& traffic, std::string_view what = "");
 
 // A folder of its own for each test, gone when it ends.
 class Folder {

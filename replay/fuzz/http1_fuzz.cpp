@@ -47,10 +47,13 @@ Found found_in(const std::vector<fuzz::Call>& calls, bool joined, std::size_t pi
                           std::to_string(exchange.response->status) + text_of(*exchange.response));
   }
   const auto count = [&](ByteKind kind) { return findings.bytes[static_cast<std::size_t>(kind)]; };
-  found.regular = !joined && count(ByteKind::malformed) + count(ByteKind::unreadable) + count(ByteKind::not_http) == 0;
+  found.regular = !joined && count(ByteKind::malformed) + count(ByteKind::unreadable) + count(ByteKind::not_http) +
+                                     count(ByteKind::evicted) ==
+                                 0;
   for (const auto& each : findings.exchanges) {
     for (const std::string& flag : each->exchange.flags)
-      found.regular &= flag != flag::malformed && flag != flag::ambiguous && flag != flag::no_request;
+      found.regular &=
+          flag != flag::malformed && flag != flag::evicted && flag != flag::ambiguous && flag != flag::no_request;
   }
   for (const auto& [remark, times] : findings.remarks) found.regular &= !remark.starts_with("roles");
   return found;

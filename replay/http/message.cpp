@@ -89,16 +89,19 @@ std::string_view unsendable(const Request& request) {
   const std::uint8_t method = classes_in(request.method), target = classes_in(request.target);
   std::uint8_t names = 0, values = 0;
   bool named = true;
+  int hosts = 0;
   for (const Header& header : request.headers) {
     names |= classes_in(header.name);
     values |= classes_in(header.value);
     named = named && !header.name.empty();
+    if (header.name.size() == 4 && equal_without_case(header.name, "Host")) ++hosts;
   }
   if (((method | target | names | values) & no_field) != 0) return "a line end in its method, target or headers";
   if (request.method.empty() || (method & no_token) != 0) return "a method that is none";
   if (request.target.empty() || (target & no_target) != 0)
     return "a space or a control character in its target, or none";
   if (!named || (names & no_token) != 0) return "a header without a proper name";
+  if (hosts > 1) return "more than one Host";  // RFC 9112, section 3.2
   return {};
 }
 

@@ -46,7 +46,7 @@ void erase_field(Headers& headers, std::string_view name);
 [[nodiscard]] bool hop_by_hop(std::string_view name);
 
 // Why the request, written as HTTP/1.1, would be more or other than one request: "a line end in its method, target or headers",
-// ...; empty when it is sound.
+// "more than one Host", which every server refuses, ...; empty when it is sound.
 [[nodiscard]] std::string_view unsendable(const Request& request);
 
 // GET, HEAD, OPTIONS, TRACE: safe by RFC 9110, section 9.2.1. What a service really does on them is for its databases to say.

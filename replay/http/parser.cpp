@@ -54,14 +54,18 @@ ParseStatus read_fields(Lines& lines, Headers& fields) {
     if (line.empty() && !lines.stray) break;
     if (line.starts_with(' ') || line.starts_with('\t')) {  // obsolete line folding, RFC 9112 section 5.2
       if (fields.empty()) return ParseStatus::malformed;
-      if (fields.back().value.size() + line.size() > limits::head_bytes) return ParseStatus::malformed;
+      if (fields.back().value.size() + line.size() > limits::head_bytes) return ParseStatus::beyond_limit;
       fields.back().value += ' ';
       fields.back().value += trim(line);
       continue;
     }
     const auto colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)) || fields.size() == limits::header_fields) {
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
       status = ParseStatus::malformed;
+      break;
+    }
+    if (fields.size() == limits::header_fields) {
+      status = ParseStatus::beyond_limit;
       break;
     }
     fields.push_back({std::string(line.substr(0, colon)), std::string(trim(line.substr(colon + 1)))});
@@ -153,10 +157,11 @@ ResponseHead parse_response_head(std::string_view head, std::string_view method)
   return parsed;
 }
 
-std::optional<Headers> parse_fields(std::string_view text) {
-  Headers fields;
+Fields parse_fields(std::string_view text) {
+  Fields fields;
   Lines lines{text};
-  if (read_fields(lines, fields) != ParseStatus::complete) return std::nullopt;
+  fields.status = read_fields(lines, fields.headers);
+  if (fields.status != ParseStatus::complete) fields.headers.clear();
   return fields;
 }
 

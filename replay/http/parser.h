@@ -14,7 +14,8 @@ namespace rehearse::replay {
 
 enum class ParseStatus {
   complete,
-  malformed,  // not HTTP/1.x, or a limit was passed
+  malformed,     // not HTTP/1.x
+  beyond_limit,  // longer or of more fields than the import reads
   ambiguous,  // Content-Length against Transfer-Encoding, several lengths, a coding that is not just chunked, lone line ends
 };
 
@@ -44,8 +45,13 @@ struct ResponseHead {
 // `method` is the request's: answers to HEAD have no body, and CONNECT opens a tunnel.
 [[nodiscard]] ResponseHead parse_response_head(std::string_view head, std::string_view method);
 
-// The fields of a trailer section or of a block without a start line, each line ended. Nothing when they are malformed.
-[[nodiscard]] std::optional<Headers> parse_fields(std::string_view lines);
+struct Fields {
+  ParseStatus status = ParseStatus::malformed;
+  Headers headers;  // none unless they are complete
+};
+
+// The fields of a trailer section or of a block without a start line, each line ended.
+[[nodiscard]] Fields parse_fields(std::string_view lines);
 
 // The size that a chunk's first line says, without its line end; nothing when it is malformed (RFC 9112, section 7.1).
 [[nodiscard]] std::optional<std::uint64_t> parse_chunk_size(std::string_view line);

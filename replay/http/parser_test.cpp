@@ -14,6 +14,7 @@ using ::testing::ElementsAre;
 constexpr auto complete = ParseStatus::complete;
 constexpr auto malformed = ParseStatus::malformed;
 constexpr auto ambiguous = ParseStatus::ambiguous;
+constexpr auto beyond_limit = ParseStatus::beyond_limit;
 
 ParseStatus request(const std::string& headers) {
   return parse_request_head("POST /a HTTP/1.1\r\n" + headers + "\r\n").status;
@@ -77,7 +78,8 @@ TEST(ParseRequestHead, HasALimitOfFields) {
   std::string fields;
   for (std::size_t i = 0; i < limits::header_fields; ++i) fields += "X: 1\r\n";
   EXPECT_EQ(request(fields), complete);
-  EXPECT_EQ(request(fields + "X: 1\r\n"), malformed);
+  EXPECT_EQ(request(fields + "X: 1\r\n"), beyond_limit);
+  EXPECT_EQ(request(fields + "no colon\r\n"), malformed);
 }
 
 TEST(ParseChunkSize, IsHexadecimalWithExtensions) {

@@ -9,13 +9,15 @@
 
 #include "replay/base64.h"
 #include "replay/error.h"
+#include "replay/redaction/test_text.h"
 
 namespace rehearse::replay {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using testing::any_utf8;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 std::vector<std::pair<std::string, std::string>> scalars_of(std::string_view text, std::size_t* end = nullptr) {
   std::vector<std::pair<std::string, std::string>> found;
@@ -50,20 +52,8 @@ TEST(JsonText, ADeepDocumentEndsTheWalkAndNotTheProgram) {
   EXPECT_LT(end, 1000u);
 }
 
-// Valid UTF-8 of characters of every length.
-rc::Gen<std::string> utf8() {
-  const auto character = rc::gen::oneOf(
-      rc::gen::map(rc::gen::inRange<char>(1, '\x7f'), [](char c) { return std::string(1, c); }),
-      rc::gen::element<std::string>("\xc3\xbc", "\xe5\xb1\xb1", "\xf0\x9f\x98\x80", "\xc2\x85", "\xe2\x82\xac"));
-  return rc::gen::map(rc::gen::container<std::vector<std::string>>(character), [](const std::vector<std::string>& all) {
-    std::string text;
-    for (const std::string& one : all) text += one;
-    return text;
-  });
-}
-
 RC_GTEST_PROP(JsonText, EveryStringComesBack, ()) {
-  const std::string text = *utf8();
+  const std::string text = any_utf8();
   RC_ASSERT(json_unescaped(json_escaped(text)) == text);
   const std::string theirs = boost::json::serialize(boost::json::string(text));
   RC_ASSERT(json_unescaped(std::string_view(theirs).substr(1, theirs.size() - 2)) == text);
@@ -98,7 +88,7 @@ TEST(JsonPaths, LeadToValuesAndToAllBelow) {
 
 TEST(JsonPaths, ThatAreNoneAreRefusedWithAnExample) {
   for (const char* path : {"", "a", "$.", "$.a[", "$.a[x]", "$a", "$.a[?(@.b)]"})
-    EXPECT_THAT([&] { JsonPath wanted(path); }, testing::ThrowsMessage<Error>(HasSubstr("$.customer.email"))) << path;
+    EXPECT_THAT([&] { JsonPath wanted(path); }, ::testing::ThrowsMessage<Error>(HasSubstr("$.customer.email"))) << path;
 }
 
 }  // namespace

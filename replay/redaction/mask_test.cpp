@@ -10,12 +10,14 @@
 
 #include "replay/base64.h"
 #include "replay/redaction/shapes.h"
+#include "replay/redaction/test_text.h"
 
 namespace rehearse::replay {
 namespace {
 
-using testing::MatchesRegex;
-using testing::StartsWith;
+using testing::any_utf8;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
 const RedactionKey key("a key for the tests", "a test");
 
@@ -41,20 +43,8 @@ RC_GTEST_PROP(Mask, DependsOnTheSecretAlone, ()) {
   RC_ASSERT(masked(key, secret) == masked(RedactionKey("a key for the tests", "another run"), secret));
 }
 
-// Valid UTF-8 of characters of every length.
-rc::Gen<std::string> utf8() {
-  const auto character = rc::gen::oneOf(
-      rc::gen::map(rc::gen::inRange<char>(1, '\x7f'), [](char c) { return std::string(1, c); }),
-      rc::gen::element<std::string>("\xc3\xbc", "\xe5\xb1\xb1", "\xf0\x9f\x98\x80", "\xc2\x85", "\xe2\x82\xac"));
-  return rc::gen::map(rc::gen::container<std::vector<std::string>>(character), [](const std::vector<std::string>& all) {
-    std::string text;
-    for (const std::string& one : all) text += one;
-    return text;
-  });
-}
-
 RC_GTEST_PROP(Mask, IsValidUtf8WhenTheSecretIs, ()) {
-  const std::string secret = *utf8();
+  const std::string secret = any_utf8();
   RC_ASSERT(valid_utf8(masked(key, secret)));
 }
 
