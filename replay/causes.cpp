@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <tuple>
 
-
 namespace rehearse::replay {
 namespace {
 
@@ -34,7 +33,8 @@ bool has_digit(std::string_view text) { return text.find_first_of("0123456789") 
 bool identifies(const Value& value) {
   if (value.text.empty()) return false;
   if (value.place.starts_with("path:")) return has_digit(value.text) && !value.name.empty() && !has_digit(value.name);
-  const bool field = value.place.starts_with("query:") || value.place.starts_with("form:") || value.place.starts_with("json:");
+  const bool field =
+      value.place.starts_with("query:") || value.place.starts_with("form:") || value.place.starts_with("json:");
   return field && names_an_id(value.name) && entity_name(value.name) != "id" && entity_name(value.name) != "uuid";
 }
 

@@ -16,9 +16,10 @@
 namespace rehearse::replay {
 
 struct CauseOptions {
-  bool session = true;                    // what a user did later, on whatever connection, waits for what came before
-  bool entity = true;                     // what names the same entity, when one of the two writes
-  std::vector<std::string> session_keys;  // headers that name a session besides Cookie and Authorization: X-Session, ...
+  bool session = true;  // what a user did later, on whatever connection, waits for what came before
+  bool entity = true;   // what names the same entity, when one of the two writes
+  std::vector<std::string>
+      session_keys;  // headers that name a session besides Cookie and Authorization: X-Session, ...
 };
 
 // Finds causes while steps are shown to it in the order in which their requests began.
@@ -28,7 +29,8 @@ class CauseFinder {
 
   // The causes of `step`, whose request is that of `exchange` and holds `values`. One step may be a cause for several reasons; one that another of the
   // causes waited for by the same reason is left out.
-  [[nodiscard]] std::vector<Cause> causes_of(const Step& step, const Exchange& exchange, const std::vector<Value>& values);
+  [[nodiscard]] std::vector<Cause> causes_of(const Step& step, const Exchange& exchange,
+                                             const std::vector<Value>& values);
 
  private:
   // Steps that ended and that nothing later is known to have waited for.

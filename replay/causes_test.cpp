@@ -15,18 +15,23 @@ const Headers form{{"Content-Type", "application/x-www-form-urlencoded"}};
 
 TEST(Entities, ARequestNamesThemInItsPathItsQueryAndItsBody) {
   EXPECT_THAT(entities_of(values_in(Request{"GET", "/orders/41/items/7", {}, ""})), ElementsAre("order 41", "item 7"));
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/payments?order_id=41&limit=20", {}, ""})), ElementsAre("order 41"));
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/payments?orderId=41", {}, ""})), ElementsAre("order 41"));
-  EXPECT_THAT(entities_of(values_in(Request{"POST", "/payments", json, R"({"order_id": 41, "amount": 7, "customer": {"id": 3}})"})),
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/payments?order_id=41&limit=20", {}, ""})),
               ElementsAre("order 41"));
-  EXPECT_THAT(entities_of(values_in(Request{"POST", "/payments", form, "order-id=41&amount=7"})), ElementsAre("order 41"));
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/payments?orderId=41", {}, ""})), ElementsAre("order 41"));
+  EXPECT_THAT(entities_of(values_in(
+                  Request{"POST", "/payments", json, R"({"order_id": 41, "amount": 7, "customer": {"id": 3}})"})),
+              ElementsAre("order 41"));
+  EXPECT_THAT(entities_of(values_in(Request{"POST", "/payments", form, "order-id=41&amount=7"})),
+              ElementsAre("order 41"));
 }
 
 TEST(Entities, WordsAndVersionsInAPathAreNone) {
   EXPECT_THAT(entities_of(values_in(Request{"GET", "/orders", {}, ""})), IsEmpty());
   EXPECT_THAT(entities_of(values_in(Request{"GET", "/orders/search", {}, ""})), IsEmpty());
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/v1/orders", {}, ""})), IsEmpty()) << "nothing stands before a version";
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/api/v1/orders/41", {}, ""})), UnorderedElementsAre("api v1", "order 41"));
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/v1/orders", {}, ""})), IsEmpty())
+      << "nothing stands before a version";
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/api/v1/orders/41", {}, ""})),
+              UnorderedElementsAre("api v1", "order 41"));
 }
 
 TEST(Entities, AnAnswerToAWriteMakesThem) {
@@ -37,7 +42,8 @@ TEST(Entities, AnAnswerToAWriteMakesThem) {
 }
 
 TEST(Entities, ARequestThatIsSentAgainWithItsKeyIsTheSameWrite) {
-  EXPECT_THAT(entities_of(values_in(Request{"POST", "/orders", {{"Idempotency-Key", "k-1"}}, ""})), ElementsAre("idempotency-key k-1"));
+  EXPECT_THAT(entities_of(values_in(Request{"POST", "/orders", {{"Idempotency-Key", "k-1"}}, ""})),
+              ElementsAre("idempotency-key k-1"));
 }
 
 class Causes : public ::testing::Test {

@@ -233,7 +233,8 @@ std::vector<QueryField> cookies_of(std::string_view header) {
 // What stands behind the scheme of a credential: "Bearer abc" (RFC 9110, section 11.4).
 std::size_t credential_at(std::string_view header) {
   const auto space = header.find(' ');
-  return space == std::string_view::npos ? header.size() : std::min(header.find_first_not_of(' ', space), header.size());
+  return space == std::string_view::npos ? header.size()
+                                         : std::min(header.find_first_not_of(' ', space), header.size());
 }
 
 // Headers that say something about the client or the connection, and no value that a server made.
@@ -329,11 +330,11 @@ std::vector<Value> values_in(const Headers& of_an_answer) {
     if (equal_without_case(header.name, "Location")) {
       const auto parts = segments(path_of_url(header.value));
       for (std::size_t i = 0; i < parts.size(); ++i)
-        values.push_back({fmt::format("location:{}", i), std::string(i > 0 ? parts[i - 1] : ""),
-                          percent_decoded(parts[i])});
+        values.push_back(
+            {fmt::format("location:{}", i), std::string(i > 0 ? parts[i - 1] : ""), percent_decoded(parts[i])});
       for (const QueryField& field : query_fields(header.value))
-        values.push_back({fmt::format("location-query:{}", field.name), std::string(field.name),
-                          percent_decoded(field.value)});
+        values.push_back(
+            {fmt::format("location-query:{}", field.name), std::string(field.name), percent_decoded(field.value)});
     } else if (equal_without_case(header.name, "Set-Cookie")) {
       const auto cookies = cookies_of(std::string_view(header.value).substr(0, header.value.find(';')));
       if (!cookies.empty())
@@ -361,7 +362,8 @@ std::optional<std::string> value_at(const Response& response, const Place& place
   }
   const auto location = field(response.headers, "Location");
   if (kind == "location") return location ? segment_at(path_of_url(*location), name) : std::nullopt;
-  if (kind == "location-query") return location ? field_at(query_fields(*location), name, percent_decoded) : std::nullopt;
+  if (kind == "location-query")
+    return location ? field_at(query_fields(*location), name, percent_decoded) : std::nullopt;
   if (kind == "set-cookie") {
     std::optional<std::string> value;  // the last one counts (RFC 6265, section 5.3)
     for (const Header& header : response.headers) {

@@ -14,7 +14,8 @@ namespace rehearse::replay {
 
 struct Value {
   Place place;
-  std::string name;  // what says what it is: the field's, header's or cookie's name; of a path segment the segment before it
+  std::string
+      name;  // what says what it is: the field's, header's or cookie's name; of a path segment the segment before it
   std::string text;  // decoded
   bool in_array = false;
 };

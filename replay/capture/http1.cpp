@@ -721,7 +721,9 @@ void Http1::emit(const Open& open) {
   exchange.client = a_is_client ? origin_.a : origin_.b;
   exchange.server = a_is_client ? origin_.b : origin_.a;
   exchange.started_ns = origin_.started_ns;
-  if (exchange.response && exchange.response_ns < exchange.request_ns) {
+  if (!exchange.response) {  // an interim answer is none
+    exchange.response_ns = exchange.response_end_ns = 0;
+  } else if (exchange.response_ns < exchange.request_ns) {
     exchange.add_flag(flag::time_backwards);
     exchange.response_ns = exchange.request_ns;
     exchange.response_end_ns = std::max(exchange.response_end_ns, exchange.response_ns);
