@@ -16,6 +16,8 @@
 
 #include "harness/configuration.h"
 #include "harness/process.h"
+#include "replay/history_file.h"
+#include "replay/plan.h"
 
 namespace rehearse::harness {
 namespace {
@@ -688,6 +690,63 @@ TEST_F(Commands, PlayTakesNoPlansWordForAPostThatIsARead) {
   const Ended allowed =
       shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite --writes allowed");
   EXPECT_THAT(allowed.out, HasSubstr("1 of 1 steps were sent"));
+}
+
+TEST_F(Commands, PlayUnderstandsWhatIsWantedAndWhen) {
+  // Nobody listens: what would be sent is refused, and counted.
+  const std::string play =
+      "$REHEARSE play fixtures/captures/orders-small.pcap --target http://127.0.0.1:9 --history $OUT/h.sqlite ";
+  const auto dry = [&](const std::string& options) {
+    return replay::plan_from_json(shell(play + "--dry-run --writes allowed " + options + " 2>/dev/null").out);
+  };
+  const replay::Plan whole = dry("");
+  EXPECT_GT(whole.steps.size(), 200u);
+  EXPECT_GT(whole.steps.back().due_ns, 100'000'000);
+  const replay::Plan faster = dry("--speed 10");
+  EXPECT_NEAR(static_cast<double>(faster.steps.back().due_ns), static_cast<double>(whole.steps.back().due_ns) / 10,
+              1e4);
+  const replay::Plan slower = dry("--rate 100");
+  EXPECT_GE(slower.steps.back().due_ns, (static_cast<std::int64_t>(slower.steps.size()) - 1) * 10'000'000 - 1'000'000);
+  EXPECT_EQ(slower.steps.size(), whole.steps.size());
+  const replay::Plan some = dry("--route '/orders/*' --method GET --status 2xx");
+  EXPECT_LT(some.steps.size(), whole.steps.size());
+  for (const replay::Step& step : some.steps) EXPECT_THAT(step.request->target, ::testing::StartsWith("/orders/"));
+  EXPECT_EQ(some.left_out.at("not selected"), static_cast<std::int64_t>(whole.steps.size() - some.steps.size()));
+  for (const replay::Step& step : dry("--causes connections").steps) {
+    for (const replay::Cause& cause : step.after) EXPECT_EQ(cause.kind, replay::CauseKind::connection);
+    EXPECT_TRUE(step.uses.empty());
+  }
+  for (const char* bad : {"--speed 0", "--speed fast", "--speed 1000", "--rate 0", "--loop 0", "--status 9xx"})
+    EXPECT_EQ(shell(play + bad).status, 3) << bad;
+  EXPECT_EQ(shell(play + "--from tomorrow").status, 3);
+}
+
+TEST_F(Commands, PlayMergesCapturesAndPlaysThemInRounds) {
+  const auto played = shell(
+      "$REHEARSE traffic cut fixtures/captures/orders-small.pcap -o $OUT/a.traffic --to +100ms && "
+      "$REHEARSE traffic cut fixtures/captures/orders-small.pcap -o $OUT/b.traffic --from +100ms && "
+      "$REHEARSE play $OUT/b.traffic $OUT/a.traffic --target http://127.0.0.1:9 --history $OUT/h.sqlite --loop 2");
+  EXPECT_EQ(played.status, 2) << "nobody answered";
+  EXPECT_THAT(played.out, HasSubstr(" refused"));
+  const auto file = replay::load_histories((directory_ / "h.sqlite").string());
+  ASSERT_EQ(file.histories.size(), 2u);
+  EXPECT_EQ(file.histories[1].name, "play 2");
+  EXPECT_EQ(file.histories[0].records.size(), file.histories[1].records.size());
+}
+
+TEST_F(Commands, ShowSaysOfAPlanWhatWaitsForWhatAndWhy) {
+  const auto shown = shell(
+      "$REHEARSE play fixtures/captures/orders-small.pcap --target http://127.0.0.1:9 --dry-run --writes allowed "
+      "2>/dev/null > $OUT/plan.json; $REHEARSE show $OUT/plan.json");
+  EXPECT_EQ(shown.status, 0);
+  const Ended schema = shell(
+      "/usr/bin/python3 -c 'import json, jsonschema, sys; "
+      "jsonschema.Draft202012Validator(json.load(open(sys.argv[1]))).validate(json.load(open(sys.argv[2])))' "
+      "replay/plan.schema.json $OUT/plan.json");
+  EXPECT_EQ(schema.status, 0) << schema.err;
+  for (const char* part : {"(value)", "(entity)", "(connection)", "waits: ", "values that the server makes",
+                           "header:ETag", "header:If-Match", "sent again with the same key"})
+    EXPECT_THAT(shown.out, HasSubstr(part));
 }
 
 TEST_F(Commands, InterruptedGateLeavesAHistoryAndTheFlagOff) {

@@ -210,19 +210,22 @@ int run(int argc, char** argv) {
   head_command->add_option("-n", count, "how many")->check(CLI::NonNegativeNumber)->capture_default_str();
   head_command->add_flag("--json", json, "one JSON object a line");
   head_command->callback([&] { printing([&] { return show_head(file, count, json); }); });
+  const auto add_filter = [](CLI::App* command, WantedExchanges& wanted) {
+    command->add_option("--from", wanted.from, "2026-11-22T10:00:00Z, or +90s from the first request");
+    command->add_option("--to", wanted.to, "the same; the end is not included");
+    command->add_option("--route", wanted.routes,
+                        "\"GET /orders/{}\" as `traffic ls` names it, or a pattern of paths: /orders/*");
+    command->add_option("--method", wanted.methods, "GET, POST, ...");
+    command->add_option("--status", wanted.statuses, "404, 2xx, ...");
+    command->add_option("--sample", wanted.sample, "share of the connections, the same ones each time")
+        ->check(CLI::Range(0.0, 1.0));
+    command->add_flag("--complete", wanted.complete, "leave out what is incomplete");
+  };
   CutArguments cutting;
   auto* cut_command = traffic_command->add_subcommand("cut", "a part of the exchanges as a traffic file");
   cut_command->add_option("file", cutting.file, "the file")->required();
   cut_command->add_option("-o,--output", cutting.output, "the traffic file to write")->required();
-  cut_command->add_option("--from", cutting.from, "2026-11-22T10:00:00Z, or +90s from the first request");
-  cut_command->add_option("--to", cutting.to, "the same; the end is not included");
-  cut_command->add_option("--route", cutting.routes,
-                          "\"GET /orders/{}\" as `ls` names it, or a pattern of paths: /orders/*");
-  cut_command->add_option("--method", cutting.methods, "GET, POST, ...");
-  cut_command->add_option("--status", cutting.statuses, "404, 2xx, ...");
-  cut_command->add_option("--sample", cutting.sample, "share of the connections, the same ones each time")
-      ->check(CLI::Range(0.0, 1.0));
-  cut_command->add_flag("--complete", cutting.complete, "leave out what is incomplete");
+  add_filter(cut_command, cutting.wanted);
   add_redaction(cut_command);
   cut_command->callback([&] {
     end_at_once_when_interrupted();
@@ -242,12 +245,23 @@ int run(int argc, char** argv) {
 
   PlayArguments playing;
   std::string writes = "refused";
-  auto* play_command = app.add_subcommand("play", "play a capture, a traffic file or a plan against one service");
-  play_command->add_option("traffic", playing.traffic, "the file")->required();
+  auto* play_command = app.add_subcommand("play", "play captures, traffic files or a plan against one service");
+  play_command->add_option("files", playing.files, "the files; several captures are merged by time")->required();
   play_command->add_option("--target", playing.target, "http://host:port")->required();
-  play_command
-      ->add_option("--speed", playing.speed, "1 = as captured, 2 = twice as fast, 0 = as fast as the causes allow")
+  play_command->add_option("--speed", playing.speed, "0.1 to 100, 1 = as captured; max = as fast as the causes allow")
       ->capture_default_str();
+  play_command->add_option("--rate", playing.rate, "requests a second at most: delays, and leaves nothing out")
+      ->check(CLI::Range(0.001, 1e7));
+  play_command->add_option("--max-gap", playing.max_gap_seconds, "cut pauses of the capture to so many seconds")
+      ->check(CLI::Range(0.001, 1e9));
+  play_command->add_option("--loop", playing.rounds, "how often it is played, with fresh values each time")
+      ->check(CLI::Range(1, 1'000'000));
+  play_command->add_option("--causes", playing.causes, "what a request waits for: all that the capture proves, or less")
+      ->check(CLI::IsMember({"all", "connections"}))
+      ->capture_default_str();
+  play_command->add_option("--session-key", playing.session_keys,
+                           "a header that names a session, besides Cookie and Authorization");
+  add_filter(play_command, playing.wanted);
   play_command->add_option("--history", playing.history, "the history file to write")->capture_default_str();
   play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")
       ->check(CLI::IsMember({"allowed", "refused"}));

@@ -68,6 +68,7 @@ json::object json_of(const Step& step) {
   }
   if (step.exchange != 0) object["exchange"] = step.exchange;
   if (step.read) object["read"] = true;
+  if (step.retry_of != 0) object["retry_of"] = step.retry_of;
   return object;
 }
 
@@ -111,6 +112,7 @@ Step step_of(const json::object& object) {
   step.lane = integer_or(object, "lane", 1);
   step.cue = text_or(object, "cue");
   step.exchange = integer_or(object, "exchange", 0);
+  step.retry_of = integer_or(object, "retry_of", 0);
   if (const auto* due = object.if_contains("due_ms")) step.due_ns = std::llround(due->to_number<double>() * 1e6);
   if (const auto* after = object.if_contains("after")) {
     for (const json::value& cause : after->as_array()) step.after.push_back(cause_of(cause));

@@ -90,6 +90,23 @@ class Reduction {
   Todo todo_;
 };
 
+// Requests that a client sent again with the same key: it is for the server to apply them once
+// (draft-ietf-httpapi-idempotency-key-header).
+class Retries {
+ public:
+  // The first step with that key, method and target; 0 when this one is.
+  StepId first_of(const Step& step) {
+    const auto key = field(step.request->headers, "Idempotency-Key");
+    if (!key) return 0;
+    const auto [first, fresh] =
+        first_.try_emplace(step.request->method + " " + step.request->target + " " + std::string(*key), step.id);
+    return fresh ? 0 : first->second;
+  }
+
+ private:
+  std::unordered_map<std::string, StepId> first_;
+};
+
 struct Answer {
   std::int64_t end_ns;
   const Exchange* exchange;
@@ -117,6 +134,7 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
   CauseFinder causes(options.causes);
   WriteOrder writes;
   Reduction reduction(plan);
+  Retries retries;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
   const std::int64_t start = traffic.exchanges.empty() ? 0 : traffic.exchanges.front().request_ns;
@@ -139,6 +157,7 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
     step.exchange = exchange.id;
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
+    step.retry_of = retries.first_of(step);
     const std::vector<Value> values = values_in(exchange.request);
     if (options.bindings) step.uses = finder.uses_in(values);
     std::vector<Cause> found = causes.causes_of(step, exchange, values);

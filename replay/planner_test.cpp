@@ -200,6 +200,20 @@ TEST(Planner, CountsCausesByTheirStrongestReason) {
   EXPECT_EQ(plan.causes_found, (std::map<std::string, std::int64_t>{{"value", 3}, {"entity", 2}, {"connection", 1}}));
 }
 
+TEST(Planner, RecognisesARequestThatAClientSentAgain) {
+  const Headers key{{"Idempotency-Key", "k-1"}}, other{{"Idempotency-Key", "k-2"}};
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", key, ""}, {503, {}, ""}),
+                       exchange(2, 20, 30, {"POST", "/orders", key, ""}, {201, {}, ""}),
+                       exchange(2, 40, 50, {"POST", "/orders", other, ""}, {201, {}, ""}),
+                       exchange(2, 60, 70, {"POST", "/payments", key, ""}, {201, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  EXPECT_EQ(plan.steps[1].retry_of, 1);
+  EXPECT_THAT(plan.steps[1].after, ElementsAre(Cause{1, CauseKind::entity}));
+  for (const std::size_t i : {0u, 2u, 3u}) EXPECT_EQ(plan.steps[i].retry_of, 0) << i;
+  EXPECT_EQ(plan_from_json(to_json(plan)).steps, plan.steps);
+}
+
 TEST(Planner, ConnectionsOnlyOrdersNothingElse) {
   const Headers session{{"Authorization", "Bearer a1b2c3d4"}};
   Traffic traffic;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/commands/exchange_filter.h"
 #include "harness/configuration.h"
 #include "harness/redaction.h"
 #include "harness/rehearsal.h"
@@ -71,10 +72,7 @@ int show_secrets(const std::string& file, const replay::ImportOptions& options, 
 
 struct CutArguments {
   std::string file, output;
-  std::vector<std::string> routes, methods, statuses;
-  std::string from, to;   // "2026-11-22T10:00:00Z", or "+90s" from the first request
-  double sample = 1;      // share of the connections
-  bool complete = false;  // leave out what is incomplete
+  WantedExchanges wanted;
   RedactionArguments redaction;
 };
 // Daily work with traffic: its routes, its first exchanges, a part of it, several in one.
@@ -83,9 +81,20 @@ int show_head(const std::string& file, std::int64_t count, bool json);
 int cut(const CutArguments& arguments);
 int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction);
 
+// Several captures or traffic files as one, masked, in the order of time.
+[[nodiscard]] replay::Traffic merged_traffic(const std::vector<std::string>& files,
+                                             const RedactionArguments& redaction);
+
 struct PlayArguments {
-  std::string traffic, target, history = "history.sqlite";
-  double speed = 0;
+  std::vector<std::string> files;  // one plan, or captures and traffic files
+  std::string target, history = "history.sqlite";
+  std::string speed = "max";   // or 0.1 to 100
+  double rate = 0;             // requests a second at most; 0: no limit
+  double max_gap_seconds = 0;  // pauses are cut to that; 0 leaves them
+  int rounds = 1;              // how often the plan is played
+  WantedExchanges wanted;
+  std::string causes = "all";  // or "connections"
+  std::vector<std::string> session_keys;
   bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
   RedactionArguments redaction;

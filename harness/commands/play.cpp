@@ -1,16 +1,14 @@
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <charconv>
 
 #include "harness/commands/commands.h"
 #include "harness/redaction.h"
-#include "replay/capture/byte_source.h"
-#include "replay/capture/import.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
+#include "replay/pace.h"
 #include "replay/planner.h"
 #include "replay/player.h"
-#include "replay/traffic_file.h"
 
 namespace rehearse::harness {
 namespace {
@@ -20,18 +18,56 @@ void print_counts(const char* title, const std::map<std::string, std::int64_t>& 
   for (const auto& [name, count] : counts) fmt::print("  {:>12} {}\n", count, name);
 }
 
-replay::Plan plan_in(const std::string& path, const RedactionArguments& redaction) {
-  if (const auto plan = plan_text_in(path)) return replay::plan_from_json(*plan);
-  const RedactionSettings settings = load_redaction(redaction);
-  auto traffic = replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
-  fmt::print(stderr, "{}\n", redact(traffic, settings));
-  return replay::plan_of(traffic);
+bool filters(const WantedExchanges& wanted) {
+  return !wanted.routes.empty() || !wanted.methods.empty() || !wanted.statuses.empty() || !wanted.from.empty() ||
+         !wanted.to.empty() || wanted.sample < 1 || wanted.complete;
+}
+
+replay::Plan plan_in(const PlayArguments& arguments) {
+  if (const auto text = plan_text_in(arguments.files.front())) {
+    if (arguments.files.size() > 1)
+      throw Error("a plan is played alone; give captures and traffic files to merge them");
+    if (filters(arguments.wanted)) throw Error("a plan is played as it is; filters are for captures and traffic files");
+    return replay::plan_from_json(*text);
+  }
+  replay::Traffic traffic = merged_traffic(arguments.files, arguments.redaction);
+  const std::string key = redacted_with(traffic.certificate);
+  fmt::print(stderr, "{}\n", key.empty() ? "secrets are not masked" : "masked with the key " + key);
+  const auto all = traffic.exchanges.size();
+  ExchangeFilter filter(arguments.wanted);
+  std::erase_if(traffic.exchanges, [&](const replay::Exchange& exchange) { return !filter.accepts(exchange); });
+  replay::PlannerOptions options;
+  options.bindings = options.causes.entity = options.causes.session = arguments.causes == "all";
+  options.causes.session_keys = arguments.session_keys;
+  replay::Plan plan = replay::plan_of(traffic, options);
+  if (traffic.exchanges.size() < all)
+    plan.left_out["not selected"] = static_cast<std::int64_t>(all - traffic.exchanges.size());
+  return plan;
+}
+
+// Brings the plan to its times and says at which speed the player is to go.
+double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
+  replay::Pace pace;
+  pace.rate = arguments.rate;
+  pace.max_gap_ns = static_cast<std::int64_t>(arguments.max_gap_seconds * 1e9);
+  if (arguments.speed == "max" && pace.rate == 0) return 0;
+  if (arguments.speed == "max") {
+    for (replay::Step& step : plan.steps) step.due_ns = 0;
+  } else {
+    const auto [rest, error] =
+        std::from_chars(arguments.speed.data(), arguments.speed.data() + arguments.speed.size(), pace.speed);
+    const bool number = error == std::errc() && rest == arguments.speed.data() + arguments.speed.size();
+    if (!number || pace.speed < 0.1 || pace.speed > 100)
+      throw Error(fmt::format("--speed {}: give a number from 0.1 to 100, or max", arguments.speed));
+  }
+  plan = paced(std::move(plan), pace);
+  return 1;
 }
 
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
-  replay::Plan plan = plan_in(arguments.traffic, arguments.redaction);
+  replay::Plan plan = plan_in(arguments);
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
   const auto harmless = [](const replay::Step& step) {
@@ -41,30 +77,37 @@ int play_traffic(const PlayArguments& arguments) {
   const auto left_out = whole - plan.steps.size();
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
+  const double speed = set_pace(arguments, plan);
   if (arguments.dry_run) {
     fmt::print("{}\n", to_json(plan));
     return exit_pass;
   }
   replay::PlayOptions options;
-  options.name = "play";
   options.target = arguments.target;
-  options.speed = arguments.speed;
+  options.speed = speed;
   options.stop = &stop_requested;
   replay::HistoryWriter writer(arguments.history);
-  const replay::History history = replay::play(plan, options);
-  writer.add(history);
   std::map<std::string, std::int64_t> outcomes;
-  for (const auto& record : history.records) {
-    outcomes[record.outcome == replay::Outcome::answered ? fmt::format("answered {}xx", record.response.status / 100)
-                                                         : std::string(name_of(record.outcome))] += 1;
+  std::size_t sent = 0;
+  bool all_answered = true;
+  for (int round = 1; round <= arguments.rounds && !stop_requested; ++round) {
+    options.name = round == 1 ? "play" : fmt::format("play {}", round);
+    const replay::History history = replay::play(round == 1 ? plan : renewed(plan, round), options);
+    writer.add(history);
+    sent += history.records.size();
+    for (const auto& record : history.records) {
+      const bool answered = record.outcome == replay::Outcome::answered;
+      all_answered = all_answered && answered;
+      ++outcomes[answered ? fmt::format("answered {}xx", record.response.status / 100)
+                          : std::string(name_of(record.outcome))];
+    }
   }
-  fmt::print("{} of {} steps were sent to {}\n", history.records.size(), plan.steps.size(), arguments.target);
+  fmt::print("{} of {} steps were sent to {}\n", sent, plan.steps.size() * static_cast<std::size_t>(arguments.rounds),
+             arguments.target);
   print_counts("outcomes", outcomes);
   fmt::print("written: {}\n", arguments.history);
   if (stop_requested) return exit_interrupted;
-  const bool whole_play = std::all_of(history.records.begin(), history.records.end(),
-                                      [](const auto& record) { return record.outcome == replay::Outcome::answered; });
-  return whole_play ? exit_pass : exit_unknown;
+  return all_answered ? exit_pass : exit_unknown;
 }
 
 }  // namespace rehearse::harness

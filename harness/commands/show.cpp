@@ -5,6 +5,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "harness/commands/commands.h"
@@ -56,6 +58,54 @@ void show_histories(const replay::HistoryFile& file, bool as_json) {
   }
 }
 
+// "30011", and of a long token its beginning.
+std::string shortened(const std::string& value) {
+  constexpr std::size_t shown = 40;
+  return terminal_escape(value.size() <= shown ? value : value.substr(0, shown) + "…");
+}
+
+std::string causes_of(const replay::Step& step) {
+  std::string text;
+  for (const replay::Cause& cause : step.after) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", cause.step);
+    if (cause.kind != replay::CauseKind::hand) text += fmt::format(" ({})", name_of(cause.kind));
+  }
+  return text;
+}
+
+// What the plan does, what waits for what and why, and the values that are taken from answers.
+void print(const replay::Plan& plan) {
+  std::int64_t reads = 0, writes = 0, cues = 0, retries = 0;
+  std::map<std::string_view, std::int64_t> causes;
+  std::map<std::tuple<replay::StepId, std::string, std::string>, std::string> made;  // step, source, value
+  fmt::print("{:>6} {:>5} {:>12}  {:<50} {}\n", "step", "lane", "due ms", "request", "after");
+  for (const replay::Step& step : plan.steps) {
+    for (const replay::Cause& cause : step.after) ++causes[name_of(cause.kind)];
+    for (const replay::Use& use : step.uses) {
+      std::string& uses = made[{use.from, use.source, use.value}];
+      uses += fmt::format("{}{} {}", uses.empty() ? "" : ", ", step.id, terminal_escape(use.at));
+    }
+    retries += step.retry_of != 0;
+    ++(!step.request ? cues : step.read ? reads : writes);
+    const std::string does = step.request ? step.request->method + " " + step.request->target : "cue " + step.cue;
+    fmt::print("{:>6} {:>5} {:>12.3f}  {:<50} {}\n", step.id, step.request ? std::to_string(step.lane) : "",
+               static_cast<double>(step.due_ns) / 1e6, terminal_escape(does), causes_of(step));
+  }
+  fmt::print("\n{} steps: {} reads, {} writes, {} cues; {} sent again with the same key\n", plan.steps.size(), reads,
+             writes, cues, retries);
+  for (const auto& [reason, count] : plan.left_out) fmt::print("left out: {} {}\n", count, terminal_escape(reason));
+  fmt::print("waits:");
+  for (const auto& [kind, count] : causes)
+    fmt::print(" {} {}{}", count, kind, kind == causes.rbegin()->first ? "" : ",");
+  fmt::print("{}\n", causes.empty() ? " none" : "");
+  if (made.empty()) return;
+  fmt::print("\nvalues that the server makes\n{:>6}  {:<24} {:<42} {}\n", "step", "in its answer", "captured as",
+             "used by");
+  for (const auto& [value, uses] : made)
+    fmt::print("{:>6}  {:<24} {:<42} {}\n", std::get<0>(value), terminal_escape(std::get<1>(value)),
+               shortened(std::get<2>(value)), uses);
+}
+
 // Prints exchanges while they come; for people with headings above them and the certificate behind them.
 class Printer {
  public:
@@ -92,7 +142,11 @@ std::optional<std::string> plan_text_in(const std::string& path) {
 int show(const std::string& file, const replay::ImportOptions& options, bool as_json) {
   Printer printer(as_json);
   if (const auto plan = plan_text_in(file)) {
-    fmt::print("{}\n", to_json(replay::plan_from_json(*plan)));
+    const replay::Plan read = replay::plan_from_json(*plan);
+    if (as_json)
+      fmt::print("{}\n", to_json(read));
+    else
+      print(read);
   } else if (file == "-" || !replay::is_sqlite(file)) {
     return printer.finish(replay::import_captures({file}, options, std::ref(printer)));
   } else if (replay::holds_traffic(file)) {

@@ -1,18 +1,14 @@
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <charconv>
-#include <chrono>
-#include <ctime>
 #include <filesystem>
-#include <iomanip>
 #include <map>
-#include <sstream>
+#include <tuple>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/exchange_filter.h"
 #include "harness/commands/exchange_text.h"
 #include "harness/redaction.h"
 #include "replay/error.h"
@@ -82,64 +78,6 @@ void print(const std::string& name, Route& route, bool as_json) {
              route.quantile_ms(0.99), reports::terminal_escape(name), statuses);
 }
 
-// "2026-11-22T10:00:00[.5]Z" or "+90s", "+1.5m", "+2h" from `first_ns`, in nanoseconds since the epoch.
-std::int64_t time_of(const std::string& text, std::int64_t first_ns) {
-  if (text.starts_with('+')) {
-    double amount = 0;
-    const auto [rest, error] = std::from_chars(text.data() + 1, text.data() + text.size(), amount);
-    const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-    const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "ms" ? 0.001 : 0;
-    if (error == std::errc() && seconds > 0 && amount >= 0 && amount < 1e9)
-      return first_ns + static_cast<std::int64_t>(amount * seconds * 1e9);
-  } else {
-    std::istringstream in(text);
-    std::tm parts{};
-    in >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S");
-    double fraction = 0;
-    if (in && in.peek() == '.') in >> fraction;
-    if (in && in.get() == 'Z' && in.peek() == std::char_traits<char>::eof())
-      return static_cast<std::int64_t>(timegm(&parts)) * 1'000'000'000 + static_cast<std::int64_t>(fraction * 1e9);
-  }
-  throw Error(
-      fmt::format("`{}` is no time; write 2026-11-22T10:00:00Z, or +90s for that long after the first request", text));
-}
-
-bool matches_status(const std::string& pattern, int status) {
-  const std::string text = std::to_string(status);
-  return pattern.size() == 3 && text.size() == 3 &&
-         std::equal(pattern.begin(), pattern.end(), text.begin(), [](char p, char c) { return p == 'x' || p == c; });
-}
-
-// The same connections on every machine: FNV-1a of the two ends and the moment it began, as a share of all.
-double place_of(const Exchange& exchange) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : fmt::format("{} {} {}", exchange.client, exchange.server, exchange.started_ns))
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  hash ^= hash >> 33;  // the last byte alone would decide the upper bits
-  hash *= 0xff51afd7ed558ccdu;
-  hash ^= hash >> 33;
-  return static_cast<double>(hash >> 11) / static_cast<double>(1ull << 53);
-}
-
-bool wanted(const CutArguments& arguments, const Exchange& exchange) {
-  const auto any = [](const std::vector<std::string>& list, auto matches) {
-    return list.empty() || std::any_of(list.begin(), list.end(), matches);
-  };
-  const std::string route = replay::route_of(exchange.request.method, exchange.request.target);
-  const std::string path(replay::path_of(exchange.request.target));
-  return (!arguments.complete || exchange.complete()) &&
-         any(arguments.methods, [&](const std::string& method) { return method == exchange.request.method; }) &&
-         any(arguments.statuses,
-             [&](const std::string& status) {
-               return exchange.response && matches_status(status, exchange.response->status);
-             }) &&
-         any(arguments.routes,
-             [&](const std::string& pattern) {
-               return pattern == route || fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
-             }) &&
-         place_of(exchange) < arguments.sample;
-}
-
 }  // namespace
 
 int list_routes(const std::string& file, bool as_json) {
@@ -171,24 +109,13 @@ int show_head(const std::string& file, std::int64_t count, bool as_json) {
 
 int cut(const CutArguments& arguments) {
   expect_other_file({arguments.file}, arguments.output);
-  for (const std::string& status : arguments.statuses) {
-    const bool good = status.size() == 3 && status[0] >= '1' && status[0] <= '5' &&
-                      status.find_first_not_of("0123456789x", 1) == std::string::npos;
-    if (!good) throw Error(fmt::format("`{}` is no status; write 404, 40x or 4xx", status));
-  }
+  ExchangeFilter filter(arguments.wanted);
   MaskedWriter writer(arguments.output, load_redaction(arguments.redaction), key_of(arguments.file));
-  std::optional<std::int64_t> from, to;
-  bool first = true;
   std::int64_t all = 0;
   std::int64_t kept = 0;
   Certificate certificate = each_exchange(arguments.file, [&](Exchange&& exchange) {
-    if (std::exchange(first, false)) {
-      if (!arguments.from.empty()) from = time_of(arguments.from, exchange.request_ns);
-      if (!arguments.to.empty()) to = time_of(arguments.to, exchange.request_ns);
-    }
     ++all;
-    if ((from && exchange.request_ns < *from) || (to && exchange.request_ns >= *to) || !wanted(arguments, exchange))
-      return;
+    if (!filter.accepts(exchange)) return;
     ++kept;
     writer.add(exchange);
   });
@@ -198,8 +125,7 @@ int cut(const CutArguments& arguments) {
   return kept == 0 ? exit_unknown : exit_pass;
 }
 
-int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction) {
-  expect_other_file(files, output);
+replay::Traffic merged_traffic(const std::vector<std::string>& files, const RedactionArguments& redaction) {
   const RedactionSettings settings = load_redaction(redaction);
   std::map<std::string, std::string> keys;  // and a file that is masked with it; empty: not masked
   replay::Traffic merged;
@@ -239,6 +165,12 @@ int merge(const std::vector<std::string>& files, const std::string& output, cons
   });
   std::int64_t id = 0;
   for (Exchange& exchange : merged.exchanges) exchange.id = ++id;
+  return merged;
+}
+
+int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction) {
+  expect_other_file(files, output);
+  const replay::Traffic merged = merged_traffic(files, redaction);
   save(merged, output);
   fmt::print("written: {} ({} exchanges)\n", output, merged.exchanges.size());
   return merged.exchanges.empty() ? exit_unknown : exit_pass;
