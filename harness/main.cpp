@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -291,6 +293,11 @@ int run(int argc, char** argv) {
 }  // namespace rehearse::harness
 
 int main(int argc, char** argv) {
+  // Each lane of a plan has a connection of its own.
+  if (rlimit files{}; getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   std::signal(SIGINT, rehearse::harness::request_stop);
   std::signal(SIGTERM, rehearse::harness::request_stop);
   std::signal(SIGPIPE, SIG_IGN);

@@ -20,18 +20,36 @@ bool is_media_type(std::string_view text) {
                      [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
-bool worth_binding(std::string_view value) {
-  if (is_integer(value)) {
-    std::int64_t number = 0;
-    std::from_chars(value.data(), value.data() + value.size(), number);
-    return number >= min_bound_integer;
-  }
-  return value.size() >= min_bound_string_bytes && !value.starts_with('/') &&
-         value.find("://") == std::string_view::npos && !is_media_type(value);
+std::size_t digits_in(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
-// Identifiers hold a digit; what holds none is a word that anybody could have chosen: "awaiting_payment".
-bool is_word(std::string_view text) { return text.find_first_of("0123456789") == std::string_view::npos; }
+// "2026-11-22", "2026-11-22T10:00:00Z", "20:15": what a client can name, too.
+bool is_time(std::string_view text) {
+  const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  return text.size() >= 10 && digit(0) && digit(1) && digit(2) && digit(3) && text[4] == '-' && digit(5) && digit(6) &&
+         text[7] == '-' && digit(8) && digit(9) && (text.size() == 10 || text[10] == 'T' || text[10] == ' ');
+}
+
+// "1999.9900", "1.10.2-rc1".
+bool is_decimal_or_version(std::string_view text) {
+  const auto dot = text.find_first_not_of("0123456789");
+  return dot != std::string_view::npos && dot > 0 && text[dot] == '.' && dot + 1 < text.size() &&
+         text[dot + 1] >= '0' && text[dot + 1] <= '9';
+}
+
+// Whether a text that a field of a document holds is one that nobody would have chosen. Names like "eu-west-1" hold few digits.
+bool looks_made(std::string_view text) {
+  return digits_in(text) * 5 >= text.size() && !is_time(text) && !is_decimal_or_version(text) &&
+         !text.starts_with('/') && text.find("://") == std::string_view::npos && !is_media_type(text);
+}
+
+bool worth_binding(std::string_view value) {
+  if (!is_integer(value)) return value.size() >= min_bound_string_bytes;
+  std::int64_t number = 0;
+  std::from_chars(value.data(), value.data() + value.size(), number);
+  return number >= min_bound_integer;
+}
 
 std::string_view kind_of(const Place& place) { return std::string_view(place).substr(0, place.find(':')); }
 
@@ -58,9 +76,9 @@ bool made(const Value& value, bool wrote) {
   if (kind == "set-cookie" || kind == "location-query") return true;
   if (kind == "header")
     return equal_without_case(value.name, "ETag") || names_a_token(value.name) || (wrote && names_an_id(value.name));
-  if (kind == "location") return wrote && (is_integer(value.text) || !is_word(value.text));
+  if (kind == "location") return wrote && digits_in(value.text) > 0;
   if (is_integer(value.text)) return wrote && names_an_id(value.name);
-  return (wrote && !is_word(value.text)) || (!value.in_array && names_a_token(value.name));
+  return (wrote && looks_made(value.text)) || (!value.in_array && names_a_token(value.name));
 }
 
 // Numbers are believed where only identifiers stand, or under the name of one.
@@ -68,28 +86,51 @@ bool may_use(const Value& value) {
   return !is_integer(value.text) || kind_of(value.place) == "path" || names_an_id(value.name);
 }
 
+// What an integer of that place is a number of: an order for "order_id" and for /orders/41; "" when the name does not say.
+std::string entity_of(const Value& value) { return is_integer(value.text) ? entity_name(value.name) : std::string(); }
+
+std::uint64_t key_of(const std::string& entity, std::string_view text) {
+  return XXH3_64bits_withSeed(text.data(), text.size(), entity.empty() ? 0 : digest(entity));
+}
+
 }  // namespace
+
+const BindingFinder::Source* BindingFinder::source_of(const Value& value) const {
+  const std::string entity = entity_of(value);
+  if (const auto found = sources_.find(key_of(entity, value.text)); found != sources_.end()) return &found->second;
+  // "parent_id" may be the number of an order; "customer_id" is not, where there are customers.
+  if (entity.empty() || collections_.contains(digest(entity))) return nullptr;
+  const auto found = integers_.find(digest(value.text));
+  return found == integers_.end() ? nullptr : &found->second;
+}
 
 std::vector<Use> BindingFinder::uses_in(const std::vector<Value>& request) {
   std::vector<Use> uses;
   for (const Value& value : request) {
+    if (kind_of(value.place) == "path" && !value.name.empty()) collections_.insert(digest(entity_name(value.name)));
+  }
+  for (const Value& value : request) {
     if (!may_use(value)) continue;
-    const std::uint64_t key = digest(value.text);
-    if (const auto source = sources_.find(key); source != sources_.end())
-      uses.push_back({value.place, value.text, source->second.step, source->second.place});
+    if (const Source* source = source_of(value))
+      uses.push_back({value.place, value.text, source->step, source->place});
     else
-      chosen_by_clients_.insert(key);
+      chosen_by_clients_.insert(key_of(entity_of(value), value.text));
   }
   return uses;
 }
 
-void BindingFinder::answered(StepId step, bool wrote, const Response& response) {
+void BindingFinder::answered(StepId step, bool wrote, const Request& request, const Response& response) {
   if (response.status < 200 || response.status >= 400) return;
   const bool whole = wrote || may_name_a_token(response);
   for (Value& value : whole ? values_in(response) : values_in(response.headers)) {
     if (!made(value, wrote) || !worth_binding(value.text)) continue;
-    const std::uint64_t key = digest(value.text);
-    if (!chosen_by_clients_.contains(key)) sources_.try_emplace(key, Source{step, std::move(value.place)});
+    std::string entity = entity_of(value);
+    if (is_integer(value.text) && entity.empty()) entity = entity_name(collection_of(path_of(request.target)));
+    const std::uint64_t key = key_of(entity, value.text);
+    if (chosen_by_clients_.contains(key)) continue;
+    const Source source{step, value.place};
+    if (is_integer(value.text)) integers_.try_emplace(digest(value.text), source);
+    sources_.try_emplace(key, source);
   }
 }
 

@@ -15,7 +15,7 @@ class Bindings : public ::testing::Test {
  protected:
   // Step 1 writes and is answered so.
   void created(const std::string& body, Headers headers = json) {
-    finder.answered(1, true, {201, std::move(headers), body});
+    finder.answered(1, true, Request{"POST", "/orders", {}, ""}, Response{201, std::move(headers), body});
   }
   std::vector<Use> get(const std::string& target, Headers headers = {}) {
     return finder.uses_in(values_in(Request{"GET", target, std::move(headers), ""}));
@@ -41,12 +41,14 @@ TEST_F(Bindings, AnIdIsNotConfusedWithAQuantityOrAnAmount) {
   for (const char* key : {"quantity", "paid", "amount_paid", "valid", "void", "bid", "grid"}) {
     EXPECT_THAT(post("{\"" + std::string(key) + "\": 30011}"), IsEmpty()) << key;
     BindingFinder fresh;
-    fresh.answered(1, true, {201, json, "{\"" + std::string(key) + "\": 777}"});
+    fresh.answered(1, true, Request{"POST", "/orders", {}, ""},
+                   Response{201, json, "{\"" + std::string(key) + "\": 777}"});
     EXPECT_THAT(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})), IsEmpty()) << key;
   }
   for (const char* key : {"id", "ID", "order_id", "orderId", "orderID", "order-id", "ids", "orderIds", "uuid"}) {
     BindingFinder fresh;
-    fresh.answered(1, true, {201, json, "{\"" + std::string(key) + "\": 777}"});
+    fresh.answered(1, true, Request{"POST", "/orders", {}, ""},
+                   Response{201, json, "{\"" + std::string(key) + "\": 777}"});
     EXPECT_EQ(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})).size(), 1u) << key;
   }
 }
@@ -63,32 +65,72 @@ TEST_F(Bindings, ATextThatTheServerMadeIsFollowed) {
   EXPECT_THAT(get("/tokens/9f8e7d6c-aaaa-bbbb"), ElementsAre(Use{"path:1", "9f8e7d6c-aaaa-bbbb", 1, "json:/token"}));
 }
 
+TEST_F(Bindings, ANumberIsBoundForItsOwnEntityOnly) {
+  EXPECT_THAT(get("/products/501"), IsEmpty());
+  EXPECT_THAT(get("/customers/7"), IsEmpty());
+  created(R"({"id": 501})");
+  EXPECT_THAT(get("/products/501"), IsEmpty());
+  EXPECT_THAT(get("/reports?customer_id=501"), IsEmpty()) << "there are customers";
+  EXPECT_THAT(get("/orders/501"), ElementsAre(Use{"path:1", "501", 1, "json:/id"}));
+  EXPECT_THAT(post(R"({"order_id": 501})"), ElementsAre(Use{"json:/order_id", "501", 1, "json:/id"}));
+  EXPECT_THAT(post(R"({"parent_id": 501})"), ElementsAre(Use{"json:/parent_id", "501", 1, "json:/id"}));
+}
+
+TEST_F(Bindings, WhatAClientCouldHaveChosenIsNotBound) {
+  created(R"({"at": "2026-11-22", "created_at": "2026-11-22T10:00:00Z", "region": "eu-west-1", "version": "1.10.2-rc1",
+              "price": "1999.9900", "type": "application/x-7z"})");
+  for (const char* target : {"/reports/2026-11-22", "/r?since=2026-11-22T10:00:00Z", "/r?region=eu-west-1",
+                             "/r?v=1.10.2-rc1", "/r?price=1999.9900", "/r?type=application/x-7z"})
+    EXPECT_THAT(get(target), IsEmpty()) << target;
+}
+
+TEST_F(Bindings, TokensAreFollowedIntoCookiesCredentialsHeadersAndForms) {
+  created(R"({"access_token": "/aBcD/efGhIjK1+="})", {{"Content-Type", "application/json"},
+                                                      {"Set-Cookie", "sid=a1b2c3d4e5; Path=/; HttpOnly"},
+                                                      {"X-CSRF-Token", "tok-77-aa-bb"},
+                                                      {"Location", "https://app/cb?code=Code12345678"}});
+  EXPECT_THAT(get("/me", {{"Authorization", "Bearer /aBcD/efGhIjK1+="}}),
+              ElementsAre(Use{"credential:Authorization", "/aBcD/efGhIjK1+=", 1, "json:/access_token"}));
+  EXPECT_THAT(get("/me", {{"authorization", "/aBcD/efGhIjK1+="}}),
+              ElementsAre(Use{"credential:Authorization", "/aBcD/efGhIjK1+=", 1, "json:/access_token"}));
+  EXPECT_THAT(get("/me", {{"Cookie", "lang=en; sid=a1b2c3d4e5"}}),
+              ElementsAre(Use{"cookie:sid", "a1b2c3d4e5", 1, "set-cookie:sid"}));
+  EXPECT_THAT(get("/me", {{"X-CSRF-Token", "tok-77-aa-bb"}}),
+              ElementsAre(Use{"header:X-CSRF-Token", "tok-77-aa-bb", 1, "header:X-CSRF-Token"}));
+  EXPECT_THAT(finder.uses_in(values_in(Request{"POST",
+                                               "/token",
+                                               {{"Content-Type", "application/x-www-form-urlencoded"}},
+                                               "grant_type=authorization_code&code=Code12345678"})),
+              ElementsAre(Use{"form:code", "Code12345678", 1, "location-query:code"}));
+}
+
 TEST_F(Bindings, AValueThatAClientChoseFirstIsNotBound) {
-  EXPECT_THAT(get("/customers/40022"), IsEmpty());
+  EXPECT_THAT(get("/orders/40022"), IsEmpty());
   EXPECT_THAT(post(R"({"reference": "client-made-77"})"), IsEmpty());
   created(R"({"id": 40022, "reference": "client-made-77"})");
   EXPECT_THAT(get("/orders/40022?reference=client-made-77"), IsEmpty());
 }
 
 TEST_F(Bindings, IntegersAreBelievedFromAnswersToWritesOnly) {
-  finder.answered(1, false, {200, json, R"({"items": [{"id": 30011}]})"});
+  finder.answered(1, false, Request{"POST", "/orders", {}, ""}, Response{200, json, R"({"items": [{"id": 30011}]})"});
   EXPECT_THAT(get("/orders/30011"), IsEmpty());
 }
 
 TEST_F(Bindings, ErrorsGiveNoValues) {
-  finder.answered(1, true, {422, json, R"({"id": 30011})"});
+  finder.answered(1, true, Request{"POST", "/orders", {}, ""}, Response{422, json, R"({"id": 30011})"});
   EXPECT_THAT(get("/orders/30011"), IsEmpty());
 }
 
 TEST_F(Bindings, ACursorOfAReadIsFollowed) {
-  finder.answered(4, false, {200, json, R"({"items": [], "next_cursor": "b2Zmc2V0OjIw"})"});
+  finder.answered(4, false, Request{"POST", "/orders", {}, ""},
+                  Response{200, json, R"({"items": [], "next_cursor": "b2Zmc2V0OjIw"})"});
   EXPECT_THAT(get("/orders?cursor=b2Zmc2V0OjIw&limit=20"),
               ElementsAre(Use{"query:cursor", "b2Zmc2V0OjIw", 4, "json:/next_cursor"}));
   EXPECT_THAT(get("/orders?cursor=b2Zmc2V0OjIw%3D"), IsEmpty());
 }
 
 TEST_F(Bindings, AnEtagIsFollowedIntoConditions) {
-  finder.answered(2, false, {200, {{"ETag", "\"abc123def\""}}, ""});
+  finder.answered(2, false, Request{"POST", "/orders", {}, ""}, Response{200, {{"ETag", "\"abc123def\""}}, ""});
   EXPECT_THAT(get("/orders/7", {{"if-none-match", "\"abc123def\""}}),
               ElementsAre(Use{"header:if-none-match", "\"abc123def\"", 2, "header:ETag"}));
   EXPECT_THAT(finder.uses_in(values_in(Request{"PUT", "/orders/7", {{"If-Match", "\"abc123def\""}}, ""})),
@@ -96,7 +138,8 @@ TEST_F(Bindings, AnEtagIsFollowedIntoConditions) {
 }
 
 TEST_F(Bindings, ALocationGivesItsLastSegment) {
-  finder.answered(1, true, {201, {{"Location", "http://shop:80/orders/30011?x=1"}}, ""});
+  finder.answered(1, true, Request{"POST", "/orders", {}, ""},
+                  Response{201, {{"Location", "http://shop:80/orders/30011?x=1"}}, ""});
   EXPECT_THAT(get("/orders/30011"), ElementsAre(Use{"path:1", "30011", 1, "location:1"}));
   const Response response{201, {{"Location", "http://other:80/orders/97"}}, ""};
   EXPECT_EQ(value_at(response, "location:1"), "97");
@@ -104,7 +147,7 @@ TEST_F(Bindings, ALocationGivesItsLastSegment) {
 
 TEST_F(Bindings, TheFirstAnswerThatHadAValueIsItsSource) {
   created(R"({"id": 30011})");
-  finder.answered(2, true, {200, json, R"({"order_id": 30011})"});
+  finder.answered(2, true, Request{"POST", "/orders", {}, ""}, Response{200, json, R"({"order_id": 30011})"});
   EXPECT_THAT(get("/orders/30011"), ElementsAre(Use{"path:1", "30011", 1, "json:/id"}));
 }
 
@@ -121,6 +164,24 @@ TEST(ValueAt, FindsEveryKindOfPlace) {
   EXPECT_EQ(value_at(request, "json:/a~1b/0/~0"), "5");
   EXPECT_EQ(value_at(request, "json:/a"), std::nullopt);
   EXPECT_EQ(value_at(request, "nonsense"), std::nullopt);
+}
+
+TEST(Put, ReplacesInCookiesCredentialsAndForms) {
+  Request request{"POST",
+                  "/",
+                  {{"Cookie", "a=1; sid=old; b=2"},
+                   {"Authorization", "Bearer old"},
+                   {"Content-Type", "application/x-www-form-urlencoded"}},
+                  "x=old&code=a+b%3D&y=old"};
+  put(request, "cookie:sid", "old", "new");
+  put(request, "credential:Authorization", "old", "new");
+  put(request, "form:code", "a b=", "c&d");
+  EXPECT_EQ(field(request.headers, "Cookie"), "a=1; sid=new; b=2");
+  EXPECT_EQ(field(request.headers, "Authorization"), "Bearer new");
+  EXPECT_EQ(request.body, "x=old&code=c%26d&y=old");
+  EXPECT_EQ(value_at(request, "cookie:sid"), "new");
+  EXPECT_EQ(value_at(request, "credential:Authorization"), "new");
+  EXPECT_EQ(value_at(request, "form:code"), "c&d");
 }
 
 TEST(Put, LeavesTheBytesAloneWhenNothingChanges) {

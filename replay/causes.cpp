@@ -4,7 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <tuple>
+#include <array>
 
 namespace rehearse::replay {
 namespace {
@@ -13,40 +13,24 @@ std::uint64_t digest(std::string_view kind, std::string_view text) {
   return XXH3_64bits_withSeed(text.data(), text.size(), XXH3_64bits(kind.data(), kind.size()));
 }
 
-// "orders", "Order", "order_id", "orderId" and "order-ids" are all names of an order.
-std::string entity_name(std::string_view name) {
-  std::string small = lower(name);
-  if (small.ends_with('s') && !small.ends_with("ss")) small.pop_back();
-  for (const std::string_view suffix : {"_id", "-id", "_uuid", "-uuid", "id", "uuid"}) {
-    if (small.size() > suffix.size() && small.ends_with(suffix) && names_an_id(name)) {
-      small.resize(small.size() - suffix.size());
-      break;
-    }
-  }
-  if (small.ends_with('s') && !small.ends_with("ss")) small.pop_back();
-  return small;
-}
+constexpr std::array<std::string_view, 7> session_words{"sess", "sid", "token", "auth", "user", "login", "jwt"};
 
 bool has_digit(std::string_view text) { return text.find_first_of("0123456789") != std::string_view::npos; }
 
-// What may stand for one entity in a path: "41", "a1b2-..."; a word is the name of a collection or of an action.
 bool identifies(const Value& value) {
   if (value.text.empty()) return false;
-  if (value.place.starts_with("path:")) return has_digit(value.text) && !value.name.empty() && !has_digit(value.name);
+  if (value.place.starts_with("path:"))
+    return identifies_in_path(value.text) && !value.name.empty() && !identifies_in_path(value.name);
   const bool field =
       value.place.starts_with("query:") || value.place.starts_with("form:") || value.place.starts_with("json:");
-  return field && names_an_id(value.name) && entity_name(value.name) != "id" && entity_name(value.name) != "uuid";
+  return field && names_an_id(value.name) && !entity_name(value.name).empty();
 }
 
-// The collection that a path ends in: of "/shops/7/orders" the orders.
-std::string_view collection_of(std::string_view path) {
-  while (!path.empty()) {
-    const auto slash = path.rfind('/');
-    const auto segment = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (!segment.empty() && !has_digit(segment)) return segment;
-    path = path.substr(0, slash == std::string_view::npos ? 0 : slash);
-  }
-  return {};
+// A cookie that says who somebody is, and not how they like their page.
+bool names_a_session(std::string_view name) {
+  const std::string small = lower(name);
+  return std::any_of(session_words.begin(), session_words.end(),
+                     [&](std::string_view word) { return small.find(word) != std::string::npos; });
 }
 
 void add(std::vector<std::string>& entities, std::string_view name, std::string_view value) {
@@ -73,11 +57,14 @@ std::vector<std::string> entities_made_by(const Request& request, const Response
   for (const Value& value : values_in(response)) {
     const bool own = value.place == "json:/id" || value.place == "json:/uuid";
     if (own && !collection.empty()) add(entities, collection, value.text);
-    if (value.place.starts_with("location:") && has_digit(value.text) && !value.name.empty() && !has_digit(value.name))
+    if (value.place.starts_with("location:") && identifies_in_path(value.text) && !value.name.empty() &&
+        !identifies_in_path(value.name))
       add(entities, value.name, value.text);
   }
   return entities;
 }
+
+void CauseFinder::Frontier::made(const Ended& step) { writes_.push_back(step); }
 
 void CauseFinder::Frontier::ended(const Ended& step, bool writes) {
   // What had ended before it began, it waited for.
@@ -103,10 +90,10 @@ CauseFinder::CauseFinder(CauseOptions options) : options_(std::move(options)) {}
 std::vector<std::uint64_t> CauseFinder::sessions_of(const std::vector<Value>& values) const {
   std::vector<std::uint64_t> sessions;
   for (const Value& value : values) {
-    // A cookie that is short or a mere word is a setting which many clients share.
-    const bool cookie = value.place.starts_with("cookie:") && value.text.size() >= 8 && has_digit(value.text);
+    const bool of_cookie = value.place.starts_with("cookie:");
+    const bool cookie = of_cookie && value.text.size() >= 8 && has_digit(value.text) && names_a_session(value.name);
     const bool credential = value.place.starts_with("credential:") && !value.text.empty();
-    const bool configured = value.place.starts_with("header:") &&
+    const bool configured = (of_cookie || value.place.starts_with("header:")) &&
                             std::any_of(options_.session_keys.begin(), options_.session_keys.end(),
                                         [&](const std::string& key) { return equal_without_case(key, value.name); });
     if (cookie || credential || configured) sessions.push_back(digest(value.place, value.text));
@@ -118,6 +105,7 @@ void CauseFinder::end(const Running& running) {
   lanes_[running.step.lane].ended(running.step, true);
   for (const std::uint64_t session : running.sessions) sessions_[session].ended(running.step, true);
   for (const std::uint64_t entity : running.entities) entities_[entity].ended(running.step, running.writes);
+  for (const std::uint64_t entity : running.made) entities_[entity].made(running.step);
 }
 
 std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exchange,
@@ -138,9 +126,10 @@ std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exch
     }
     if (running.writes && exchange.response) {
       for (const std::string& entity : entities_made_by(*step.request, *exchange.response))
-        running.entities.push_back(digest("", entity));
-      std::sort(running.entities.begin(), running.entities.end());
-      running.entities.erase(std::unique(running.entities.begin(), running.entities.end()), running.entities.end());
+        running.made.push_back(digest("", entity));
+      std::erase_if(running.made, [&](std::uint64_t entity) {
+        return std::find(running.entities.begin(), running.entities.end(), entity) != running.entities.end();
+      });
     }
   }
   if (options_.session) {

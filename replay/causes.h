@@ -19,7 +19,7 @@ struct CauseOptions {
   bool session = true;  // what a user did later, on whatever connection, waits for what came before
   bool entity = true;   // what names the same entity, when one of the two writes
   std::vector<std::string>
-      session_keys;  // headers that name a session besides Cookie and Authorization: X-Session, ...
+      session_keys;  // headers and cookies that name a session, besides Authorization and cookies whose name says so
 };
 
 // Finds causes while steps are shown to it in the order in which their requests began.
@@ -41,6 +41,8 @@ class CauseFinder {
       std::int64_t lane = 0, begin_ns = 0, end_ns = 0;
     };
     void ended(const Ended& step, bool writes);
+    // A write whose answer named the entity: it did not wait for what came before.
+    void made(const Ended& step);
     void causes_of(bool writes, CauseKind kind, std::vector<Cause>& causes) const;
 
    private:
@@ -49,7 +51,7 @@ class CauseFinder {
   struct Running {
     Frontier::Ended step;
     bool writes = false;
-    std::vector<std::uint64_t> sessions, entities;
+    std::vector<std::uint64_t> sessions, entities, made;
     friend bool operator>(const Running& a, const Running& b) { return a.step.end_ns > b.step.end_ns; }
   };
   void end(const Running& running);

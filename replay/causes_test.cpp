@@ -28,10 +28,12 @@ TEST(Entities, ARequestNamesThemInItsPathItsQueryAndItsBody) {
 TEST(Entities, WordsAndVersionsInAPathAreNone) {
   EXPECT_THAT(entities_of(values_in(Request{"GET", "/orders", {}, ""})), IsEmpty());
   EXPECT_THAT(entities_of(values_in(Request{"GET", "/orders/search", {}, ""})), IsEmpty());
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/v1/orders", {}, ""})), IsEmpty())
-      << "nothing stands before a version";
-  EXPECT_THAT(entities_of(values_in(Request{"GET", "/api/v1/orders/41", {}, ""})),
-              UnorderedElementsAre("api v1", "order 41"));
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/v1/orders", {}, ""})), IsEmpty());
+  EXPECT_THAT(entities_of(values_in(Request{"POST", "/auth/oauth2/token", {}, ""})), IsEmpty());
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/categories/34?address_id=35", {}, ""})),
+              ElementsAre("category 34", "address 35"));
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/addresses/35", {}, ""})), ElementsAre("address 35"));
+  EXPECT_THAT(entities_of(values_in(Request{"GET", "/api/v1/orders/41", {}, ""})), ElementsAre("order 41"));
 }
 
 TEST(Entities, AnAnswerToAWriteMakesThem) {
@@ -48,13 +50,14 @@ TEST(Entities, ARequestThatIsSentAgainWithItsKeyIsTheSameWrite) {
 
 class Causes : public ::testing::Test {
  protected:
-  std::vector<Cause> of(std::int64_t lane, std::int64_t begin_ns, std::int64_t end_ns, const Request& request) {
+  std::vector<Cause> of(std::int64_t lane, std::int64_t begin_ns, std::int64_t end_ns, const Request& request,
+                        Response response = {200, {}, ""}) {
     Exchange exchange;
     exchange.connection = lane;
     exchange.request_ns = begin_ns;
     exchange.response_end_ns = end_ns;
     exchange.request = request;
-    exchange.response = Response{200, {}, ""};
+    exchange.response = std::move(response);
     Step step;
     step.id = ++last;
     step.lane = lane;
@@ -92,6 +95,18 @@ TEST_F(Causes, ASessionGoesOnOverConnections) {
     EXPECT_THAT(of(2, 2, 3, {"GET", "/b", session, ""}), ElementsAre(Cause{1, CauseKind::session})) << session[0].name;
     EXPECT_THAT(of(3, 4, 5, {"GET", "/c", {{"Cookie", "lang=en"}}, ""}), IsEmpty()) << "a setting that many share";
   }
+}
+
+TEST_F(Causes, AWriteWhoseAnswerNamesAnEntityHidesNothingThatCameBefore) {
+  static_cast<void>(of(1, 0, 1, {"GET", "/users/71", {}, ""}));
+  static_cast<void>(of(2, 2, 3, {"POST", "/users", {}, ""}, {200, json, R"({"id": 71})"}));
+  EXPECT_THAT(of(3, 4, 5, {"DELETE", "/users/71", {}, ""}),
+              UnorderedElementsAre(Cause{1, CauseKind::entity}, Cause{2, CauseKind::entity}));
+}
+
+TEST_F(Causes, ACookieThatManyShareIsNoSession) {
+  static_cast<void>(of(1, 0, 1, {"GET", "/a", {{"Cookie", "consent=accepted-2024; theme=dark-mode-v2"}}, ""}));
+  EXPECT_THAT(of(2, 2, 3, {"GET", "/b", {{"Cookie", "consent=accepted-2024; theme=dark-mode-v2"}}, ""}), IsEmpty());
 }
 
 TEST_F(Causes, PipelinedRequestsDoNotWaitForAnAnswer) {

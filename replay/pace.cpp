@@ -21,14 +21,23 @@ std::vector<std::size_t> in_order_of_time(const Plan& plan) {
   return order;
 }
 
-char renewed_character(char c, std::uint64_t random) {
-  const auto among = [&](std::string_view all) { return all[random % all.size()]; };
-  if (c >= '0' && c <= '9') return among("0123456789");
-  if (c >= 'a' && c <= 'f') return among("abcdef");  // hexadecimal stays hexadecimal
-  if (c >= 'A' && c <= 'F') return among("ABCDEF");
-  if (c > 'f' && c <= 'z') return among("ghijklmnopqrstuvwxyz");
-  if (c > 'F' && c <= 'Z') return among("GHIJKLMNOPQRSTUVWXYZ");
-  return c;
+bool is_uuid(std::string_view text) {  // RFC 9562, section 4
+  constexpr std::string_view shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return text.size() == shape.size() && std::equal(text.begin(), text.end(), shape.begin(), [](char c, char s) {
+           const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+           return s == '-' ? c == '-' : digit;
+         });
+}
+
+// Version and variant stay.
+std::string renewed_uuid(std::string uuid, int round) {
+  const std::string old = uuid;
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
+    if (uuid[i] == '-' || i == 14 || i == 19) continue;
+    const auto seed = static_cast<std::uint64_t>(round) << 32 | i;
+    uuid[i] = "0123456789abcdef"[XXH3_64bits_withSeed(old.data(), old.size(), seed) % 16];
+  }
+  return uuid;
 }
 
 }  // namespace
@@ -59,11 +68,10 @@ Plan renewed(Plan plan, int round) {
     if (!step.request) continue;
     for (Header& header : step.request->headers) {
       if (!equal_without_case(header.name, "Idempotency-Key")) continue;
-      const std::string old = header.value;
-      for (std::size_t i = 0; i < old.size(); ++i) {
-        const auto seed = static_cast<std::uint64_t>(round) << 32 | i;
-        header.value[i] = renewed_character(old[i], XXH3_64bits_withSeed(old.data(), old.size(), seed));
-      }
+      if (is_uuid(header.value))
+        header.value = renewed_uuid(header.value, round);
+      else
+        header.value += "-" + std::to_string(round);  // short keys would meet others of this round or of earlier ones
     }
   }
   return plan;

@@ -18,7 +18,7 @@ struct Pace {
 [[nodiscard]] Plan paced(Plan plan, const Pace& pace);
 
 // The plan for another round, the second or a later one: keys that a client chose to be sent once (Idempotency-Key) become others
-// of the same length and kind of characters, the same ones in each play. What the server made is followed anew by itself.
+// (a UUID another UUID, "key" is "key-2"), the same ones in each play. What the server made is followed anew by itself.
 [[nodiscard]] Plan renewed(Plan plan, int round);
 
 }  // namespace rehearse::replay

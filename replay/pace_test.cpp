@@ -61,7 +61,7 @@ RC_GTEST_PROP(Pace, NoStepOvertakesAnotherAndNoTwoAreCloserThanTheRateAllows, ()
     RC_ASSERT(static_cast<double>(after[i] - after[i - 1]) >= 1e9 / rate - 2);
 }
 
-TEST(Renewed, AKeyBecomesAnotherOneOfTheSameShapeAndARetryKeepsIt) {
+TEST(Renewed, AKeyBecomesAnotherOneAndARetryKeepsIt) {
   Plan plan = due_at({0, 1, 2});
   const std::string uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
   for (Step& step : plan.steps) step.request->headers = {{"idempotency-key", uuid}, {"X-Other", uuid}};
@@ -73,7 +73,8 @@ TEST(Renewed, AKeyBecomesAnotherOneOfTheSameShapeAndARetryKeepsIt) {
   EXPECT_EQ(key(second, 0), key(second, 1)) << "a retry";
   EXPECT_EQ(key(second, 0), key(renewed(plan, 2), 0)) << "the same in each play";
   EXPECT_THAT(key(second, 0), ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
-  EXPECT_THAT(key(second, 2), ::testing::MatchesRegex("[G-Z][g-z][a-f][a-f][g-z]-[0-9]"));
+  EXPECT_EQ(key(second, 0)[14], '4') << "the version";
+  EXPECT_EQ(key(second, 2), "Order-7-2");
   EXPECT_EQ(second.steps[0].request->headers[1].value, uuid);
 }
 

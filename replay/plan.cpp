@@ -9,11 +9,14 @@
 #include <boost/json/serialize.hpp>
 #include <cctype>
 #include <cmath>
+#include <queue>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "replay/base64.h"
 #include "replay/error.h"
+#include "replay/values.h"
 
 namespace rehearse::replay {
 namespace {
@@ -113,7 +116,13 @@ Step step_of(const json::object& object) {
   step.cue = text_or(object, "cue");
   step.exchange = integer_or(object, "exchange", 0);
   step.retry_of = integer_or(object, "retry_of", 0);
-  if (const auto* due = object.if_contains("due_ms")) step.due_ns = std::llround(due->to_number<double>() * 1e6);
+  if (const auto* due = object.if_contains("due_ms")) {
+    const auto milliseconds = due->to_number<double>();
+    if (!(milliseconds >= 0 && milliseconds < 1e11))
+      throw Error(
+          fmt::format("step {} of the plan is due at {} ms; give a number from 0 to 10^11", step.id, milliseconds));
+    step.due_ns = std::llround(milliseconds * 1e6);
+  }
   if (const auto* after = object.if_contains("after")) {
     for (const json::value& cause : after->as_array()) step.after.push_back(cause_of(cause));
   }
@@ -138,6 +147,12 @@ void check_sendable(const Step& step) {
   if (step.lane < 0)
     throw Error(fmt::format("step {} of the plan is in lane {}: lanes count from 0", step.id, step.lane));
   if (!step.request) return;
+  for (const Use& use : step.uses) {
+    if (!is_request_place(use.at) || !is_answer_place(use.source))
+      throw Error(
+          fmt::format("step {} of the plan uses a value from {:?} at {:?}, which is no such place; see replay/plan.h",
+                      step.id, use.source, use.at));
+  }
   if (step.request->target.empty()) throw Error(fmt::format("step {} of the plan has no \"target\"", step.id));
   if (const auto reason = unsendable(*step.request); !reason.empty())
     throw Error(fmt::format("step {} of the plan holds {}: it would not be sent as one request", step.id, reason));
@@ -204,31 +219,45 @@ Plan plan_from_json(const std::string& text) {
   return plan;
 }
 
+std::vector<Cause> reduced(std::vector<Cause> causes, const std::function<const std::vector<Cause>&(StepId)>& after) {
+  constexpr std::size_t looks = 256;
+  std::sort(causes.begin(), causes.end(),
+            [](const Cause& a, const Cause& b) { return std::tuple(-a.step, a.kind) < std::tuple(-b.step, b.kind); });
+  causes.erase(
+      std::unique(causes.begin(), causes.end(), [](const Cause& a, const Cause& b) { return a.step == b.step; }),
+      causes.end());
+  if (causes.size() < 2) return causes;
+  // Looks backwards from the latest of them for the others.
+  std::unordered_set<StepId> seen;
+  std::priority_queue<StepId> todo;
+  for (const Cause& cause : causes) todo.push(cause.step);
+  const StepId first = causes.back().step;
+  for (std::size_t looked = 0; !todo.empty() && looked < std::max(looks, 2 * causes.size()); ++looked) {
+    for (const Cause& cause : after(todo.top())) {
+      if (cause.step >= first && seen.insert(cause.step).second) todo.push(cause.step);
+    }
+    if (!todo.empty()) todo.pop();
+  }
+  std::erase_if(causes, [&](const Cause& cause) { return seen.contains(cause.step); });
+  return causes;
+}
+
 Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep) {
   Plan part;
   part.left_out = plan.left_out;
+  std::unordered_map<StepId, std::vector<Cause>> over;  // what each step waits for among those that are kept
   std::unordered_set<StepId> kept;
-  std::unordered_map<StepId, std::vector<Cause>> left_out;  // what a step that is not kept waited for
   for (Step step : plan.steps) {
     std::vector<Cause> after;
-    const auto add = [&](const Cause& cause) {
-      const auto same =
-          std::find_if(after.begin(), after.end(), [&](const Cause& each) { return each.step == cause.step; });
-      if (same == after.end())
-        after.push_back(cause);
-      else
-        same->kind = std::min(same->kind, cause.kind);
-    };
     for (const Cause& cause : step.after) {
-      if (kept.contains(cause.step)) add(cause);
-      if (const auto found = left_out.find(cause.step); found != left_out.end()) {
-        for (const Cause& inherited : found->second) add(inherited);
-      }
+      if (kept.contains(cause.step))
+        after.push_back(cause);
+      else if (const auto found = over.find(cause.step); found != over.end())
+        after.insert(after.end(), found->second.begin(), found->second.end());
     }
-    if (!keep(step)) {
-      left_out.emplace(step.id, std::move(after));
-      continue;
-    }
+    after = reduced(std::move(after), [&](StepId id) -> const std::vector<Cause>& { return over.at(id); });
+    over[step.id] = after;
+    if (!keep(step)) continue;
     kept.insert(step.id);
     step.after = std::move(after);
     std::erase_if(step.uses, [&](const Use& use) { return !kept.contains(use.from); });

@@ -87,6 +87,11 @@ inline constexpr int plan_schema_version = 1;
 // Throws Error with one sentence when the text is no plan, a step is after a later one, or the version is unknown.
 [[nodiscard]] Plan plan_from_json(const std::string& text);
 
+// Leaves of each pair of steps the strongest reason, and out the causes that others of them waited for, as far as a search of bounded
+// length shows that; `after` gives the causes of a step. The latest cause comes first.
+[[nodiscard]] std::vector<Cause> reduced(std::vector<Cause> causes,
+                                         const std::function<const std::vector<Cause>&(StepId)>& after);
+
 // The steps that `keep` accepts as a plan of their own. What waited for a step that is left out waits for the causes of that one.
 // Uses of values that no step gives any more are dropped.
 [[nodiscard]] Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep);

@@ -185,6 +185,45 @@ TEST(Filtered, WhatWaitedForAStepThatIsLeftOutWaitsForTheCausesOfThatOne) {
   EXPECT_THAT(part.steps[1].uses, ElementsAre(Use{"path:0", "y", 1, "json:/id"}));
 }
 
+TEST(Filtered, ManyStepsOfOneEntityStayAFewCausesEach) {
+  Plan plan;
+  for (StepId id = 1; id <= 4000; ++id) {
+    Step step;
+    step.id = id;
+    step.request = Request{id % 2 == 0 ? "PUT" : "GET", "/", {}, ""};
+    for (StepId cause = std::max<StepId>(1, id - 3); cause < id; ++cause)
+      step.after.push_back({cause, CauseKind::entity});
+    plan.steps.push_back(std::move(step));
+  }
+  std::size_t causes = 0;
+  for (const Step& step : filtered(plan, [](const Step& each) { return each.id % 2 == 1; }).steps)
+    causes += step.after.size();
+  EXPECT_LT(causes, 2100u);
+}
+
+TEST(PlanFile, RefusesPlacesThatAreNone) {
+  const auto with = [](const std::string& at, const std::string& source) {
+    return plan_of_steps(R"({"id": 1, "request": {"target": "/"}}, {"id": 2, "after": [1], "request": {"target": "/a"},
+                            "uses": [{"from": 1, "value": "a", "at": ")" +
+                         at + R"(", "source": ")" + source + R"("}]})");
+  };
+  for (const char* at :
+       {"header:X: 1\\r\\n\\r\\nPOST /smuggled HTTP/1.1", "header:A B", "header:", "header:Connection",
+        "path:", "path:x", "path:-1", "path:99999999999999999999", "magic:x", "", "json:id", "cookie", "location:1"})
+    EXPECT_THAT(problem_of(with(at, "json:/id")), HasSubstr("which is no such place")) << at;
+  for (const char* source : {"path:1", "query:x", "set-cookie", "location:x"})
+    EXPECT_THAT(problem_of(with("path:0", source)), HasSubstr("which is no such place")) << source;
+  EXPECT_EQ(plan_from_json(with("header:If-Match", "set-cookie:sid")).steps.size(), 2u);
+}
+
+TEST(PlanFile, RefusesTimesThatAreNone) {
+  for (const char* due : {"-1", "1e300", "1e999"})
+    EXPECT_THAT(
+        problem_of(plan_of_steps(std::string(R"({"id": 1, "request": {"target": "/"}, "due_ms": )") + due + "}")),
+        HasSubstr("is due at"))
+        << due;
+}
+
 TEST(PlanFile, NamesTheReasonOfACauseThatWasFound) {
   const Plan plan = plan_from_json(plan_of_steps(
       R"({"id": 1, "request": {"target": "/"}}, {"id": 2, "after": [{"step": 1, "cause": "value"}], "request": {"target": "/"}})"));

@@ -4,7 +4,7 @@
 #include <queue>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "replay/bindings.h"
 
@@ -32,64 +32,6 @@ class WriteOrder {
   std::vector<StepId> reads_since_;
 };
 
-// Keeps of each pair of steps the strongest reason, and counts it; then leaves out the causes that others of them waited for.
-class Reduction {
- public:
-  explicit Reduction(Plan& plan) : plan_(plan) {}
-
-  [[nodiscard]] std::vector<Cause> reduced(std::vector<Cause> causes) {
-    std::sort(causes.begin(), causes.end(),
-              [](const Cause& a, const Cause& b) { return std::tuple(-a.step, a.kind) < std::tuple(-b.step, b.kind); });
-    causes.erase(
-        std::unique(causes.begin(), causes.end(), [](const Cause& a, const Cause& b) { return a.step == b.step; }),
-        causes.end());
-    for (const Cause& cause : causes) ++plan_.causes_found[std::string(name_of(cause.kind))];
-    if (causes.size() < 2) return causes;
-    leave_out_ancestors(causes);
-    return causes;
-  }
-
- private:
-  // Looks backwards from the latest of them for the others.
-  void leave_out_ancestors(std::vector<Cause>& causes) {
-    constexpr std::size_t looks = 256;
-    seen_.clear();
-    todo_.clear();
-    const StepId first = causes.back().step;
-    for (const Cause& cause : causes) todo_.push(cause.step);
-    std::size_t looked = 0;
-    while (!todo_.empty() && looked < looks) {
-      const StepId step = todo_.pop();
-      ++looked;
-      for (const Cause& cause : plan_.steps[static_cast<std::size_t>(step) - 1].after) {
-        if (cause.step >= first && seen_.insert(cause.step).second) todo_.push(cause.step);
-      }
-    }
-    std::erase_if(causes, [&](const Cause& cause) { return seen_.contains(cause.step); });
-  }
-
-  // The latest first, because the others are behind it.
-  struct Todo {
-    std::vector<StepId> heap;
-    void clear() { heap.clear(); }
-    [[nodiscard]] bool empty() const { return heap.empty(); }
-    void push(StepId step) {
-      heap.push_back(step);
-      std::push_heap(heap.begin(), heap.end());
-    }
-    StepId pop() {
-      std::pop_heap(heap.begin(), heap.end());
-      const StepId step = heap.back();
-      heap.pop_back();
-      return step;
-    }
-  };
-
-  Plan& plan_;
-  std::unordered_set<StepId> seen_;
-  Todo todo_;
-};
-
 // Requests that a client sent again with the same key: it is for the server to apply them once
 // (draft-ietf-httpapi-idempotency-key-header).
 class Retries {
@@ -106,6 +48,16 @@ class Retries {
  private:
   std::unordered_map<std::string, StepId> first_;
 };
+
+// Of each pair of steps the strongest reason.
+void count(std::vector<Cause>& causes, std::map<std::string, std::int64_t>& counts) {
+  std::sort(causes.begin(), causes.end(),
+            [](const Cause& a, const Cause& b) { return std::tuple(a.step, a.kind) < std::tuple(b.step, b.kind); });
+  StepId last = 0;
+  for (const Cause& cause : causes) {
+    if (std::exchange(last, cause.step) != cause.step) ++counts[std::string(name_of(cause.kind))];
+  }
+}
 
 struct Answer {
   std::int64_t end_ns;
@@ -133,7 +85,6 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
   BindingFinder finder;
   CauseFinder causes(options.causes);
   WriteOrder writes;
-  Reduction reduction(plan);
   Retries retries;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
@@ -147,7 +98,7 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
     while (!under_way.empty() && under_way.top().end_ns <= exchange.request_ns) {
       const Answer answer = under_way.top();
       under_way.pop();
-      finder.answered(answer.step, answer.wrote, *answer.exchange->response);
+      finder.answered(answer.step, answer.wrote, answer.exchange->request, *answer.exchange->response);
     }
     Step step;
     step.id = static_cast<StepId>(plan.steps.size()) + 1;
@@ -163,7 +114,10 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
     std::vector<Cause> found = causes.causes_of(step, exchange, values);
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
-    step.after = reduction.reduced(std::move(found));
+    count(found, plan.causes_found);
+    step.after = reduced(std::move(found), [&](StepId id) -> const std::vector<Cause>& {
+      return plan.steps[static_cast<std::size_t>(id) - 1].after;
+    });
     under_way.push({exchange.response_end_ns, &exchange, step.id, !step.read});
     plan.steps.push_back(std::move(step));
   }

@@ -254,16 +254,17 @@ class Player {
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       const Step& step = plan_.steps[i];
       position[step.id] = i;
-      for (const Cause& cause : step.after) {
-        const auto found = position.find(cause.step);
-        if (found == position.end()) continue;
+      const auto wait_for = [&](StepId cause) {
+        const auto found = position.find(cause);
+        if (found == position.end()) return;
         waiting_[found->second].dependents.push_back(i);
         waiting_[i].causes += 1;
-      }
+      };
+      for (const Cause& cause : step.after) wait_for(cause.step);
+      for (const Use& use : step.uses)
+        wait_for(use.from);  // by hand it is easily forgotten, and without it there is no value
       // A cue is a lane of its own: it waits for its causes only.
       lanes_[step.request ? step.lane : -static_cast<std::int64_t>(i) - 1].push_back(i);
-      if (!step.request && !options_.on_cue)
-        throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
     }
   }
 
@@ -296,6 +297,11 @@ class Player {
         continue;
       }
       if (options_.speed > 0) co_await wait_until_due(step, record);
+      if (stopped()) {
+        end(i, false);
+        continue;
+      }
+      if (options_.rate > 0) co_await wait_for_turn();
       if (stopped()) {
         end(i, false);
         continue;
@@ -347,18 +353,37 @@ class Player {
     }
   }
 
+  // No two requests leave closer to one another than the rate allows, also when many are late.
+  asio::awaitable<void> wait_for_turn() {
+    const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / options_.rate));
+    const Clock::time_point turn = std::max(Clock::now(), next_turn_);
+    next_turn_ = turn + interval;
+    while (!stopped() && Clock::now() < turn) {
+      asio::steady_timer timer(io_, std::min(turn, Clock::now() + stop_poll));
+      auto [error] = co_await timer.async_wait(as_result);
+      static_cast<void>(error);
+    }
+  }
+
+  // What a server answers must not become another request than the captured one: not a second one behind a line end, not the
+  // whole collection where the id is empty.
+  static bool usable(const Use& use, const std::string& value) {
+    const bool in_path = use.at.starts_with("path:");
+    return !value.empty() && !(in_path && (value == "." || value == ".."));
+  }
+
   Request bound(const Step& step) {
     Request request = *step.request;
     for (const Use& use : step.uses) {
       const auto found = made_.find({use.from, use.source});
-      // What a server answers must not become a second request: a value with line ends stays out of a head.
-      const bool sendable =
-          found != made_.end() && found->second.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
-      if (!sendable) {
-        ++history_.unbound;
-      } else {
-        put(request, use.at, use.value, found->second);
+      bool done = false;
+      if (found != made_.end() && usable(use, found->second)) {
+        Request changed = request;
+        put(changed, use.at, use.value, found->second);
+        done = unsendable(changed).empty() && changed.headers.size() == request.headers.size();
+        if (done) request = std::move(changed);
       }
+      if (!done) ++history_.unbound;
     }
     return request;
   }
@@ -405,6 +430,7 @@ class Player {
   std::map<std::int64_t, std::vector<std::size_t>> lanes_;
   std::map<StepId, std::map<Place, std::string>> wanted_;  // producer → source → captured value
   std::map<std::pair<StepId, Place>, std::string> made_;
+  Clock::time_point next_turn_{};
   std::size_t done_ = 0;
   bool enough_ = false;
   std::exception_ptr problem_;
@@ -414,12 +440,20 @@ class Player {
 
 }  // namespace
 
-History play(const Plan& plan, const PlayOptions& options) {
+void expect_playable(const Plan& plan, const PlayOptions& options) {
+  asio::io_context io;
+  static_cast<void>(endpoint_of(options.target, io));
   for (const Step& step : plan.steps) {
+    if (!step.request && !options.on_cue)
+      throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
     if (!step.request) continue;
     if (const auto reason = unsendable(*step.request); !reason.empty())
       throw Error(fmt::format("step {} holds {}: it is not sent", step.id, reason));
   }
+}
+
+History play(const Plan& plan, const PlayOptions& options) {
+  expect_playable(plan, options);
   return Player(plan, options).run();
 }
 

@@ -24,6 +24,7 @@ struct PlayOptions {
   std::string target;                          // "http://host:port"
   std::vector<std::string> other_instances;    // of the same service: the lanes are dealt out among all
   double speed = 0;                            // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
+  double rate = 0;                             // requests a second at most, whatever was delayed before; 0: no limit
   std::chrono::milliseconds deadline{10'000};  // for connecting, and again for each request to be answered whole
   // Runs a cue, on a thread of its own: steps that are not behind the cue go on meanwhile. What it throws ends the play.
   std::function<void(const Step&)> on_cue;
@@ -33,6 +34,9 @@ struct PlayOptions {
   std::vector<Binding> earlier;             // what earlier plays of the same plan have bound
   const std::atomic<bool>* stop = nullptr;  // when it becomes true: nothing more is sent, what is in flight ends
 };
+
+// What `play` would throw before anything is sent: the target is no http URL, a step cannot be sent, nobody runs a cue.
+void expect_playable(const Plan& plan, const PlayOptions& options);
 
 // Throws Error when the target is no http URL, or a cue stands in the plan and `on_cue` is not set.
 [[nodiscard]] History play(const Plan& plan, const PlayOptions& options);

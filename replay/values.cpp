@@ -233,8 +233,7 @@ std::vector<QueryField> cookies_of(std::string_view header) {
 // What stands behind the scheme of a credential: "Bearer abc" (RFC 9110, section 11.4).
 std::size_t credential_at(std::string_view header) {
   const auto space = header.find(' ');
-  return space == std::string_view::npos ? header.size()
-                                         : std::min(header.find_first_not_of(' ', space), header.size());
+  return space == std::string_view::npos ? 0 : std::min(header.find_first_not_of(' ', space), header.size());
 }
 
 // Headers that say something about the client or the connection, and no value that a server made.
@@ -243,13 +242,24 @@ bool describes_the_client(std::string_view name) {
                                                           "Accept", "Connection", "Keep-Alive", "Transfer-Encoding",
                                                           "Expect", "Upgrade",    "TE",         "Trailer"};
   const std::string small = lower(name);
-  return small.starts_with("accept-") || small.starts_with("content-") || small.starts_with("sec-") ||
+  return hop_by_hop(name) || small.starts_with("accept-") || small.starts_with("content-") ||
+         small.starts_with("sec-") ||
          std::any_of(names.begin(), names.end(), [&](std::string_view n) { return equal_without_case(n, name); });
 }
 
 std::pair<std::string_view, std::string_view> split(const Place& place) {
   const auto colon = std::min(place.find(':'), place.size());
   return {std::string_view(place).substr(0, colon), std::string_view(place).substr(std::min(colon + 1, place.size()))};
+}
+
+bool is_index(std::string_view text) {
+  return !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool is_pointer(std::string_view text) { return text.empty() || text.starts_with('/'); }
+
+bool is_token(std::string_view name) {  // RFC 9110, section 5.6.2
+  return unsendable(Request{"GET", "/", {{std::string(name), ""}}, ""}).empty();
 }
 
 std::optional<std::string> segment_at(std::string_view path, std::string_view index_text) {
@@ -278,6 +288,65 @@ std::optional<std::string> json_at(const Headers& headers, const std::string& bo
 }
 
 }  // namespace
+
+bool is_request_place(const Place& place) {
+  const auto [kind, name] = split(place);
+  if (kind == "path") return is_index(name);
+  if (kind == "json") return is_pointer(name);
+  if (kind == "header" || kind == "credential") return is_token(name) && !hop_by_hop(name);
+  return (kind == "query" || kind == "form" || kind == "cookie") && place.size() > kind.size();
+}
+
+bool is_answer_place(const Place& place) {
+  const auto [kind, name] = split(place);
+  if (kind == "location") return is_index(name);
+  if (kind == "json") return is_pointer(name);
+  if (kind == "header") return is_token(name);
+  return (kind == "location-query" || kind == "set-cookie") && place.size() > kind.size();
+}
+
+bool identifies_in_path(std::string_view text) {
+  const auto digits =
+      static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }));
+  const bool version = text.size() > 1 && (text[0] == 'v' || text[0] == 'V') &&
+                       text.find_first_not_of("0123456789.", 1) == std::string_view::npos;
+  return digits > 0 && !version && (digits * 3 >= text.size() || text.size() >= 16);
+}
+
+std::string_view collection_of(std::string_view path) {
+  while (!path.empty()) {
+    const auto slash = path.rfind('/');
+    const auto segment = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
+    if (!segment.empty() && !identifies_in_path(segment)) return segment;
+    path = path.substr(0, slash == std::string_view::npos ? 0 : slash);
+  }
+  return {};
+}
+
+std::string entity_name(std::string_view name) {
+  std::string small = lower(name);
+  const auto singular = [&] {
+    if (small.size() > 4 && small.ends_with("ies")) {
+      small.replace(small.size() - 3, 3, "y");
+    } else if (small.ends_with("sses") || small.ends_with("xes") || small.ends_with("ches") ||
+               small.ends_with("shes")) {
+      small.resize(small.size() - 2);
+    } else if (small.ends_with('s') && !small.ends_with("ss")) {
+      small.pop_back();
+    }
+  };
+  singular();
+  if (names_an_id(name)) {
+    for (const std::string_view word : {"uuid", "guid", "id"}) {
+      if (!small.ends_with(word)) continue;
+      small.resize(small.size() - word.size());
+      while (small.ends_with('_') || small.ends_with('-')) small.pop_back();
+      singular();
+      break;
+    }
+  }
+  return small;
+}
 
 bool is_integer(std::string_view text) {
   std::int64_t value = 0;

@@ -35,6 +35,18 @@ struct Value {
 // Puts `value` in the place of `old`. The message is left as it is, byte for byte, when both are the same or `old` is not there.
 void put(Request& request, const Place& place, const std::string& old, const std::string& value);
 
+// Whether a place can be one of a request (of an answer): a known kind, a colon, and what belongs behind it.
+[[nodiscard]] bool is_request_place(const Place& place);
+[[nodiscard]] bool is_answer_place(const Place& place);
+
+// "orders", "Order", "order_id", "orderId" and "order-ids" are all names of an "order"; "id" alone is the name of nothing: "".
+[[nodiscard]] std::string entity_name(std::string_view name);
+
+// Whether a segment of a path is an identifier: "41", "a1b2-4f", "SKU-00353"; not the "v2" of an interface, the "oauth2" of a protocol.
+[[nodiscard]] bool identifies_in_path(std::string_view text);
+// The collection that a path ends in: of "/shops/7/orders" and "/orders/41" the orders.
+[[nodiscard]] std::string_view collection_of(std::string_view path);
+
 // True for what a decimal integer of 64 bits looks like.
 [[nodiscard]] bool is_integer(std::string_view text);
 

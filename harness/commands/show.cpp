@@ -130,13 +130,19 @@ class Printer {
 }  // namespace
 
 std::optional<std::string> plan_text_in(const std::string& path) {
+  if (path == "-") return std::nullopt;
   std::ifstream file(path, std::ios::binary);
-  if (path == "-" || file.peek() != '{') return std::nullopt;
+  char byte = 0;
+  std::string beginning;
+  while (beginning.size() < 64 && file.get(byte)) {
+    if (std::string_view(" \t\r\n\xef\xbb\xbf").find(byte) == std::string_view::npos) beginning += byte;
+  }
+  // HTTP archives are JSON too: their first member is the log.
+  if (!beginning.starts_with("{\"") || beginning.starts_with("{\"log\":")) return std::nullopt;
+  file.clear();
+  file.seekg(0);
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  // HTTP archives are JSON too.
-  if (text.substr(0, 4096).find("\"log\"") != std::string::npos && text.find("\"steps\"") == std::string::npos)
-    return std::nullopt;
-  return text;
+  return text.substr(text.find('{'));
 }
 
 int show(const std::string& file, const replay::ImportOptions& options, bool as_json) {

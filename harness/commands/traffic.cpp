@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/exchange_filter.h"
@@ -130,10 +131,20 @@ replay::Traffic merged_traffic(const std::vector<std::string>& files, const Reda
   std::map<std::string, std::string> keys;  // and a file that is masked with it; empty: not masked
   replay::Traffic merged;
   Certificate& sum = merged.certificate;
+  // Captures are read together: a connection may go on in the next file, and a packet stand in two.
+  std::vector<std::string> captures;
   for (const std::string& file : files) {
+    if (file == "-" || !replay::is_sqlite(file)) captures.push_back(file);
+  }
+  bool captures_taken = false;
+  for (const std::string& file : files) {
+    const bool capture = file == "-" || !replay::is_sqlite(file);
+    if (capture && std::exchange(captures_taken, true)) continue;
     replay::Traffic traffic;
-    traffic.certificate =
-        each_exchange(file, [&](Exchange&& exchange) { traffic.exchanges.push_back(std::move(exchange)); });
+    if (capture)
+      traffic = replay::import_captures(captures);
+    else
+      traffic = replay::load_traffic(file);
     redact(traffic, settings);
     keys.emplace(redacted_with(traffic.certificate), file);
     for (Exchange& exchange : traffic.exchanges) {
