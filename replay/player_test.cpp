@@ -506,6 +506,50 @@ TEST(Play, AnAnswerWithoutTheValueLeavesItsUsesUnbound) {
   EXPECT_THAT(history.bindings, IsEmpty());
 }
 
+TEST(Play, AnEmptyIdIsNotSentInPlaceOfTheCapturedOne) {
+  for (const char* value : {"", ".", ".."}) {
+    Server server(
+        [&](Peer& peer, const Request&) { peer.send(ok(fmt::format(R"({{"id": "{}"}})", value), json_type)); });
+    const History history = play(
+        plan_of({create(1), use(step(2, "/orders/30011", {1}), "path:1", "30011", 1, "json:/id")}), at(server.url()));
+    EXPECT_EQ(history.records[1].request.target, "/orders/30011") << value;
+    EXPECT_EQ(history.unbound, 1);
+  }
+}
+
+TEST(Play, NoPlaceMakesARequestMoreThanOne) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok(R"({"id": "7"})", json_type)); });
+  Plan plan =
+      plan_of({create(1), use(step(2, "/orders/30011", {1}),
+                              "header:X: 1\r\n\r\nPOST /smuggled HTTP/1.1\r\nHost: x\r\nX", "1", 1, "json:/id")});
+  const History history = play(plan, at(server.url()));
+  EXPECT_THAT(server.events(), ElementsAre("got /orders", "got /orders/30011"));
+  EXPECT_EQ(history.unbound, 1);
+}
+
+TEST(Play, AUseWaitsForItsProducerEvenIfNobodyWroteThat) {
+  Server server([shop = Shop()](Peer& peer, const Request& request) mutable { shop(peer, request); });
+  const History history = play(
+      plan_of({create(1), use(step(2, "/orders/30011", {}, 2), "path:1", "30011", 1, "json:/id")}), at(server.url()));
+  EXPECT_EQ(history.unbound, 0);
+  EXPECT_GE(history.records[1].sent_ns, history.records[0].done_ns);
+}
+
+TEST(Play, TheRateHoldsAlsoAfterAPause) {
+  bool first = true;
+  Server server([&](Peer& peer, const Request&) {
+    if (std::exchange(first, false)) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    peer.send(ok());
+  });
+  std::vector<Step> steps;
+  for (StepId id = 1; id <= 10; ++id) steps.push_back(step(id, "/" + std::to_string(id)));
+  PlayOptions options = at(server.url());
+  options.rate = 200;
+  const History history = play(plan_of(std::move(steps)), options);
+  for (std::size_t i = 1; i < history.records.size(); ++i)
+    EXPECT_GE(history.records[i].sent_ns - history.records[i - 1].sent_ns, 4'900'000) << i;
+}
+
 // -- cues, stopping, pace ----------------------------------------------------------------------------------------------
 
 TEST(Play, ACueRunsAtItsPlaceAndLeavesNoRecord) {
