@@ -24,7 +24,7 @@ std::size_t digits_in(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
-// "2026-11-22", "2026-11-22T10:00:00Z", "20:15": what a client can name, too.
+// "2026-11-22", "2026-11-22T10:00:00Z": what a client can name, too.
 bool is_time(std::string_view text) {
   const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
   return text.size() >= 10 && digit(0) && digit(1) && digit(2) && digit(3) && text[4] == '-' && digit(5) && digit(6) &&
