@@ -185,7 +185,7 @@ class Rehearsal {
     options.name = name;
     options.target = target;
     if (target == new_url()) options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
-    options.deadline = config_.deadline;
+    options.connect_deadline = options.deadline = config_.deadline;
     options.whole = &plan_;
     options.earlier = std::move(earlier);
     options.on_cue = std::move(on_cue);

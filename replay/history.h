@@ -43,6 +43,16 @@ struct Binding {
   friend bool operator==(const Binding&, const Binding&) = default;
 };
 
+// How well the sender kept its times. Lateness is from when a request could leave (`due_ns`) to when it did.
+struct Sender {
+  std::string scheduling;  // "normal", "real-time (SCHED_FIFO 1)", ...: what was obtained
+  unsigned workers = 0;
+  std::int64_t late_p50_ns = 0, late_p99_ns = 0, late_max_ns = 0;
+  // Why times that were measured say more of the sender than of the service; empty when it kept up, or had no times to keep.
+  std::string behind;
+  friend bool operator==(const Sender&, const Sender&) = default;
+};
+
 struct History {
   std::string name;             // unique within a rehearsal: "oracle 1", "shadow", "live → completed"
   std::string target;           // where it was sent: "http://127.0.0.1:8080"
@@ -52,6 +62,7 @@ struct History {
   std::int64_t sent = 0;     // requests, counted as each was given to its connection and apart from the records
   std::int64_t unbound = 0;  // uses whose producer gave no value: the captured value was sent
   bool interrupted = false;  // steps are missing: the play was stopped
+  Sender sender;
 };
 
 // The record of a step, or nothing.

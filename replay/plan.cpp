@@ -71,6 +71,7 @@ json::object json_of(const Step& step) {
   }
   if (step.exchange != 0) object["exchange"] = step.exchange;
   if (step.read) object["read"] = true;
+  if (step.overlaps) object["overlaps"] = true;
   if (step.retry_of != 0) object["retry_of"] = step.retry_of;
   return object;
 }
@@ -116,6 +117,7 @@ Step step_of(const json::object& object) {
   step.cue = text_or(object, "cue");
   step.exchange = integer_or(object, "exchange", 0);
   step.retry_of = integer_or(object, "retry_of", 0);
+  if (const auto* overlaps = object.if_contains("overlaps")) step.overlaps = overlaps->as_bool();
   if (const auto* due = object.if_contains("due_ms")) {
     const auto milliseconds = due->to_number<double>();
     if (!(milliseconds >= 0 && milliseconds < 1e11))

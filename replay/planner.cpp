@@ -88,6 +88,7 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
   Retries retries;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
+  std::unordered_map<std::int64_t, std::int64_t> lane_ends;  // by lane: when the last answer so far had come
   const std::int64_t start = traffic.exchanges.empty() ? 0 : traffic.exchanges.front().request_ns;
 
   for (const Exchange& exchange : traffic.exchanges) {
@@ -109,6 +110,9 @@ Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
     step.retry_of = retries.first_of(step);
+    std::int64_t& lane_end_ns = lane_ends.try_emplace(step.lane, exchange.request_ns).first->second;
+    step.overlaps = lane_end_ns > exchange.request_ns;
+    lane_end_ns = std::max(lane_end_ns, exchange.response_end_ns);
     const std::vector<Value> values = values_in(exchange.request);
     if (options.bindings) step.uses = finder.uses_in(values);
     std::vector<Cause> found = causes.causes_of(step, exchange, values);
