@@ -61,8 +61,12 @@ class Player {
     history.target = options_.target;
     history.began_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     shared_.start = Shared::Clock::now();
-    for (const auto& worker : workers_) worker->start();
-    for (const auto& worker : workers_) worker->join();
+    if (workers_.size() == 1 && !shared_.has_times()) {
+      workers_.front()->run_here();  // memory of the main thread is cheaper, and there are no times to keep
+    } else {
+      for (const auto& worker : workers_) worker->start();
+      for (const auto& worker : workers_) worker->join();
+    }
     for (std::thread& cue : cues_) cue.join();
     if (shared_.problem) std::rethrow_exception(shared_.problem);
     history.sent = shared_.sent;
@@ -70,10 +74,16 @@ class Player {
     history.bindings = shared_.schedule.bindings();
     history.sender = sender();
     // Cues and steps that were never sent leave no record.
-    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
-      if (shared_.carried[i] != 0 && !options_.on_record) history.records.push_back(std::move(shared_.records[i]));
-      if (shared_.carried[i] == 0 && plan_.steps[i].request) history.interrupted = true;
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i)
+      history.interrupted |= shared_.carried[i] == 0 && plan_.steps[i].request;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < shared_.records.size(); ++i) {
+      if (shared_.carried[i] == 0) continue;
+      if (kept != i) shared_.records[kept] = std::move(shared_.records[i]);
+      ++kept;
     }
+    shared_.records.resize(kept);
+    history.records = std::move(shared_.records);
     return history;
   }
 
@@ -131,7 +141,7 @@ class Player {
     sender.late_p50_ns = all.quantile(0.5);
     sender.late_p99_ns = all.quantile(0.99);
     sender.late_max_ns = all.largest();
-    if (options_.speed <= 0 && options_.rate <= 0) return sender;
+    if (!shared_.has_times()) return sender;
     if (sender.late_p50_ns > max_late_p50_ns)
       sender.behind = fmt::format("half of the requests left more than {:.1f} ms late",
                                   static_cast<double>(sender.late_p50_ns) / 1e6);

@@ -140,7 +140,7 @@ void Connection::read() {
     const Stream::Moved moved = stream_->receive(worker_.scratch_.data(), worker_.scratch_.size());
     switch (moved.progress) {
       case Progress::done:
-        last_used_ns_ = worker_.shared_.now();
+        last_used_ns_ = worker_.now();
         dialect_->received({worker_.scratch_.data(), moved.bytes});
         if (dialect_->over()) return;
         if (moved.bytes < worker_.scratch_.size() && !stream_->holds_bytes()) return;
@@ -189,7 +189,7 @@ void Connection::settle() {
 }
 
 void Connection::drop_if_closed_by_server() {
-  if (!dialect_->idle() || worker_.shared_.now() - last_used_ns_ < stale_ns) return;
+  if (!dialect_->idle() || worker_.now_ns_ - last_used_ns_ < stale_ns) return;
   char byte = 0;
   const ssize_t got = ::recv(stream_->socket(), &byte, 1, MSG_PEEK);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close();
@@ -253,7 +253,7 @@ void Connection::answered(Task& task) {
 }
 
 void Connection::leaving(Task& task) {
-  const std::int64_t now = worker_.shared_.now();
+  const std::int64_t now = worker_.now();
   last_used_ns_ = now;
   task.record.sent_ns = now;
   worker_.lateness_.add(now - task.record.due_ns);

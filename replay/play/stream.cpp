@@ -53,6 +53,8 @@ Progress Stream::begin() {
     }
     const int on = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // BBR, where it is the machine's choice, would pace: requests are to leave when they are due.
+    setsockopt(socket_, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address.bytes), address.size) == 0 ||
         errno == EINPROGRESS || errno == EINTR)
       return Progress::wants_write;
@@ -121,6 +123,12 @@ Progress Stream::tls_progress(int result) {
 
 Stream::Moved Stream::send(const iovec* pieces, int count) {
   if (!tls_) {
+    if (count == 1) {
+      const ssize_t sent = ::send(socket_, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+      if (sent >= 0) return {Progress::done, static_cast<std::size_t>(sent)};
+      if (errno == EAGAIN || errno == EINTR) return {Progress::wants_write};
+      return {fail(errno)};
+    }
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(pieces);
     message.msg_iovlen = static_cast<std::size_t>(count);

@@ -43,6 +43,15 @@ int wait_for(int epoll, epoll_event* events, std::int64_t timeout_ns) {
   return epoll_wait(epoll, events, max_events, 0);
 }
 
+// Blocks a signal for the calling thread; what was blocked before.
+sigset_t set_blocked(int signal) {
+  sigset_t one, before;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  pthread_sigmask(SIG_BLOCK, &one, &before);
+  return before;
+}
+
 }  // namespace
 
 void Shared::abort(std::exception_ptr why) {
@@ -74,15 +83,11 @@ void Worker::add(Lane& lane) {
 }
 
 void Worker::start() {
-  lanes_left_ = lanes_.size();
-  scratch_.resize(scratch_bytes);
   thread_ = std::thread([this] {
-    try {
-      set_scheduling();
-      run();
-    } catch (...) {
-      shared_.abort(std::current_exception());
-    }
+    // A server that closes while something is sent to it is data, not a signal; OpenSSL writes without saying so.
+    set_blocked(SIGPIPE);
+    set_scheduling();
+    play_lanes();
   });
 }
 
@@ -90,16 +95,25 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::set_scheduling() {
-  // A server that closes while something is sent to it is data, not a signal; OpenSSL writes without saying so.
+void Worker::run_here() {
+  sigset_t pending;
+  sigpending(&pending);
+  const bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+  const sigset_t before = set_blocked(SIGPIPE);
+  play_lanes();
+  // One that is ours is taken away before it is let through again.
   sigset_t pipe;
   sigemptyset(&pipe);
   sigaddset(&pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+  const timespec at_once{};
+  if (!was_pending) sigtimedwait(&pipe, nullptr, &at_once);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Worker::set_scheduling() {
   // The kernel may otherwise let a sleeper lie for 50 microseconds longer.
   prctl(PR_SET_TIMERSLACK, 1ul, 0, 0, 0);
-  const bool has_times = shared_.options.speed > 0 || shared_.options.rate > 0;
-  if (!has_times || !shared_.options.real_time) return;
+  if (!shared_.has_times() || !shared_.options.real_time) return;
   sched_param parameters{};
   parameters.sched_priority = sched_get_priority_min(SCHED_FIFO);
   const int error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters);
@@ -107,7 +121,10 @@ void Worker::set_scheduling() {
                            : fmt::format("normal; real-time was refused: {}", std::generic_category().message(error));
 }
 
-void Worker::run() {
+void Worker::play_lanes() try {
+  lanes_left_ = lanes_.size();
+  scratch_.resize(scratch_bytes);
+  now();
   for (Lane* lane : lanes_) make_runnable(*lane);
   while (lanes_left_ > 0 && !shared_.aborted) {
     take_messages();
@@ -116,6 +133,8 @@ void Worker::run() {
     look_after_time();
     if (lanes_left_ > 0 && !shared_.aborted) wait_for_events();
   }
+} catch (...) {
+  shared_.abort(std::current_exception());
 }
 
 // -- messages ----------------------------------------------------------------------------------------------------------
@@ -158,9 +177,7 @@ void Worker::make_runnable(Lane& lane) {
 }
 
 void Worker::release_due() {
-  if (timed_.empty()) return;
-  const std::int64_t now = shared_.now();
-  while (!timed_.empty() && timed_.top().at_ns <= now) {
+  while (!timed_.empty() && timed_.top().at_ns <= now_ns_) {
     Lane& lane = *timed_.top().lane;
     timed_.pop();
     lane.timed = false;
@@ -180,7 +197,7 @@ void Worker::run_lanes() {
 
 // False when that time has come.
 bool Worker::wait_until(Lane& lane, std::int64_t at_ns) {
-  if (shared_.now() >= at_ns) return false;
+  if (now_ns_ >= at_ns || now() >= at_ns) return false;
   if (!lane.timed) {
     lane.timed = true;
     timed_.push({at_ns, &lane});
@@ -201,7 +218,7 @@ void Worker::advance(Lane& lane) {
     }
     const PlayOptions& options = shared_.options;
     if (lane.due_ns < 0) {
-      lane.due_ns = shared_.now();
+      lane.due_ns = now_ns_;
       if (options.speed > 0) {
         const auto at = static_cast<double>(step.due_ns - shared_.first_due_ns) / options.speed;
         lane.due_ns = std::max(lane.due_ns, static_cast<std::int64_t>(at));
@@ -214,7 +231,7 @@ void Worker::advance(Lane& lane) {
       std::int64_t turn = shared_.next_turn_ns.load();
       std::int64_t mine = 0;
       do {
-        mine = std::max(turn, shared_.now());
+        mine = std::max(turn, now_ns_);
       } while (!shared_.next_turn_ns.compare_exchange_weak(turn, mine + interval));
       lane.due_ns = std::max(lane.due_ns, mine);
       lane.has_turn = true;
@@ -328,7 +345,7 @@ void Worker::finish(Task* task) {
   const std::unique_ptr<Task> owner(task);
   for (int wait = 0; wait < Task::waits; ++wait) unwatch(*task, static_cast<Task::Wait>(wait));
   Record& record = task->record;
-  record.done_ns = shared_.now();
+  record.done_ns = now_ns_;
   shared_.schedule.learn(task->position, record);
   const PlayOptions& options = shared_.options;
   if (options.enough || options.on_record) {
@@ -349,7 +366,7 @@ void Worker::watch(Task& task, Task::Wait wait, std::chrono::milliseconds length
   unwatch(task, wait);
   Task::Link& link = task.links[wait];
   Watch& all = watches_[wait];
-  link.until_ns = shared_.now() + std::chrono::nanoseconds(length).count();
+  link.until_ns = now_ns_ + std::chrono::nanoseconds(length).count();
   link.linked = true;
   link.earlier = all.last;
   link.later = nullptr;
@@ -367,7 +384,7 @@ void Worker::unwatch(Task& task, Task::Wait wait) {
 }
 
 void Worker::look_after_time() {
-  const std::int64_t now = shared_.now();
+  const std::int64_t now = now_ns_;
   for (int wait = 0; wait < Task::waits; ++wait) {
     const auto kind = static_cast<Task::Wait>(wait);
     while (Task* const task = watches_[kind].first) {
@@ -395,12 +412,15 @@ void Worker::wait_for_events() {
     const auto kind = static_cast<Task::Wait>(wait);
     if (watches_[kind].first != nullptr) until = std::min(until, watches_[kind].first->links[kind].until_ns);
   }
-  const std::int64_t now = shared_.now();
-  until = std::min(until, now + stop_poll_ns);
-  const std::int64_t timeout = runnable_.empty() ? std::max<std::int64_t>(until - now, 0) : 0;
+  std::int64_t timeout = 0;
+  if (runnable_.empty()) {
+    until = std::min(until, now() + stop_poll_ns);
+    timeout = std::max<std::int64_t>(until - now_ns_, 0);
+  }
   epoll_event events[max_events];
   const int got = wait_for(epoll_, events, timeout);
   ENSURE(got >= 0 || errno == EINTR);
+  now();
   for (int i = 0; i < got; ++i) {
     if (events[i].data.ptr != nullptr) {
       static_cast<Connection*>(events[i].data.ptr)->ready(events[i].events);

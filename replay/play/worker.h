@@ -70,6 +70,7 @@ struct Shared {
   [[nodiscard]] bool stopped() const {
     return enough || aborted || (options.stop != nullptr && options.stop->load());
   }
+  [[nodiscard]] bool has_times() const { return options.speed > 0 || options.rate > 0; }
   void abort(std::exception_ptr why);
 };
 
@@ -81,9 +82,10 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   void add(Lane& lane);
-  // Plays its lanes to their end.
+  // Plays its lanes to their end, on a thread of its own until `join`, or on the caller's.
   void start();
   void join();
+  void run_here();
 
   // From any thread.
   void wake(Lane& lane);
@@ -109,7 +111,7 @@ class Worker {
     bool cue_over;
   };
 
-  void run();
+  void play_lanes();
   void set_scheduling();
   void take_messages();
   void release_due();
@@ -135,7 +137,11 @@ class Worker {
   void unwatch(Task& task, Task::Wait wait);
   void expired(Task& task, Task::Wait wait);
 
+  // From the start of the play.
+  std::int64_t now() { return now_ns_ = shared_.now(); }
+
   Shared& shared_;
+  std::int64_t now_ns_ = 0;  // when it was last asked for
   int epoll_ = -1;
   int bell_ = -1;  // an eventfd: there are messages
   std::thread thread_;
