@@ -46,8 +46,10 @@ int main(int count, char** arguments) {
   const double rate = std::atof(arguments[4]);
   for (int i = 5; i < count; ++i) {
     const std::string word = arguments[i];
-    if (word == "--http2") options.http = HttpVersion::http2;
-    else if (word != "--stream") options.workers = static_cast<unsigned>(std::stoul(word));
+    if (word == "--http2")
+      options.http = HttpVersion::http2;
+    else if (word != "--stream")
+      options.workers = static_cast<unsigned>(std::stoul(word));
   }
   std::vector<std::int64_t> service, response;
   std::int64_t answered = 0;
@@ -79,12 +81,13 @@ int main(int count, char** arguments) {
   for (const Record& record : history.records) measure(record);
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  fmt::print(R"({{"requests": {}, "answered": {}, "wall_s": {:.4f}, "cpu_s": {:.4f}, "peak_mb": {:.0f}, "scheduling": "{}", )"
-             R"("late_p50_us": {:.1f}, "late_p99_us": {:.1f}, "behind": "{}", "service_p50_us": {:.1f}, "service_p99_us": {:.1f}, )"
-             R"("response_p50_us": {:.1f}, "response_p99_us": {:.1f}}})"
-             "\n",
-             requests, answered, wall, cpu, static_cast<double>(used.ru_maxrss) / 1024, history.sender.scheduling,
-             static_cast<double>(history.sender.late_p50_ns) / 1e3, static_cast<double>(history.sender.late_p99_ns) / 1e3,
-             history.sender.behind, quantile_us(service, 0.5), quantile_us(service, 0.99), quantile_us(response, 0.5),
-             quantile_us(response, 0.99));
+  fmt::print(
+      R"({{"requests": {}, "answered": {}, "wall_s": {:.4f}, "cpu_s": {:.4f}, "peak_mb": {:.0f}, "scheduling": "{}", )"
+      R"("late_p50_us": {:.1f}, "late_p99_us": {:.1f}, "behind": "{}", "service_p50_us": {:.1f}, "service_p99_us": {:.1f}, )"
+      R"("response_p50_us": {:.1f}, "response_p99_us": {:.1f}}})"
+      "\n",
+      requests, answered, wall, cpu, static_cast<double>(used.ru_maxrss) / 1024, history.sender.scheduling,
+      static_cast<double>(history.sender.late_p50_ns) / 1e3, static_cast<double>(history.sender.late_p99_ns) / 1e3,
+      history.sender.behind, quantile_us(service, 0.5), quantile_us(service, 0.99), quantile_us(response, 0.5),
+      quantile_us(response, 0.99));
 }

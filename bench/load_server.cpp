@@ -46,14 +46,20 @@ int main(int count, char** arguments) {
   for (int i = 1; i < count; ++i) {
     const std::string word = arguments[i];
     const auto number = [&] { return std::atoll(arguments[++i]); };
-    if (word == "--delay-us") delay_ns = number() * 1000;
-    else if (word == "--stall-ms") stall_ns = number() * 1'000'000;
-    else if (word == "--stall-at-ms") stall_at_ns = number() * 1'000'000;
-    else if (word == "--body") body = static_cast<std::size_t>(number());
-    else if (word == "--arrivals") arrivals_file = arguments[++i];
-    else port_file = word;
+    if (word == "--delay-us")
+      delay_ns = number() * 1000;
+    else if (word == "--stall-ms")
+      stall_ns = number() * 1'000'000;
+    else if (word == "--stall-at-ms")
+      stall_at_ns = number() * 1'000'000;
+    else if (word == "--body")
+      body = static_cast<std::size_t>(number());
+    else if (word == "--arrivals")
+      arrivals_file = arguments[++i];
+    else
+      port_file = word;
   }
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int) { over = 1; };
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);

@@ -38,13 +38,14 @@ struct PlayOptions {
   std::vector<std::string> other_instances;  // of the same service: the lanes are dealt out among all
   TlsOptions tls;
   HttpVersion http = HttpVersion::automatic;
-  std::string host;                                    // for the Host field; the target's when it is empty
-  double speed = 0;                                    // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
-  double rate = 0;                                     // requests a second at most, whatever was delayed before; 0: no limit
+  std::string host;  // for the Host field; the target's when it is empty
+  double speed = 0;  // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
+  double rate = 0;   // requests a second at most, whatever was delayed before; 0: no limit
   std::chrono::milliseconds connect_deadline{10'000};  // for a connection, TLS included
-  std::chrono::milliseconds begin_deadline{0};         // for the first byte of an answer, from when the request began to leave; 0: none
-  std::chrono::milliseconds deadline{10'000};          // for the whole answer, the same
-  unsigned workers = 1;             // threads; a connection stays with one of them
+  std::chrono::milliseconds begin_deadline{
+      0};  // for the first byte of an answer, from when the request began to leave; 0: none
+  std::chrono::milliseconds deadline{10'000};  // for the whole answer, the same
+  unsigned workers = 1;                        // threads; a connection stays with one of them
   std::size_t max_connections = 0;  // open at once; 0: as many as the process may have. Steps wait for a free one.
   bool real_time = true;            // with a speed or a rate the workers try to run before other threads (SCHED_FIFO)
 
@@ -58,8 +59,9 @@ struct PlayOptions {
   std::function<void(Record&&)> on_record;            // takes each record when it is whole; the history then holds none
 
   const Plan* whole = nullptr;  // the plan that the played one was cut from: values that its later steps use are learnt
-  std::vector<Binding> earlier;             // what earlier plays of the same plan have bound
-  const std::atomic<bool>* stop = nullptr;  // when it becomes true: nothing more is sent, what is in flight has 5 s to end
+  std::vector<Binding> earlier;  // what earlier plays of the same plan have bound
+  const std::atomic<bool>* stop =
+      nullptr;  // when it becomes true: nothing more is sent, what is in flight has 5 s to end
 };
 
 // What `play` would throw before anything is sent: the target is no http or https URL, a file of `tls` cannot be used, a step

@@ -1,24 +1,18 @@
 #include "replay/player.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <future>
-#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
 
 #include "replay/error.h"
-#include "replay/http/parser.h"
+#include "replay/test_server.h"
 
 namespace rehearse::replay {
 namespace {
@@ -26,195 +20,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// What a server does to one connection. The thread that serves it closes it; any other may only interrupt it.
-class Peer {
- public:
-  explicit Peer(int socket) : socket_(socket) {}
-  void send(std::string_view bytes) const {
-    static_cast<void>(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
-  }
-  void close() {
-    const std::lock_guard lock(mutex_);
-    if (socket_ >= 0) ::close(socket_);
-    socket_ = -1;
-  }
-  void reset() {
-    const linger at_once{1, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close();
-  }
-  void interrupt() {
-    const std::lock_guard lock(mutex_);
-    if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
-  }
-  [[nodiscard]] int socket() const { return socket_; }
-
- private:
-  std::mutex mutex_;
-  int socket_;
-};
-
-using Handler = std::function<void(Peer&, const Request&)>;
-
-// A server on a free loopback port: one thread a connection, the handler says what is sent. A handler that sends nothing leaves
-// the client waiting until the server ends.
-class Server {
- public:
-  explicit Server(Handler handler) : handler_(std::move(handler)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ENSURE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listener_, 64) == 0);
-    socklen_t size = sizeof address;
-    ENSURE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    port_ = ntohs(address.sin_port);
-    acceptor_ = std::thread([this] { accept_all(); });
-  }
-
-  ~Server() { stop(); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-
-  void stop() {
-    if (listener_ < 0) return;
-    shutdown(listener_, SHUT_RDWR);
-    acceptor_.join();
-    for (const auto& peer : peers_) peer->interrupt();
-    for (std::thread& thread : threads_) thread.join();
-    close(listener_);
-    listener_ = -1;
-  }
-
-  [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
-    return fmt::format("http://{}:{}", host, port_);
-  }
-  [[nodiscard]] std::size_t connections() const { return threads_.size(); }  // after stop()
-
-  // What happened, in order: "got /a", and whatever handlers note.
-  void note(const std::string& event) {
-    const std::lock_guard lock(mutex_);
-    events_.push_back(event);
-    changed_.notify_all();
-  }
-  void wait_for(const std::string& event) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return std::find(events_.begin(), events_.end(), event) != events_.end(); });
-  }
-  [[nodiscard]] std::vector<std::string> events() {
-    const std::lock_guard lock(mutex_);
-    return events_;
-  }
-  [[nodiscard]] std::vector<Request> requests() {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-
- private:
-  void accept_all() {
-    while (true) {
-      const int socket = accept(listener_, nullptr, nullptr);
-      if (socket < 0) return;
-      peers_.push_back(std::make_unique<Peer>(socket));
-      threads_.emplace_back([this, &peer = *peers_.back()] { serve(peer); });
-    }
-  }
-
-  // The request that begins `bytes`, when it is whole; it is taken away.
-  static std::optional<Request> take_request(std::string& bytes) {
-    const auto head = head_length(bytes);
-    if (!head) return std::nullopt;
-    auto parsed = parse_request_head(std::string_view(bytes).substr(0, *head));
-    std::size_t at = *head;
-    if (parsed.framing.kind == Framing::Kind::chunked) {
-      while (true) {
-        const auto line = bytes.find("\r\n", at);
-        if (line == std::string::npos) return std::nullopt;
-        const std::size_t size = *parse_chunk_size(std::string_view(bytes).substr(at, line - at));
-        at = line + 2;
-        if (bytes.size() < at + size + 2) return std::nullopt;
-        parsed.message.body += bytes.substr(at, size);
-        at += size + 2;
-        if (size == 0) break;
-      }
-    } else {
-      if (bytes.size() - at < parsed.framing.length) return std::nullopt;
-      parsed.message.body = bytes.substr(at, parsed.framing.length);
-      at += parsed.framing.length;
-    }
-    bytes.erase(0, at);
-    return parsed.message;
-  }
-
-  void serve(Peer& peer) {
-    std::string bytes;
-    char chunk[4096];
-    while (peer.socket() >= 0) {
-      auto parsed = take_request(bytes);
-      if (parsed) {
-        {
-          const std::lock_guard lock(mutex_);
-          requests_.push_back(*parsed);
-        }
-        note("got " + parsed->target);
-        handler_(peer, *parsed);
-        continue;
-      }
-      const auto got = recv(peer.socket(), chunk, sizeof chunk, 0);
-      if (got <= 0) break;
-      bytes.append(chunk, static_cast<std::size_t>(got));
-    }
-    peer.close();
-  }
-
-  Handler handler_;
-  int listener_;
-  int port_ = 0;
-  std::thread acceptor_;              // not among the others: it makes their list grow while it is waited for
-  std::vector<std::thread> threads_;  // of the connections
-  std::vector<std::unique_ptr<Peer>> peers_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> events_;
-  std::vector<Request> requests_;
-};
-
-std::string ok(const std::string& body = "", const std::string& headers = "") {
-  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), headers, body);
-}
-
-const std::string json_type = "Content-Type: application/json\r\n";
-
-Step step(StepId id, const std::string& target, const std::vector<StepId>& after = {}, std::int64_t lane = 1) {
-  Step made;
-  made.id = id;
-  made.lane = lane;
-  for (const StepId cause : after) made.after.push_back({cause});
-  made.request = Request{"GET", target, {}, ""};
-  made.read = true;
-  return made;
-}
-
-Step cue(StepId id, const std::string& name, const std::vector<StepId>& after = {}) {
-  Step made;
-  made.id = id;
-  made.cue = name;
-  for (const StepId cause : after) made.after.push_back({cause});
-  return made;
-}
-
-Plan plan_of(std::vector<Step> steps) {
-  Plan plan;
-  plan.steps = std::move(steps);
-  return plan;
-}
-
-PlayOptions at(const std::string& url) {
-  PlayOptions options;
-  options.name = "play";
-  options.target = url;
-  return options;
-}
 
 PlayOptions impatient(const std::string& url) {
   PlayOptions options = at(url);
@@ -305,7 +110,7 @@ TEST(Send, WhereNobodyListensItIsRefused) {
 
 TEST(Send, SendsWhatWasCapturedButForTheConnectionsOwnFields) {
   Server server([](Peer& peer, const Request&) { peer.send(ok()); });
-  const Headers captured{{"Host", "shop"}, {"Connection", "close"}, {"X-A", "1"},
+  const Headers captured{{"Host", "shop"}, {"Connection", "close"},          {"X-A", "1"},
                          {"x-a", "2"},     {"Transfer-Encoding", "chunked"}, {"User-Agent", "curl/8"}};
   static_cast<void>(send({"POST", "/a%2Fb?c=%20", captured, "body"}, server.url(), std::chrono::seconds(10)));
   static_cast<void>(send({"POST", "/empty", {}, ""}, server.url(), std::chrono::seconds(10)));
@@ -330,8 +135,9 @@ TEST(Send, TriesEveryAddressOfAName) {
 }
 
 TEST(Send, RefusesATargetThatIsNoHttpUrl) {
-  for (const char* target : {"", "127.0.0.1:80", "ftp://127.0.0.1", "http://", "http://127.0.0.1/?a=b", "http://127.0.0.1/a/path",
-                             "http://127.0.0.1:65616", "http://127.0.0.1:0", "http://me:secret@127.0.0.1:80"}) {
+  for (const char* target :
+       {"", "127.0.0.1:80", "ftp://127.0.0.1", "http://", "http://127.0.0.1/?a=b", "http://127.0.0.1/a/path",
+        "http://127.0.0.1:65616", "http://127.0.0.1:0", "http://me:secret@127.0.0.1:80"}) {
     EXPECT_THROW(static_cast<void>(send({"GET", "/a", {}, ""}, target, std::chrono::seconds(1))), Error) << target;
   }
 }

@@ -23,7 +23,8 @@ const std::string closed_by_server = "the server closed the connection";
 
 }  // namespace
 
-Connection::Connection(Worker& worker, Lane& lane) : worker_(worker), lane_(lane), place_{this}, node_(place_.begin()) {}
+Connection::Connection(Worker& worker, Lane& lane)
+    : worker_(worker), lane_(lane), place_{this}, node_(place_.begin()) {}
 
 Connection::~Connection() {
   // Tasks are left only when the play ends by an exception.
@@ -105,8 +106,7 @@ void Connection::connect() {
     default:
       break;
   }
-  const std::string problem =
-      "connecting: " + (progress == Progress::closed ? closed_by_server : stream_->problem());
+  const std::string problem = "connecting: " + (progress == Progress::closed ? closed_by_server : stream_->problem());
   const std::deque<Task*> waiting = std::exchange(backlog_, {});
   close();
   for (Task* task : waiting) fail(*task, Outcome::refused, problem);
@@ -117,7 +117,8 @@ void Connection::opened() {
   listen(EPOLLIN);
   const HttpVersion version = worker_.shared_.options.http;
   const bool second = lane_.endpoint->tls ? stream_->speaks_http2() : version == HttpVersion::http2;
-  const std::string& authority = worker_.shared_.options.host.empty() ? lane_.endpoint->authority : worker_.shared_.options.host;
+  const std::string& authority =
+      worker_.shared_.options.host.empty() ? lane_.endpoint->authority : worker_.shared_.options.host;
   dialect_ = second ? make_http2(*this, authority, lane_.endpoint->tls) : make_http1(*this, authority);
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
@@ -192,8 +193,10 @@ void Connection::drop_if_closed_by_server() {
   if (!dialect_->idle() || worker_.now_ns_ - last_used_ns_ < stale_ns) return;
   char byte = 0;
   const ssize_t got = ::recv(stream_->socket(), &byte, 1, MSG_PEEK);
-  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close();
-  else if (got > 0) ready(EPOLLIN);  // what it says, and perhaps that it goes
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+    close();
+  else if (got > 0)
+    ready(EPOLLIN);  // what it says, and perhaps that it goes
 }
 
 void Connection::drop(const std::string& problem) {
@@ -204,7 +207,8 @@ void Connection::drop(const std::string& problem) {
   for (Task* task : tasks) {
     for (int wait = 0; wait < Task::waits; ++wait) worker_.unwatch(*task, static_cast<Task::Wait>(wait));
     if (task->left) {
-      fail(*task, Outcome::lost, fmt::format("{}: {}", task->begun ? "reading the answer" : "waiting for the answer", problem));
+      fail(*task, Outcome::lost,
+           fmt::format("{}: {}", task->begun ? "reading the answer" : "waiting for the answer", problem));
     } else if (!of_use) {
       fail(*task, Outcome::refused, fmt::format("sending: {}", problem));
     } else {
@@ -240,7 +244,9 @@ void Connection::expired(Task& task, Task::Wait wait) {
   dialect_->cancel(task);
   fail(task, task.left ? Outcome::lost : Outcome::refused,
        fmt::format("no answer within {} ms while {}", limit.count(),
-                   !task.left ? "sending" : task.begun ? "reading the answer" : "waiting for the answer"));
+                   !task.left   ? "sending"
+                   : task.begun ? "reading the answer"
+                                : "waiting for the answer"));
   if (state_ == State::open && !dialect_->over()) flush();
   if (state_ == State::open && dialect_->over()) drop("an earlier answer on the connection did not come");
 }

@@ -64,8 +64,8 @@ class Connection final : public Listener {
   std::deque<Task*> backlog_;  // they wait until the connection is open
   int listened_socket_ = -1;
   std::uint32_t listened_ = 0;
-  bool mute_ = false;      // nothing can be sent any more
-  bool served_ = false;    // an answer came over this stream
+  bool mute_ = false;    // nothing can be sent any more
+  bool served_ = false;  // an answer came over this stream
   std::int64_t last_used_ns_ = 0;
   std::list<Connection*> place_;  // its own, or among those of the worker that nobody needs at the moment
   std::list<Connection*>::iterator node_;

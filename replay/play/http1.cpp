@@ -301,8 +301,10 @@ class Http1 final : public Dialect {
     const std::size_t part = std::min<std::size_t>(bytes.size(), left_);
     answer_.body.append(bytes.substr(0, part));
     left_ -= part;
-    if (left_ == 0 && state_ == State::length) finish();
-    else if (left_ == 0) state_ = State::chunk_end;
+    if (left_ == 0 && state_ == State::length)
+      finish();
+    else if (left_ == 0)
+      state_ = State::chunk_end;
     return part;
   }
 

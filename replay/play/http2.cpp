@@ -24,39 +24,47 @@ constexpr std::int32_t stream_window = 1 << 20, connection_window = 16 << 20;
 class Http2 final : public Dialect {
  public:
   Http2(Listener& listener, std::string authority, bool tls)
-      : listener_(listener), authority_(std::move(authority)), scheme_(tls ? "https" : "http"), session_(nullptr, &nghttp2_session_del) {
+      : listener_(listener),
+        authority_(std::move(authority)),
+        scheme_(tls ? "https" : "http"),
+        session_(nullptr, &nghttp2_session_del) {
     nghttp2_session_callbacks* raw = nullptr;
     ENSURE(nghttp2_session_callbacks_new(&raw) == 0);
     const std::unique_ptr<nghttp2_session_callbacks, decltype(&nghttp2_session_callbacks_del)> callbacks(
         raw, &nghttp2_session_callbacks_del);
-    nghttp2_session_callbacks_set_before_frame_send_callback(raw, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
-      static_cast<Http2*>(self)->leaves(*frame);
-      return 0;
-    });
+    nghttp2_session_callbacks_set_before_frame_send_callback(
+        raw, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
+          static_cast<Http2*>(self)->leaves(*frame);
+          return 0;
+        });
     nghttp2_session_callbacks_set_on_frame_not_send_callback(
         raw, [](nghttp2_session*, const nghttp2_frame* frame, int error, void* self) {
           static_cast<Http2*>(self)->not_sent(*frame, error);
           return 0;
         });
-    nghttp2_session_callbacks_set_on_begin_headers_callback(raw, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
-      if (Stream* stream = static_cast<Http2*>(self)->stream_of(frame->hd.stream_id)) stream->block = {};
-      return 0;
-    });
+    nghttp2_session_callbacks_set_on_begin_headers_callback(
+        raw, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
+          if (Stream* stream = static_cast<Http2*>(self)->stream_of(frame->hd.stream_id)) stream->block = {};
+          return 0;
+        });
     nghttp2_session_callbacks_set_on_header_callback(
         raw, [](nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
                 const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self) {
-          return static_cast<Http2*>(self)->header(frame->hd.stream_id, {reinterpret_cast<const char*>(name), name_size},
+          return static_cast<Http2*>(self)->header(frame->hd.stream_id,
+                                                   {reinterpret_cast<const char*>(name), name_size},
                                                    {reinterpret_cast<const char*>(value), value_size});
         });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-        raw, [](nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size, void* self) {
+        raw,
+        [](nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size, void* self) {
           static_cast<Http2*>(self)->data(id, {reinterpret_cast<const char*>(data), size});
           return 0;
         });
-    nghttp2_session_callbacks_set_on_frame_recv_callback(raw, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
-      static_cast<Http2*>(self)->frame(*frame);
-      return 0;
-    });
+    nghttp2_session_callbacks_set_on_frame_recv_callback(raw,
+                                                         [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
+                                                           static_cast<Http2*>(self)->frame(*frame);
+                                                           return 0;
+                                                         });
     nghttp2_session_callbacks_set_on_stream_close_callback(
         raw, [](nghttp2_session*, std::int32_t id, std::uint32_t error, void* self) {
           static_cast<Http2*>(self)->closed(id, error);
@@ -88,7 +96,8 @@ class Http2 final : public Dialect {
     add(":path", request.target);
     bool has_length = false;
     for (const Header& header : request.headers) {
-      if (hop_by_hop(header.name) || equal_without_case(header.name, "Host") || equal_without_case(header.name, "Expect"))
+      if (hop_by_hop(header.name) || equal_without_case(header.name, "Host") ||
+          equal_without_case(header.name, "Expect"))
         continue;
       if (equal_without_case(header.name, "Content-Length")) {
         has_length = true;
@@ -146,7 +155,8 @@ class Http2 final : public Dialect {
   }
 
   void received(std::string_view bytes) override {
-    const ssize_t used = nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    const ssize_t used =
+        nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     if (used >= 0) return;
     broken_ = true;
     open_ = false;
@@ -186,14 +196,15 @@ class Http2 final : public Dialect {
 
  private:
   struct Stream {
-    Task* task = nullptr;  // null when nobody waits for the answer any more
+    Task* task = nullptr;        // null when nobody waits for the answer any more
     std::size_t read_bytes = 0;  // of the request's body
     Headers block;               // of fields that are being read
     std::size_t block_bytes = 0;
     bool final = false;  // the head of the answer was read
     Response answer;
 
-    ssize_t read(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size, std::uint32_t* flags) {
+    ssize_t read(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
+                 std::uint32_t* flags) {
       if (task == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
       const Request& request = task->record.request;
       const std::size_t part = std::min(size, request.body.size() - read_bytes);
@@ -209,8 +220,8 @@ class Http2 final : public Dialect {
         for (const Header& header : request.trailers) {
           names.push_back(lower(header.name));
           fields.push_back({reinterpret_cast<std::uint8_t*>(names.back().data()),
-                            reinterpret_cast<std::uint8_t*>(const_cast<char*>(header.value.data())), names.back().size(),
-                            header.value.size(), NGHTTP2_NV_FLAG_NONE});
+                            reinterpret_cast<std::uint8_t*>(const_cast<char*>(header.value.data())),
+                            names.back().size(), header.value.size(), NGHTTP2_NV_FLAG_NONE});
         }
         nghttp2_submit_trailer(session, id, fields.data(), fields.size());
       }
@@ -288,7 +299,8 @@ class Http2 final : public Dialect {
   static void take_block(Stream& stream) {
     int status = 0;
     std::erase_if(stream.block, [&](const Header& header) {
-      if (header.name == ":status") std::from_chars(header.value.data(), header.value.data() + header.value.size(), status);
+      if (header.name == ":status")
+        std::from_chars(header.value.data(), header.value.data() + header.value.size(), status);
       return header.name.starts_with(':');
     });
     if (stream.final) {
@@ -302,6 +314,12 @@ class Http2 final : public Dialect {
   }
 
   void closed(std::int32_t id, std::uint32_t error) {
+    // What a server that goes away did not look at goes over another connection, as if it had not left (RFC 9113, section 6.8).
+    if (Stream* const stream = stream_of(id); stream != nullptr && error == NGHTTP2_REFUSED_STREAM && !open_) {
+      stream->task->left = false;
+      unsubmitted_.push_back(stream->task);
+      retire(*stream);
+    }
     // Such a request was not looked at (RFC 9113, section 8.7).
     const Outcome outcome = error == NGHTTP2_REFUSED_STREAM ? Outcome::refused : Outcome::lost;
     fail(id, outcome, fmt::format("the server ended the stream: {}", nghttp2_http2_strerror(error)));
@@ -329,8 +347,8 @@ class Http2 final : public Dialect {
   std::vector<Task*> unsubmitted_;
   std::unique_ptr<nghttp2_session, decltype(&nghttp2_session_del)> session_;
   std::string output_;
-  std::uint64_t sent_ = 0;                                          // bytes
-  std::deque<std::pair<std::int32_t, std::uint64_t>> leaving_;      // streams whose head stands behind so many bytes
+  std::uint64_t sent_ = 0;                                      // bytes
+  std::deque<std::pair<std::int32_t, std::uint64_t>> leaving_;  // streams whose head stands behind so many bytes
   bool open_ = true;
   bool broken_ = false;
 };

@@ -45,8 +45,7 @@ std::string tls_reason() {
 Endpoint endpoint_of(const std::string& target) {
   const auto url = boost::urls::parse_uri(target);
   if (!url || (url->scheme() != "http" && url->scheme() != "https") || url->host().empty())
-    throw Error(
-        fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target));
+    throw Error(fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target));
   if (url->has_userinfo())
     throw Error("a target holds a user or a password; give http://host:port, for credentials stand in the requests");
   if ((!url->encoded_path().empty() && url->encoded_path() != "/") || url->has_query() || url->has_fragment())
@@ -69,8 +68,8 @@ std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version)
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   ENSURE(context != nullptr);
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                      SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context.get(), 1);
   // A server that closes without close_notify: whether the answer was whole is for its framing to say.
   SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -78,8 +77,8 @@ std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version)
   if (tls.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
   } else if (SSL_CTX_load_verify_locations(context.get(), tls.ca_file.c_str(), nullptr) != 1) {
-    throw Error(fmt::format("the authority's certificate {} cannot be used ({}); give a PEM file", tls.ca_file,
-                            tls_reason()));
+    throw Error(
+        fmt::format("the authority's certificate {} cannot be used ({}); give a PEM file", tls.ca_file, tls_reason()));
   }
   if (!tls.certificate_file.empty()) {
     const std::string& key = tls.key_file.empty() ? tls.certificate_file : tls.key_file;
@@ -88,8 +87,9 @@ std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version)
                               tls_reason()));
     if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1)
-      throw Error(fmt::format("the client's key {} cannot be used ({}); give the PEM file of the key that belongs to {}",
-                              key, tls_reason(), tls.certificate_file));
+      throw Error(
+          fmt::format("the client's key {} cannot be used ({}); give the PEM file of the key that belongs to {}", key,
+                      tls_reason(), tls.certificate_file));
   } else if (!tls.key_file.empty()) {
     throw Error("a client's key is of no use without its certificate; give both");
   }
@@ -97,7 +97,8 @@ std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version)
   const unsigned char* const offered = version == HttpVersion::http1   ? only_1
                                        : version == HttpVersion::http2 ? only_2
                                                                        : both;
-  SSL_CTX_set_alpn_protos(context.get(), offered, static_cast<unsigned>(std::strlen(reinterpret_cast<const char*>(offered))));
+  SSL_CTX_set_alpn_protos(context.get(), offered,
+                          static_cast<unsigned>(std::strlen(reinterpret_cast<const char*>(offered))));
   return context;
 }
 

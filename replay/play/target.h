@@ -19,8 +19,8 @@ struct Address {
 };
 
 struct Endpoint {
-  std::string authority;           // for the Host field: with the port unless it is the scheme's
-  std::string host;                // a name, or an address without brackets
+  std::string authority;  // for the Host field: with the port unless it is the scheme's
+  std::string host;       // a name, or an address without brackets
   bool tls = false;
   std::vector<Address> addresses;  // in the resolver's order; never empty
 };

@@ -11,10 +11,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 #include <csignal>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 #include "replay/error.h"
 #include "replay/play/connection.h"
@@ -286,7 +286,8 @@ Connection* Worker::connection_for(Lane& lane) {
                             !best->idle() && !best->multiplexes() &&
                             lane.connections.size() < connections_instead_of_streams;
   if (best != nullptr && best->is_open() && !side_by_side) return best;
-  if (open_connections_ >= shared_.connections_each && !make_room()) return best != nullptr && best->is_open() ? best : nullptr;
+  if (open_connections_ >= shared_.connections_each && !make_room())
+    return best != nullptr && best->is_open() ? best : nullptr;
   if (best == nullptr || side_by_side) {
     std::erase_if(lane.connections, [](const auto& each) { return !each->is_open(); });
     lane.connections.push_back(std::make_unique<Connection>(*this, lane));
@@ -395,12 +396,14 @@ void Worker::look_after_time() {
   }
   if (stopped_at_ns_ < 0 && shared_.stopped()) {
     stopped_at_ns_ = now;
-    for (Lane* lane : lanes_) make_runnable(*lane);  // what waits for its time or for a connection has no more to wait for
+    for (Lane* lane : lanes_)
+      make_runnable(*lane);  // what waits for its time or for a connection has no more to wait for
   }
   if (stopped_at_ns_ >= 0 && now - stopped_at_ns_ > stop_grace_ns) {
     for (Lane* lane : lanes_) {
       for (const auto& connection : lane->connections)
-        connection->fail_all(fmt::format("no answer within {} s after the play was stopped", stop_grace_ns / 1'000'000'000));
+        connection->fail_all(
+            fmt::format("no answer within {} s after the play was stopped", stop_grace_ns / 1'000'000'000));
     }
   }
 }

@@ -59,17 +59,15 @@ struct Shared {
   std::vector<std::uint8_t> carried;  // by position: it has a record
 
   std::atomic<std::int64_t> sent = 0, unbound = 0, next_turn_ns = 0;
-  std::atomic<bool> enough = false;   // whoever looks at the records has seen enough
-  std::atomic<bool> aborted = false;  // everything ends at once
-  std::mutex callbacks;               // held while one of the options' functions runs
-  std::size_t done = 0;               // steps; under `callbacks`
-  std::exception_ptr problem;         // under `callbacks`
-  std::function<void(Lane&)> run_cue; // begins it; whoever runs it calls Worker::cue_over
+  std::atomic<bool> enough = false;    // whoever looks at the records has seen enough
+  std::atomic<bool> aborted = false;   // everything ends at once
+  std::mutex callbacks;                // held while one of the options' functions runs
+  std::size_t done = 0;                // steps; under `callbacks`
+  std::exception_ptr problem;          // under `callbacks`
+  std::function<void(Lane&)> run_cue;  // begins it; whoever runs it calls Worker::cue_over
 
   [[nodiscard]] std::int64_t now() const { return std::chrono::nanoseconds(Clock::now() - start).count(); }
-  [[nodiscard]] bool stopped() const {
-    return enough || aborted || (options.stop != nullptr && options.stop->load());
-  }
+  [[nodiscard]] bool stopped() const { return enough || aborted || (options.stop != nullptr && options.stop->load()); }
   [[nodiscard]] bool has_times() const { return options.speed > 0 || options.rate > 0; }
   void abort(std::exception_ptr why);
 };
@@ -152,7 +150,7 @@ class Worker {
   std::size_t lanes_left_ = 0;
   std::deque<Lane*> runnable_;
   std::priority_queue<Timed, std::vector<Timed>, std::greater<>> timed_;
-  std::deque<Lane*> parked_;  // they wait until a connection may be opened
+  std::deque<Lane*> parked_;        // they wait until a connection may be opened
   std::list<Connection*> resting_;  // open and not needed at the moment, the one that rests for longest first
   std::array<Watch, Task::waits> watches_;
   std::size_t open_connections_ = 0;
