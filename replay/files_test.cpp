@@ -60,8 +60,8 @@ History history_of_everything() {
   answered.done_ns = 12;
   answered.outcome = Outcome::answered;
   answered.read = true;
-  answered.request = {"GET", "/a", {{"X", "1"}}, binary};
-  answered.response = {200, {{"Y", "2"}}, binary};
+  answered.request = {"GET", "/a", {{"X", "1"}}, binary, {{"T", "3"}}};
+  answered.response = {200, {{"Y", "2"}}, binary, {{"U", "4"}}};
   Record lost;
   lost.step = 4;
   lost.outcome = Outcome::lost;
@@ -70,6 +70,7 @@ History history_of_everything() {
   refused.step = 9;
   refused.outcome = Outcome::refused;
   history.records = {answered, lost, refused};
+  history.sender = {"normal", 2, 10, 20, 30, "half of the requests left more than 1.0 ms late"};
   history.bindings = {{3, "json:/id", "41", "97"}, {3, "header:ETag", "\"a\"", "\"b\""}};
   return history;
 }
@@ -132,10 +133,10 @@ TEST_F(Files, HistoriesComeBackAsTheyWereAddedInTheirOrder) {
   ASSERT_EQ(loaded.histories.size(), 2u);
   EXPECT_EQ(loaded.histories[1].name, "an empty one");
   const History& history = loaded.histories[0];
-  EXPECT_EQ(
-      std::tie(history.name, history.target, history.began_ns, history.sent, history.unbound, history.interrupted,
-               history.bindings),
-      std::tie(saved.name, saved.target, saved.began_ns, saved.sent, saved.unbound, saved.interrupted, saved.bindings));
+  EXPECT_EQ(std::tie(history.name, history.target, history.began_ns, history.sent, history.unbound, history.interrupted,
+                     history.bindings, history.sender),
+            std::tie(saved.name, saved.target, saved.began_ns, saved.sent, saved.unbound, saved.interrupted,
+                     saved.bindings, saved.sender));
   ASSERT_EQ(history.records.size(), saved.records.size());
   for (std::size_t i = 0; i < saved.records.size(); ++i) {
     const Record &a = saved.records[i], &b = history.records[i];
@@ -153,6 +154,47 @@ TEST_F(Files, AHistoryIsOnDiskBeforeTheWriterIsGone) {
   HistoryWriter writer(path());
   writer.add(history_of_everything());
   EXPECT_EQ(load_histories(path()).histories.size(), 1u);
+}
+
+TEST_F(Files, RecordsAreWrittenAsTheyComeAndTheHistoryIsWholeAtItsEnd) {
+  const History saved = history_of_everything();
+  HistoryWriter writer(path());
+  HistoryRecorder recorder(writer, saved);
+  const auto many = static_cast<StepId>(2'500);
+  for (StepId step = 1; step <= many; ++step) {
+    Record record = saved.records[0];
+    record.step = many + 1 - step;  // in the order in which answers came, which is not that of the plan
+    recorder.add(std::move(record));
+  }
+  recorder.finish(saved);
+  const History loaded = load_histories(path()).histories.at(0);
+  ASSERT_EQ(loaded.records.size(), static_cast<std::size_t>(many));
+  EXPECT_EQ(loaded.records.front().step, 1);
+  EXPECT_EQ(loaded.records.back().response, saved.records[0].response);
+  EXPECT_EQ(loaded.sent, saved.sent);
+}
+
+TEST_F(Files, AHistoryThatWasNotEndedIsAnInterruptedOne) {
+  History history = history_of_everything();
+  history.interrupted = false;
+  {
+    HistoryWriter writer(path());
+    HistoryRecorder recorder(writer, history);
+    recorder.add(Record(history.records[0]));
+  }
+  const History loaded = load_histories(path()).histories.at(0);
+  EXPECT_TRUE(loaded.interrupted);
+  EXPECT_EQ(loaded.records.size(), 1u);
+}
+
+TEST_F(Files, WhatKeepsRecordsFromBeingWrittenIsSaid) {
+  History history;
+  history.name = "play";
+  HistoryWriter writer(path());
+  HistoryRecorder recorder(writer, history);
+  recorder.add(Record{});
+  recorder.add(Record{});  // the same step again, which a history cannot hold
+  EXPECT_THROW(recorder.finish(history), Error);
 }
 
 TEST_F(Files, AHistoryIsOneFileOnceItIsWritten) {

@@ -22,9 +22,9 @@ namespace rehearse::replay {
 namespace {
 
 namespace fs = std::filesystem;
+using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using std::chrono::milliseconds;
 
 // A port that nobody listened on a moment ago.
 int free_port() {
@@ -50,9 +50,11 @@ class Nginx : public ::testing::Test {
     const std::string ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
     const auto in = [](const char* name) { return (folder_ / name).string(); };
     for (const char* authority : {"ca", "other"})
-      run(fmt::format("openssl req -x509 {} -keyout {} -out {} -subj /CN={}", ec, in(fmt::format("{}.key", authority).c_str()),
-                      in(fmt::format("{}.pem", authority).c_str()), authority));
-    run(fmt::format("openssl req -x509 {} -CA {} -CAkey {} -keyout {} -out {} -subj /CN=server "
+      run(fmt::format("openssl req -x509 {} -keyout {} -out {} -subj /CN={}", ec,
+                      in(fmt::format("{}.key", authority).c_str()), in(fmt::format("{}.pem", authority).c_str()),
+                      authority));
+    run(
+        fmt::format("openssl req -x509 {} -CA {} -CAkey {} -keyout {} -out {} -subj /CN=server "
                     "-addext subjectAltName=DNS:localhost",
                     ec, in("ca.pem"), in("ca.key"), in("server.key"), in("server.pem")));
     run(fmt::format("openssl req -x509 {} -CA {} -CAkey {} -keyout {} -out {} -subj /CN=tester", ec, in("ca.pem"),
@@ -72,7 +74,8 @@ class Nginx : public ::testing::Test {
   bool starts() {
     tls_port_ = free_port();
     clear_port_ = free_port();
-    std::ofstream(folder_ / "nginx.conf") << fmt::format(R"(
+    std::ofstream(folder_ / "nginx.conf")
+        << fmt::format(R"(
 daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;
 events {{ worker_connections 512; }}
 http {{
@@ -86,7 +89,7 @@ http {{
     ssl_client_certificate {0}/ca.pem; ssl_verify_client optional; location / {{ proxy_pass http://ours; }} }}
   server {{ listen 127.0.0.1:{3} http2; keepalive_requests 20; location / {{ proxy_pass http://ours; }} }}
 }})",
-                                                         folder_.string(), server_->url().substr(7), tls_port_, clear_port_);
+                       folder_.string(), server_->url().substr(7), tls_port_, clear_port_);
     const std::string configuration = folder_ / "nginx.conf", prefix = folder_.string();
     const char* arguments[] = {"nginx", "-p", prefix.c_str(), "-c", configuration.c_str(), "-e", "stderr", nullptr};
     if (posix_spawnp(&nginx_, "nginx", nullptr, nullptr, const_cast<char**>(arguments), environ) != 0) return false;
@@ -113,7 +116,9 @@ http {{
     peer.send(ok(said, fmt::format("X-Connection: {}\r\n", field(request.headers, "X-Connection").value_or(""))));
   }
 
-  [[nodiscard]] std::string tls(const char* host = "localhost") const { return fmt::format("https://{}:{}", host, tls_port_); }
+  [[nodiscard]] std::string tls(const char* host = "localhost") const {
+    return fmt::format("https://{}:{}", host, tls_port_);
+  }
   [[nodiscard]] std::string clear() const { return fmt::format("http://127.0.0.1:{}", clear_port_); }
   [[nodiscard]] static std::string file(const char* name) { return (folder_ / name).string(); }
   [[nodiscard]] PlayOptions trusting(HttpVersion version = HttpVersion::automatic) const {
@@ -181,7 +186,8 @@ TEST_F(Nginx, StreamsThatOverlappedShareAConnectionAndRunSideBySide) {
     ASSERT_EQ(history.records.size(), 15u);
     for (const Record& record : history.records) {
       ASSERT_EQ(record.outcome, Outcome::answered) << record.problem;
-      EXPECT_EQ(field(record.response.headers, "x-connection"), field(history.records[0].response.headers, "x-connection"));
+      EXPECT_EQ(field(record.response.headers, "x-connection"),
+                field(history.records[0].response.headers, "x-connection"));
     }
     EXPECT_LT(history.records[14].sent_ns, history.records[0].done_ns) << "it did not wait";
   }

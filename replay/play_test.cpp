@@ -69,13 +69,13 @@ ssize_t recv(int descriptor, void* bytes, size_t size, int flags) {
 namespace rehearse::replay {
 namespace {
 
+using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-using std::chrono::milliseconds;
 
 Step overlapping(Step made) {
   made.overlaps = true;
@@ -106,7 +106,8 @@ TEST(Pipelining, WhatOverlappedOnAConnectionIsSentBeforeTheAnswerBeforeIt) {
   server.stop();
   EXPECT_EQ(server.connections(), 1u);
   ASSERT_EQ(history.records.size(), 3u);
-  EXPECT_EQ(history.records[0].response.body + history.records[1].response.body + history.records[2].response.body, "abc");
+  EXPECT_EQ(history.records[0].response.body + history.records[1].response.body + history.records[2].response.body,
+            "abc");
 }
 
 TEST(Pipelining, AStepThatDidNotOverlapWaitsForAllAnswers) {
@@ -130,8 +131,7 @@ TEST(Pipelining, WhatIsBehindTheLastAnswerOfAConnectionIsLostAndCounted) {
     peer.send(ok("", "Connection: close\r\n"));
     peer.close();
   });
-  const History history =
-      play(plan_of({step(1, "/a"), overlapping(step(2, "/b")), step(3, "/c")}), at(server.url()));
+  const History history = play(plan_of({step(1, "/a"), overlapping(step(2, "/b")), step(3, "/c")}), at(server.url()));
   EXPECT_THAT(outcomes_of(history), UnorderedElementsAre(std::pair("answered", 2), std::pair("lost", 1)));
   EXPECT_EQ(history.records[1].outcome, Outcome::lost);
 }
@@ -195,8 +195,8 @@ TEST(Bodies, LargeOnesGoOutWholeInBothFramings) {
   std::string body(3u << 20, 'x');
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i * i % 23);
   Server server([](Peer& peer, const Request& request) { peer.send(ok(request.body)); });
-  const History history =
-      play(plan_of({posting(1, "/a", body), posting(2, "/b", body, {{"Transfer-Encoding", "chunked"}})}), at(server.url()));
+  const History history = play(
+      plan_of({posting(1, "/a", body), posting(2, "/b", body, {{"Transfer-Encoding", "chunked"}})}), at(server.url()));
   EXPECT_TRUE(history.records[0].response.body == body);
   EXPECT_TRUE(history.records[1].response.body == body);
 }
@@ -233,7 +233,8 @@ TEST(Bodies, AnAnswerMayComeInAnyPieces) {
     });
     const History history = play(plan_of({step(1, "/a"), step(2, "/b")}), at(server.url()));
     for (const Record& record : history.records) {
-      ASSERT_EQ(record.response, (Response{200, {{"Transfer-Encoding", "chunked"}, {"X", "1"}}, "body!", {{"T", "1"}}})) << cut;
+      ASSERT_EQ(record.response, (Response{200, {{"Transfer-Encoding", "chunked"}, {"X", "1"}}, "body!", {{"T", "1"}}}))
+          << cut;
     }
   }
 }
@@ -378,7 +379,8 @@ TEST(Records, WhatAFunctionOfTheCallerThrowsEndsThePlay) {
     PlayOptions options = at(server.url());
     options.workers = workers;
     options.on_record = [](Record&&) { throw Error("the disk is full"); };
-    EXPECT_THROW(static_cast<void>(play(plan_of({step(1, "/a"), step(2, "/b", {}, 2), step(3, "/c", {1, 2})}), options)), Error);
+    EXPECT_THROW(
+        static_cast<void>(play(plan_of({step(1, "/a"), step(2, "/b", {}, 2), step(3, "/c", {1, 2})}), options)), Error);
   }
 }
 
@@ -390,8 +392,9 @@ TEST(Faults, InAnyOperationOnASocketLeaveAWholeHistory) {
   Server server([](Peer& peer, const Request& request) {
     peer.send(ok(request.method == "POST" ? R"({"id": "a-new-id-1"})" : "", json_type));
   });
-  Plan plan = plan_of({posting(1, "/orders", R"({"a": 1})"), step(2, "/orders/a-captured-id", {1}, 2), step(3, "/a"),
-                       overlapping(step(4, "/b")), step(5, "/c", {4}, 3), posting(6, "/big", std::string(300'000, 'x'))});
+  Plan plan =
+      plan_of({posting(1, "/orders", R"({"a": 1})"), step(2, "/orders/a-captured-id", {1}, 2), step(3, "/a"),
+               overlapping(step(4, "/b")), step(5, "/c", {4}, 3), posting(6, "/big", std::string(300'000, 'x'))});
   plan.steps[1].uses = {{"path:1", "a-captured-id", 1, "json:/id"}};
   int number = 0;
   for (bool came = true; came; ++number) {
@@ -478,7 +481,8 @@ Traffic random_traffic() {
     const int kind = ids.empty() ? 0 : *rc::gen::inRange(0, 4);
     exchange.request.method = kind == 0 ? "POST" : kind == 3 ? "DELETE" : "GET";
     exchange.request.target =
-        kind == 0 ? "/things" : "/things/" + ids[static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(ids.size())))];
+        kind == 0 ? "/things"
+                  : "/things/" + ids[static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(ids.size())))];
     if (kind == 0) {
       exchange.request.headers = {{"Content-Type", "application/json"}};
       exchange.request.body = std::to_string(*rc::gen::inRange(1, 50));
