@@ -1,6 +1,7 @@
 #include "replay/planner.h"
 
 #include <algorithm>
+#include <optional>
 #include <queue>
 #include <tuple>
 #include <unordered_map>
@@ -37,11 +38,11 @@ class WriteOrder {
 class Retries {
  public:
   // The first step with that key, method and target; 0 when this one is.
-  StepId first_of(const Step& step) {
-    const auto key = field(step.request->headers, "Idempotency-Key");
+  StepId first_of(StepId step, const Request& request) {
+    const auto key = field(request.headers, "Idempotency-Key");
     if (!key) return 0;
     const auto [first, fresh] =
-        first_.try_emplace(step.request->method + " " + step.request->target + " " + std::string(*key), step.id);
+        first_.try_emplace(request.method + " " + request.target + " " + std::string(*key), step);
     return fresh ? 0 : first->second;
   }
 
@@ -59,11 +60,11 @@ void count(std::vector<Cause>& causes, std::map<std::string, std::int64_t>& coun
   }
 }
 
+// What an answer made, which requests can use when it has ended.
 struct Answer {
   std::int64_t end_ns;
-  const Exchange* exchange;
   StepId step;
-  bool wrote;
+  std::vector<MadeValue> made;
   friend bool operator>(const Answer& a, const Answer& b) {
     return std::tie(a.end_ns, a.step) > std::tie(b.end_ns, b.step);
   }
@@ -80,48 +81,104 @@ std::string reason_to_leave_out(const Exchange& exchange) {
 
 }  // namespace
 
-Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
+struct Planner::State {
+  explicit State(PlannerOptions with) : options(std::move(with)), causes(options.causes) {}
+
+  PlannerOptions options;
   Plan plan;
-  BindingFinder finder;
-  CauseFinder causes(options.causes);
+  BindingFinder bindings;
+  CauseFinder causes;
   WriteOrder writes;
   Retries retries;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
-  const std::int64_t start = traffic.exchanges.empty() ? 0 : traffic.exchanges.front().request_ns;
+  std::optional<std::int64_t> start_ns;
 
-  for (const Exchange& exchange : traffic.exchanges) {
+  void end_answers_before(std::int64_t time_ns) {
+    while (!under_way.empty() && under_way.top().end_ns <= time_ns) {
+      bindings.answered(under_way.top().step, under_way.top().made);
+      under_way.pop();
+    }
+  }
+
+  // Reads the answer once, for all who look into it. Returns the entities that it made.
+  std::vector<std::string> look_at_answer(const Step& step, const Exchange& exchange) {
+    std::vector<std::string> entities;
+    const Response& response = *exchange.response;
+    if (response.status < 200 || response.status >= 400) return entities;
+    Answer answer{exchange.response_end_ns, step.id, {}};
+    const bool wrote = !step.read;
+    const auto look = [&](const ValueView& value) {
+      if (options.bindings) {
+        if (auto made = made_value(exchange.request, wrote, value)) answer.made.push_back(std::move(*made));
+      }
+      if (wrote && options.causes.entity) {
+        if (auto entity = entity_made_by(exchange.request, value)) entities.push_back(std::move(*entity));
+      }
+    };
+    if (wrote || may_name_a_token(response))
+      visit_values(response, look);
+    else
+      visit_values(response.headers, look);
+    if (!answer.made.empty()) under_way.push(std::move(answer));
+    return entities;
+  }
+
+  // The step but for its request; nothing when it is left out.
+  std::optional<Step> step_of(const Exchange& exchange) {
+    if (!start_ns) start_ns = exchange.request_ns;
     if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) {
       ++plan.left_out[reason];
-      continue;
+      return std::nullopt;
     }
-    while (!under_way.empty() && under_way.top().end_ns <= exchange.request_ns) {
-      const Answer answer = under_way.top();
-      under_way.pop();
-      finder.answered(answer.step, answer.wrote, answer.exchange->request, *answer.exchange->response);
-    }
+    end_answers_before(exchange.request_ns);
     Step step;
     step.id = static_cast<StepId>(plan.steps.size()) + 1;
     step.lane = exchange.connection;
-    step.due_ns = exchange.request_ns - start;
-    step.request = exchange.request;
+    step.due_ns = exchange.request_ns - *start_ns;
     step.exchange = exchange.id;
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
-    step.retry_of = retries.first_of(step);
     const std::vector<Value> values = values_in(exchange.request);
-    if (options.bindings) step.uses = finder.uses_in(values);
-    std::vector<Cause> found = causes.causes_of(step, exchange, values);
+    if (options.bindings) step.uses = bindings.uses_in(values);
+    std::vector<Cause> found = causes.causes_of(step, exchange, values, look_at_answer(step, exchange));
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
     count(found, plan.causes_found);
     step.after = reduced(std::move(found), [&](StepId id) -> const std::vector<Cause>& {
       return plan.steps[static_cast<std::size_t>(id) - 1].after;
     });
-    under_way.push({exchange.response_end_ns, &exchange, step.id, !step.read});
-    plan.steps.push_back(std::move(step));
+    step.retry_of = retries.first_of(step.id, exchange.request);
+    return step;
   }
-  return plan;
+};
+
+Planner::Planner(PlannerOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Planner::~Planner() = default;
+Planner::Planner(Planner&&) noexcept = default;
+Planner& Planner::operator=(Planner&&) noexcept = default;
+
+void Planner::add(const Exchange& exchange) {
+  if (auto step = state_->step_of(exchange)) {
+    step->request = exchange.request;
+    state_->plan.steps.push_back(std::move(*step));
+  }
+}
+
+void Planner::add(Exchange&& exchange) {
+  if (auto step = state_->step_of(exchange)) {
+    exchange.request.headers.shrink_to_fit();  // they stay for as long as the plan
+    step->request = std::move(exchange.request);
+    state_->plan.steps.push_back(std::move(*step));
+  }
+}
+
+Plan Planner::finish() { return std::move(state_->plan); }
+
+Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
+  Planner planner(options);
+  for (const Exchange& exchange : traffic.exchanges) planner.add(exchange);
+  return planner.finish();
 }
 
 }  // namespace rehearse::replay

@@ -120,6 +120,18 @@ TEST(Planner, AStepWaitsForTheAnswerWhoseValueItUses) {
   EXPECT_THAT(late.steps[2].uses, IsEmpty());
 }
 
+TEST(Planner, AnErrorGivesNoValuesAndMakesNothing) {
+  const Headers json{{"Content-Type", "application/json"}};
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", {}, ""}, {422, json, R"({"id": 30011})"}),
+                       exchange(2, 20, 25, {"DELETE", "/orders/30011", {}, ""}, {404, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  EXPECT_THAT(plan.steps[1].uses, IsEmpty());
+  EXPECT_THAT(plan.steps[1].after, IsEmpty());
+  traffic.exchanges[0].response->status = 201;
+  EXPECT_THAT(plan_of(traffic).steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
+}
+
 // Traffic of a shop: connections, sessions and orders at random, and requests that overlap.
 Traffic shop() {
   Traffic traffic;
