@@ -135,7 +135,7 @@ std::uint32_t BindingFinder::index_of(const Place& place) {
 void BindingFinder::answered(StepId step, const std::vector<MadeValue>& made) {
   for (const MadeValue& value : made) {
     if (chosen_by_clients_.contains(value.key)) continue;
-    const Source source{step, index_of(value.place)};
+    const Source source{static_cast<std::uint32_t>(step), index_of(value.place)};
     if (value.integer != 0) integers_.try_emplace(value.integer, source);
     sources_.try_emplace(value.key, source);
   }

@@ -45,8 +45,8 @@ class BindingFinder {
   void answered(StepId step, const std::vector<MadeValue>& made);
 
  private:
-  struct Source {
-    StepId step;
+  struct Source {  // small: there is one for every answer with an ETag
+    std::uint32_t step;
     std::uint32_t place;  // in `places_`
   };
   [[nodiscard]] const Source* source_of(const Value& value) const;

@@ -65,16 +65,17 @@ void CauseFinder::Frontier::ended(const Ended& step, bool writes) {
     writes_.push_back(step);
     reads_looked_at_ = 0;
   } else {
+    constexpr std::size_t few = 64;
+    if (reads_.size() < few)
+      std::erase_if(reads_, [&](const Ended& other) { return other.lane == step.lane && waited_for(other); });
     reads_.push_back(step);
-    drop_covered_reads();
+    // A popular entity has reads of thousands of lanes: they are looked through only when they have become twice as many.
+    if (reads_.size() >= 2 * std::max(few, reads_looked_at_)) drop_covered_reads();
   }
 }
 
-// Of the reads that one lane sent one after the other the last is enough. A popular entity has reads of thousands of lanes, so
-// they are looked at only when they have become twice as many.
+// Of the reads that one lane sent one after the other the last is enough.
 void CauseFinder::Frontier::drop_covered_reads() {
-  constexpr std::size_t few = 8;
-  if (reads_.size() < std::max(few, 2 * reads_looked_at_)) return;
   std::stable_sort(reads_.begin(), reads_.end(),
                    [](const Ended& a, const Ended& b) { return std::tie(a.lane, a.end_ns) < std::tie(b.lane, b.end_ns); });
   std::vector<Ended> kept;

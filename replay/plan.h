@@ -84,6 +84,8 @@ struct Plan {
 inline constexpr int plan_schema_version = 1;
 
 [[nodiscard]] std::string to_json(const Plan& plan);
+// The same, piece by piece: a plan of a million steps takes gigabytes as one document.
+void write_json(const Plan& plan, const std::function<void(std::string_view)>& write);
 // Throws Error with one sentence when the text is no plan, a step is after a later one, or the version is unknown.
 [[nodiscard]] Plan plan_from_json(const std::string& text);
 
@@ -94,7 +96,7 @@ inline constexpr int plan_schema_version = 1;
 
 // The steps that `keep` accepts as a plan of their own. What waited for a step that is left out waits for the causes of that one.
 // Uses of values that no step gives any more are dropped.
-[[nodiscard]] Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep);
+[[nodiscard]] Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep);
 
 // The steps with begin ≤ position < end as a plan of their own; causes outside are dropped, for they are over.
 [[nodiscard]] Plan slice(const Plan& plan, std::size_t begin, std::size_t end);

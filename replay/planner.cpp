@@ -70,6 +70,21 @@ struct Answer {
   }
 };
 
+// The causes of the last steps once more, side by side: a search for what follows from what looks at them again and again.
+class RecentCauses {
+ public:
+  void add(const Step& step) { causes_[slot(step.id)] = step.after; }
+  [[nodiscard]] const std::vector<Cause>& of(StepId id, const Plan& plan) const {
+    const bool recent = id + size > static_cast<StepId>(plan.steps.size());
+    return recent ? causes_[slot(id)] : plan.steps[static_cast<std::size_t>(id) - 1].after;
+  }
+
+ private:
+  static constexpr StepId size = 1024;
+  static std::size_t slot(StepId id) { return static_cast<std::size_t>(id % size); }
+  std::vector<std::vector<Cause>> causes_ = std::vector<std::vector<Cause>>(size);
+};
+
 // Why an exchange is no step; empty when it is one.
 std::string reason_to_leave_out(const Exchange& exchange) {
   if (!exchange.complete())
@@ -90,6 +105,7 @@ struct Planner::State {
   CauseFinder causes;
   WriteOrder writes;
   Retries retries;
+  RecentCauses recent;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
   std::optional<std::int64_t> start_ns;
@@ -145,9 +161,11 @@ struct Planner::State {
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
     count(found, plan.causes_found);
-    step.after = reduced(std::move(found), [&](StepId id) -> const std::vector<Cause>& {
-      return plan.steps[static_cast<std::size_t>(id) - 1].after;
-    });
+    step.after = reduced(std::move(found),
+                         [&](StepId id) -> const std::vector<Cause>& { return recent.of(id, plan); });
+    recent.add(step);
+    step.after.shrink_to_fit();  // they stay for as long as the plan
+    step.uses.shrink_to_fit();
     step.retry_of = retries.first_of(step.id, exchange.request);
     return step;
   }
@@ -167,7 +185,7 @@ void Planner::add(const Exchange& exchange) {
 
 void Planner::add(Exchange&& exchange) {
   if (auto step = state_->step_of(exchange)) {
-    exchange.request.headers.shrink_to_fit();  // they stay for as long as the plan
+    exchange.request.headers.shrink_to_fit();
     step->request = std::move(exchange.request);
     state_->plan.steps.push_back(std::move(*step));
   }

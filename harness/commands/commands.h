@@ -82,8 +82,7 @@ int cut(const CutArguments& arguments);
 int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction);
 
 // Several captures or traffic files as one, masked, in the order of time.
-[[nodiscard]] replay::Traffic merged_traffic(const std::vector<std::string>& files,
-                                             const RedactionArguments& redaction);
+[[nodiscard]] replay::Traffic merged_traffic(const std::vector<std::string>& files, const RedactionSettings& redaction);
 
 struct PlayArguments {
   std::vector<std::string> files;  // one plan, or captures and traffic files

@@ -701,13 +701,15 @@ void Redactor::apply(Exchange& exchange, std::vector<Masked>* found) {
 
 const std::map<std::string, std::int64_t, std::less<>>& Redactor::counts() const { return state_->counts; }
 
+std::string Redactor::fingerprint() const { return state_->memory.key().fingerprint(); }
+
 void Redactor::certify(Certificate& certificate) const {
   std::int64_t sum = 0;
   for (const auto& [kind, count] : counts()) {
     certificate.remarks[std::string(masked_prefix) + kind] += count;
     sum += count;
   }
-  const std::string key = state_->memory.key().fingerprint();
+  const std::string key = fingerprint();
   certificate.remarks[std::string(key_prefix) + key] = state_->exchanges;
   certificate.notes.push_back(fmt::format("{} secrets are masked with the key {}", sum, key));
 }
