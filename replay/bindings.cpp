@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "replay/sessions.h"
@@ -82,17 +81,6 @@ std::uint64_t key_of(const std::string& entity, std::string_view text) {
 }
 
 }  // namespace
-
-// Looked for in answers to reads, which are four fifths of most traffic: to look for a few letters is cheap. A name in mixed case
-// such as "tOKen" is not found.
-bool may_name_a_token(const Response& response) {
-  if (field(response.headers, "Content-Encoding")) return true;
-  const std::string_view body = response.body;
-  for (const std::string_view part : {"oken", "ursor", "once", "srf", "OKEN", "URSOR", "ONCE", "SRF"}) {
-    if (memmem(body.data(), body.size(), part.data(), part.size()) != nullptr) return true;
-  }
-  return false;
-}
 
 std::optional<MadeValue> made_value(const Request& request, bool wrote, const ValueView& value) {
   if (!made(value, wrote) || !worth_binding(value.text)) return std::nullopt;

@@ -33,9 +33,6 @@ struct MadeValue {
 // changed something. A read shows what was there before; only some of it was made for this client.
 [[nodiscard]] std::optional<MadeValue> made_value(const Request& request, bool wrote, const ValueView& value);
 
-// Whether an answer to a read may hold such a value in its body: most do not, and need not be read.
-[[nodiscard]] bool may_name_a_token(const Response& response);
-
 // Finds uses while requests and the ends of their answers are shown to it in order of time.
 class BindingFinder {
  public:

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace rehearse::replay {
 namespace {
 
@@ -115,6 +117,22 @@ TEST_F(Causes, AWriteWhoseAnswerNamesAnEntityHidesNothingThatCameBefore) {
 TEST_F(Causes, ACookieThatManyShareIsNoSession) {
   static_cast<void>(of(1, 0, 1, {"GET", "/a", {{"Cookie", "consent=accepted-2024; theme=dark-mode-v2"}}, ""}));
   EXPECT_THAT(of(2, 2, 3, {"GET", "/b", {{"Cookie", "consent=accepted-2024; theme=dark-mode-v2"}}, ""}), IsEmpty());
+}
+
+TEST_F(Causes, ACredentialOfAServiceIsNoSession) {
+  const Headers service{{"Authorization", "Bearer of-a-service"}};
+  for (std::int64_t lane = 1; lane <= 9; ++lane) static_cast<void>(of(lane, lane, 100, {"GET", "/a", service, ""}));
+  EXPECT_THAT(of(20, 200, 201, {"GET", "/b", service, ""}), IsEmpty());
+}
+
+TEST_F(Causes, OfManyReadsThatOneConnectionSentTheLastIsEnoughForAWrite) {
+  for (std::int64_t i = 0; i < 1000; ++i)
+    static_cast<void>(of(1 + i % 200, 10 * i, 10 * i + 5, {"GET", "/orders/41", {}, ""}));
+  const auto causes = of(999, 20'000, 20'001, {"DELETE", "/orders/41", {}, ""});
+  std::set<StepId> waits_for;
+  for (const Cause& cause : causes) waits_for.insert(cause.step);
+  for (StepId read = 801; read <= 1000; ++read) EXPECT_TRUE(waits_for.contains(read)) << read;
+  EXPECT_LE(waits_for.size(), 600u);
 }
 
 TEST_F(Causes, PipelinedRequestsDoNotWaitForAnAnswer) {

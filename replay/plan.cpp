@@ -72,6 +72,12 @@ json::object json_of(const Step& step) {
   if (step.exchange != 0) object["exchange"] = step.exchange;
   if (step.read) object["read"] = true;
   if (step.retry_of != 0) object["retry_of"] = step.retry_of;
+  if (step.keep_credentials) object["keep_credentials"] = true;
+  if (!step.masked.empty()) {
+    json::array masked;
+    for (const Place& place : step.masked) masked.push_back(json::string(place));
+    object["masked"] = std::move(masked);
+  }
   return object;
 }
 
@@ -136,6 +142,11 @@ Step step_of(const json::object& object) {
   if (const auto* request = object.if_contains("request")) step.request = request_of(request->as_object());
   if (step.request.has_value() == !step.cue.empty()) {
     throw Error(fmt::format("step {} of the plan needs either a \"request\" or a \"cue\"", step.id));
+  }
+  const auto* keep = object.if_contains("keep_credentials");
+  step.keep_credentials = keep != nullptr && keep->as_bool();
+  if (const auto* masked = object.if_contains("masked")) {
+    for (const json::value& place : masked->as_array()) step.masked.emplace_back(place.as_string());
   }
   const auto* read = object.if_contains("read");
   step.read = read ? read->as_bool() : step.request && safe(step.request->method);

@@ -71,6 +71,10 @@ struct Step {
   std::int64_t exchange = 0;  // the exchange it was captured as; 0 when nobody captured it
   bool read = false;          // believed to change nothing
   StepId retry_of = 0;  // the step whose request the client sent again here, with the same Idempotency-Key; else 0
+  // It was refused for its credentials when it was captured (401, 403), and is to be refused again: whoever plays it puts no
+  // credentials of its own in the place of those that stand in it. Values in `uses` are rebound as in every step.
+  bool keep_credentials = false;
+  std::vector<Place> masked;  // where data in it is masked, or "body": what a server that checks it may not take
   friend bool operator==(const Step&, const Step&) = default;
 };
 

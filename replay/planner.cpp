@@ -1,6 +1,7 @@
 #include "replay/planner.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <queue>
 #include <tuple>
@@ -60,11 +61,43 @@ void count(std::vector<Cause>& causes, std::map<std::string, std::int64_t>& coun
   }
 }
 
+// Requests that were refused for their credentials, and what of these is followed all the same: see the header.
+class Refusals {
+ public:
+  void look_at(Step& step, int status) {
+    step.keep_credentials = status == 401 || status == 403;
+    if (status == 401) {
+      std::erase_if(step.uses, [](const Use& use) { return is_credential_place(use.at); });
+      return;
+    }
+    for (const Use& use : step.uses) {
+      if (!is_credential_place(use.at)) continue;
+      if (status == 403)
+        doubtful_.emplace_back(step.id, use);
+      else
+        accepted_[{use.from, use.source}] = step.id;
+    }
+  }
+
+  void finish(Plan& plan) const {
+    for (const auto& [step, use] : doubtful_) {
+      const auto accepted = accepted_.find({use.from, use.source});
+      if (accepted == accepted_.end() || accepted->second < step)
+        std::erase(plan.steps[static_cast<std::size_t>(step) - 1].uses, use);
+    }
+  }
+
+ private:
+  std::vector<std::pair<StepId, Use>> doubtful_;
+  std::map<std::pair<StepId, Place>, StepId> accepted_;  // the last step that used what that answer gave
+};
+
 // What an answer made, which requests can use when it has ended.
 struct Answer {
   std::int64_t end_ns;
   StepId step;
   std::vector<MadeValue> made;
+  std::vector<std::uint64_t> given;  // masked values that its request gave to the server
   friend bool operator>(const Answer& a, const Answer& b) {
     return std::tie(a.end_ns, a.step) > std::tie(b.end_ns, b.step);
   }
@@ -97,12 +130,14 @@ std::string reason_to_leave_out(const Exchange& exchange) {
 }  // namespace
 
 struct Planner::State {
-  explicit State(PlannerOptions with) : options(std::move(with)), causes(options.causes) {}
+  explicit State(PlannerOptions with) : options(std::move(with)), causes(options.causes), masks(options.masks) {}
 
   PlannerOptions options;
   Plan plan;
   BindingFinder bindings;
   CauseFinder causes;
+  Masks masks;
+  Refusals refusals;
   WriteOrder writes;
   Retries retries;
   RecentCauses recent;
@@ -113,17 +148,20 @@ struct Planner::State {
   void end_answers_before(std::int64_t time_ns) {
     while (!under_way.empty() && under_way.top().end_ns <= time_ns) {
       bindings.answered(under_way.top().step, under_way.top().made);
+      masks.kept(under_way.top().given);
       under_way.pop();
     }
   }
 
   // Reads the answer once, for all who look into it. Returns the entities that it made.
-  std::vector<std::string> look_at_answer(const Step& step, const Exchange& exchange) {
+  std::vector<std::string> look_at_answer(const Step& step, const Exchange& exchange,
+                                          const std::vector<Value>& values) {
     std::vector<std::string> entities;
     const Response& response = *exchange.response;
     if (response.status < 200 || response.status >= 400) return entities;
-    Answer answer{exchange.response_end_ns, step.id, {}};
+    Answer answer{exchange.response_end_ns, step.id, {}, {}};
     const bool wrote = !step.read;
+    if (wrote && !exchange.masked.empty()) answer.given = Masks::given_in(exchange, values);
     const auto look = [&](const ValueView& value) {
       if (options.bindings) {
         if (auto made = made_value(exchange.request, wrote, value)) answer.made.push_back(std::move(*made));
@@ -136,17 +174,19 @@ struct Planner::State {
       visit_values(response, look);
     else
       visit_values(response.headers, look);
-    if (!answer.made.empty()) under_way.push(std::move(answer));
+    if (!answer.made.empty() || !answer.given.empty()) under_way.push(std::move(answer));
     return entities;
+  }
+
+  std::optional<Step> left_out(const std::string& reason) {
+    ++plan.left_out[reason];
+    return std::nullopt;
   }
 
   // The step but for its request; nothing when it is left out.
   std::optional<Step> step_of(const Exchange& exchange) {
     if (!start_ns) start_ns = exchange.request_ns;
-    if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) {
-      ++plan.left_out[reason];
-      return std::nullopt;
-    }
+    if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) return left_out(reason);
     end_answers_before(exchange.request_ns);
     Step step;
     step.id = static_cast<StepId>(plan.steps.size()) + 1;
@@ -157,7 +197,15 @@ struct Planner::State {
                                 : safe(exchange.request.method);
     const std::vector<Value> values = values_in(exchange.request);
     if (options.bindings) step.uses = bindings.uses_in(values);
-    std::vector<Cause> found = causes.causes_of(step, exchange, values, look_at_answer(step, exchange));
+    if (!exchange.masked.empty()) {
+      if (const auto reason = masks.reason_to_leave_out(exchange, values, step.uses); !reason.empty())
+        return left_out(reason);
+      for (const std::string& place : exchange.masked) {
+        if (options.masks.send || !is_credential_place(place)) step.masked.push_back(place);
+      }
+    }
+    refusals.look_at(step, exchange.response->status);
+    std::vector<Cause> found = causes.causes_of(step, exchange, values, look_at_answer(step, exchange, values));
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
     count(found, plan.causes_found);
@@ -191,7 +239,10 @@ void Planner::add(Exchange&& exchange) {
   }
 }
 
-Plan Planner::finish() { return std::move(state_->plan); }
+Plan Planner::finish() {
+  state_->refusals.finish(state_->plan);
+  return std::move(state_->plan);
+}
 
 Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
   Planner planner(options);

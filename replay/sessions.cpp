@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace rehearse::replay {
@@ -25,6 +26,9 @@ bool configured(std::string_view name, const std::vector<std::string>& session_k
   return std::any_of(session_keys.begin(), session_keys.end(),
                      [&](const std::string& key) { return equal_without_case(key, name); });
 }
+
+// A name in mixed case such as "tOKen" is not found.
+constexpr std::array<std::string_view, 8> token_letters{"oken", "ursor", "once", "srf", "OKEN", "URSOR", "ONCE", "SRF"};
 
 }  // namespace
 
@@ -62,14 +66,26 @@ std::vector<std::uint64_t> SessionFinder::sessions_of(const Exchange& exchange, 
 std::optional<std::uint64_t> session_begun_by(const Response& response, const std::vector<std::string>& session_keys) {
   if (response.status < 200 || response.status >= 400) return std::nullopt;
   std::optional<std::uint64_t> session;
-  visit_values(response, [&](const ValueView& value) {
+  const auto look = [&](const ValueView& value) {
     const bool cookie = value.place.starts_with("set-cookie:") &&
                         (is_session_cookie(value.name, value.text) || configured(value.name, session_keys));
     const bool token = value.place.starts_with("json:") && !value.in_array && names_a_token(value.name) &&
                        holds_without_case(value.name, "token");
     if (!session && (cookie || token)) session = digest(value.text);
-  });
+  };
+  if (may_name_a_token(response))
+    visit_values(response, look);
+  else
+    visit_values(response.headers, look);
   return session;
+}
+
+bool may_name_a_token(const Response& response) {
+  if (field(response.headers, "Content-Encoding")) return true;
+  const std::string_view body = response.body;
+  return std::any_of(token_letters.begin(), token_letters.end(), [&](std::string_view part) {
+    return memmem(body.data(), body.size(), part.data(), part.size()) != nullptr;
+  });
 }
 
 bool names_a_token(std::string_view name) {

@@ -50,5 +50,7 @@ class SessionFinder {
 
 // True for names of what a server gives to one client for its next requests: tokens, cursors, what guards against forgery.
 [[nodiscard]] bool names_a_token(std::string_view name);
+// Whether an answer may hold one in its body. Most do not, and to look for a few letters is cheaper than to read them.
+[[nodiscard]] bool may_name_a_token(const Response& response);
 
 }  // namespace rehearse::replay

@@ -93,7 +93,7 @@ struct PlayArguments {
   int rounds = 1;              // how often the plan is played
   WantedExchanges wanted;
   std::string causes = "all";  // or "connections"
-  std::vector<std::string> session_keys;
+  bool send_masked = false;  // see replay::MaskOptions
   bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
   RedactionArguments redaction;

@@ -8,6 +8,7 @@
 
 #include "harness/commands/commands.h"
 #include "replay/traffic_file.h"
+#include "reports/escape.h"
 
 namespace rehearse::harness {
 namespace {
@@ -68,8 +69,23 @@ std::optional<Planned> plan_while_reading(const std::string& file, const Redacti
 
 }  // namespace
 
+std::string notes_on(const replay::Plan& plan) {
+  std::string text;
+  for (const auto& [reason, count] : plan.left_out)
+    text += fmt::format("left out: {} {}\n", count, reports::terminal_escape(reason));
+  std::int64_t masked = 0, refused = 0;
+  for (const replay::Step& step : plan.steps) {
+    masked += !step.masked.empty();
+    refused += step.keep_credentials;
+  }
+  if (masked > 0) text += fmt::format("{} steps carry masked data, which a service that checks it may not take\n", masked);
+  if (refused > 0) text += fmt::format("{} steps are to be refused for their credentials, as they were\n", refused);
+  return text;
+}
+
 Planned plan_files(const std::vector<std::string>& files, const RedactionSettings& redaction,
-                   const WantedExchanges& wanted, const replay::PlannerOptions& options) {
+                   const WantedExchanges& wanted, replay::PlannerOptions options) {
+  options.masks.send = options.masks.send || !redaction.send_masked.empty();
   if (files.size() == 1 && files.front() != "-" && replay::is_sqlite(files.front())) {
     if (auto planned = plan_while_reading(files.front(), redaction, wanted, options)) return std::move(*planned);
   }

@@ -20,6 +20,9 @@ struct Planned {
 // A traffic file is planned while it is read, in the memory that the plan takes; captures and several files are held in memory.
 // Throws Error when a file cannot be read, or when two of them are masked with different keys.
 [[nodiscard]] Planned plan_files(const std::vector<std::string>& files, const RedactionSettings& redaction,
-                                 const WantedExchanges& wanted, const replay::PlannerOptions& options);
+                                 const WantedExchanges& wanted, replay::PlannerOptions options);
+
+// What is to be known before a plan is played, a line each: what was left out and why, what is masked, what is to be refused.
+[[nodiscard]] std::string notes_on(const replay::Plan& plan);
 
 }  // namespace rehearse::harness

@@ -22,7 +22,7 @@ void print_counts(const char* title, const std::map<std::string, std::int64_t>& 
 
 bool filters(const WantedExchanges& wanted) {
   return !wanted.routes.empty() || !wanted.methods.empty() || !wanted.statuses.empty() || !wanted.from.empty() ||
-         !wanted.to.empty() || wanted.sample < 1 || wanted.complete;
+         !wanted.to.empty() || wanted.sample < 1 || wanted.complete || !wanted.session_keys.empty();
 }
 
 replay::Plan plan_in(const PlayArguments& arguments) {
@@ -36,7 +36,8 @@ replay::Plan plan_in(const PlayArguments& arguments) {
   }
   replay::PlannerOptions options;
   options.bindings = options.causes.entity = options.causes.session = arguments.causes == "all";
-  options.causes.session_keys = arguments.session_keys;
+  options.causes.session_keys = options.masks.session_keys = arguments.wanted.session_keys;
+  options.masks.send = arguments.send_masked;
   Planned planned = plan_files(arguments.files, load_redaction(arguments.redaction), arguments.wanted, options);
   fmt::print(stderr, "{}\n", planned.redaction);
   return std::move(planned.plan);
@@ -72,6 +73,7 @@ int play_traffic(const PlayArguments& arguments) {
   };
   if (!arguments.writes) plan = filtered(std::move(plan), harmless);
   const auto left_out = whole - plan.steps.size();
+  fmt::print(stderr, "{}", notes_on(plan));
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
   const double speed = set_pace(arguments, plan);

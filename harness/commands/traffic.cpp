@@ -116,6 +116,7 @@ int cut(const CutArguments& arguments) {
   std::int64_t kept = 0;
   Certificate certificate = each_exchange(arguments.file, [&](Exchange&& exchange) {
     ++all;
+    writer.mask(exchange);  // a secret that is found here is known in what is kept
     if (!filter.accepts(exchange)) return;
     ++kept;
     writer.add(exchange);
