@@ -341,6 +341,7 @@ RedactionSettings redaction_of(Section section, const std::string& file) {
     throw Error(
         fmt::format("{} is given, but not {}: true; give both or neither", section.at("reason"), section.at("off")));
   redaction.off = reason;
+  redaction.send_masked = section.text("send_masked", "");
   section.expect_nothing_else();
   static_cast<void>(rules_of(redaction));
   return redaction;

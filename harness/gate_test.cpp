@@ -318,7 +318,9 @@ TEST_F(OtherSystems, SecretsOfACaptureAreInNothingThatIsWritten) {
   const Ended ended = shell(
       "set -e; $REHEARSE import $OUT/in/day.gor -o $OUT/day.traffic; $REHEARSE show $OUT/in/day.gor --secrets; "
       "$REHEARSE show $OUT/day.traffic\n"
-      "fixtures/tiny/up -- $REHEARSE gate --config fixtures/tiny/rehearse.yaml --stage shadow --traffic "
+      "{ cat fixtures/tiny/rehearse.yaml; echo 'redaction: {send_masked: it looks at no credentials}'; } "
+      ">$OUT/sending.yaml\n"
+      "fixtures/tiny/up -- $REHEARSE gate --config $OUT/sending.yaml --stage shadow --traffic "
       "$OUT/in/day.gor "
       "-o $OUT/report || test $? -le 2\n");
   EXPECT_EQ(ended.status, 0) << ended.out << ended.err;

@@ -219,8 +219,10 @@ int run(int argc, char** argv) {
                         "\"GET /orders/{}\" as `traffic ls` names it, or a pattern of paths: /orders/*");
     command->add_option("--method", wanted.methods, "GET, POST, ...");
     command->add_option("--status", wanted.statuses, "404, 2xx, ...");
-    command->add_option("--sample", wanted.sample, "share of the connections, the same ones each time")
+    command->add_option("--sample", wanted.sample, "share of the sessions, the same ones each time")
         ->check(CLI::Range(0.0, 1.0));
+    command->add_option("--session-key", wanted.session_keys,
+                        "a header that names a session, besides Cookie and Authorization");
     command->add_flag("--complete", wanted.complete, "leave out what is incomplete");
   };
   CutArguments cutting;
@@ -261,13 +263,13 @@ int run(int argc, char** argv) {
   play_command->add_option("--causes", playing.causes, "what a request waits for: all that the capture proves, or less")
       ->check(CLI::IsMember({"all", "connections"}))
       ->capture_default_str();
-  play_command->add_option("--session-key", playing.session_keys,
-                           "a header that names a session, besides Cookie and Authorization");
   add_filter(play_command, playing.wanted);
   play_command->add_option("--history", playing.history, "the history file to write")->capture_default_str();
   play_command->add_option("--writes", writes, "allowed sends writes too; else they are left out")
       ->check(CLI::IsMember({"allowed", "refused"}));
   add_redaction(play_command);
+  play_command->add_flag("--send-masked", playing.send_masked,
+                         "send what is left out because a credential in it is masked, or what it asks for");
   play_command->add_flag("--dry-run", playing.dry_run, "print the plan and send nothing");
   play_command->callback([&] {
     playing.writes = writes == "allowed";

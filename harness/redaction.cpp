@@ -82,9 +82,8 @@ MaskedWriter::MaskedWriter(const std::string& path, const RedactionSettings& set
   if (off_.empty()) redactor_.emplace(redactor_of(settings));
 }
 
-void MaskedWriter::add(replay::Exchange& exchange) {
+void MaskedWriter::mask(replay::Exchange& exchange) {
   if (redactor_) redactor_->apply(exchange);
-  writer_.add(exchange);
 }
 
 void MaskedWriter::finish(replay::Certificate& certificate) {

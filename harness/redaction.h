@@ -19,6 +19,7 @@ struct RedactionSettings {
   std::vector<std::string> keep;     // names, paths or shape:NAME; the configuration gives each a reason
   std::string key_file;              // empty: the environment, or the user's own file
   std::string off;                   // the reason why nothing is masked; empty when secrets are masked
+  std::string send_masked;  // the reason why requests with masked credentials are sent; empty when they are left out
 };
 
 // Throws Error for a path or a shape that is none.
@@ -47,7 +48,9 @@ class MaskedWriter {
  public:
   // `masked_with` is the fingerprint of the key under which the exchanges that come are masked already; empty when they are not.
   MaskedWriter(const std::string& path, const RedactionSettings& settings, const std::string& masked_with = "");
-  void add(replay::Exchange& exchange);
+  void mask(replay::Exchange& exchange);
+  // REQUIRES: the exchange went through `mask`.
+  void add(const replay::Exchange& exchange) { writer_.add(exchange); }
   void finish(replay::Certificate& certificate);
 
  private:

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "replay/bindings.h"
 
@@ -162,12 +163,6 @@ class BodyComparer {
   std::vector<Difference>& out_;
 };
 
-std::unordered_map<std::string, MadeAt> made_in(const History& history) {
-  std::unordered_map<std::string, MadeAt> made;
-  for (const auto& binding : history.bindings) made[binding.value].emplace(binding.step, binding.source);
-  return made;
-}
-
 std::string shortened(std::string_view bytes) {
   constexpr std::size_t enough = 200;
   return bytes.size() <= enough ? std::string(bytes)
@@ -211,24 +206,8 @@ std::string without_indices(const std::string& where) {
 
 }  // namespace
 
-AnswerComparer::AnswerComparer(const Contract& contract, const History& expected, const History& observed,
-                               Correspondence pairs)
-    : contract_(contract),
-      pairs_(std::move(pairs)),
-      expected_made_(made_in(expected)),
-      observed_made_(made_in(observed)) {}
-
-bool AnswerComparer::same_value(const std::string& expected, const std::string& observed) const {
-  if (expected == observed) return true;
-  const auto pair = pairs_.find(observed);
-  if (pair != pairs_.end()) return pair->second == expected;
-  const auto left = expected_made_.find(expected);
-  const auto right = observed_made_.find(observed);
-  if (left == expected_made_.end() || right == observed_made_.end()) return false;
-  // Two sequences may give one number: a value can have been made in several places.
-  return std::any_of(left->second.begin(), left->second.end(),
-                     [&](const auto& place) { return right->second.contains(place); });
-}
+AnswerComparer::AnswerComparer(const Contract& contract, Correspondence pairs)
+    : contract_(contract), pairs_(std::move(pairs)) {}
 
 bool AnswerComparer::same_path(const std::string& expected, const std::string& observed) const {
   if (same_value(expected, observed)) return true;
@@ -264,10 +243,10 @@ AnswersCompared compare_answers(const Contract& contract, const History& oracle,
                                 const std::vector<const History*>& earlier) {
   auto plays = earlier;
   plays.push_back(&observed);
-  const AnswerComparer against_oracle(contract, oracle, observed, correspondence(oracle, plays));
+  const AnswerComparer against_oracle(contract, correspondence(oracle, plays));
   std::optional<AnswerComparer> among_oracles;
   if (oracle_again != nullptr)
-    among_oracles.emplace(contract, oracle, *oracle_again, correspondence(oracle, {oracle_again}));
+    among_oracles.emplace(contract, correspondence(oracle, {oracle_again}));
   AnswersCompared compared;
   for (const Record& record : observed.records) {
     if (!which(record)) continue;

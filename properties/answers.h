@@ -9,10 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "properties/correspondence.h"
@@ -28,30 +25,26 @@ struct Difference {
   std::string observed;
 };
 
-// The steps and places of their answers in which a server made a value.
-using MadeAt = std::set<std::pair<replay::StepId, replay::Place>>;
-
 // Holds one history's answers against another's.
 class AnswerComparer {
  public:
-  // `pairs` says which values of the two plays stand for each other, besides those that both have bound.
-  AnswerComparer(const Contract& contract, const replay::History& expected, const replay::History& observed,
-                 Correspondence pairs = {});
+  // `pairs` says which values of the two plays stand for each other.
+  AnswerComparer(const Contract& contract, Correspondence pairs);
 
   // Both must be answered. Empty when they are equal.
   [[nodiscard]] std::vector<Difference> differences(const replay::Record& expected,
                                                     const replay::Record& observed) const;
 
   // True when two texts are the same, or stand for the same value that the two servers made differently.
-  [[nodiscard]] bool same_value(const std::string& expected, const std::string& observed) const;
+  [[nodiscard]] bool same_value(const std::string& expected, const std::string& observed) const {
+    return pairs_.same(expected, observed);
+  }
 
  private:
   [[nodiscard]] bool same_path(const std::string& expected, const std::string& observed) const;
 
   const Contract& contract_;
   Correspondence pairs_;
-  std::unordered_map<std::string, MadeAt> expected_made_;  // value → where the server made it
-  std::unordered_map<std::string, MadeAt> observed_made_;
 };
 
 struct StepDifference {

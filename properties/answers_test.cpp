@@ -46,7 +46,7 @@ std::vector<std::string> differences(const replay::Response& expected, const rep
   right.bindings = observed_made;
   std::vector<std::string> lines;
   for (const Difference& difference :
-       AnswerComparer(contract, left, right)
+       AnswerComparer(contract, correspondence(left, {&right}))
            .differences(answered(1, get("/a"), expected), answered(1, get("/a"), observed))) {
     lines.push_back(name_of(difference.kind) + " " + difference.where);
   }

@@ -4,7 +4,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <optional>
-#include <set>
 
 #include "replay/values.h"
 
@@ -29,37 +28,47 @@ std::optional<json::value> document_of(const Record& record) {
 
 class Pairing {
  public:
+  explicit Pairing(Correspondence& pairs) : pairs_(pairs) {}
+
   void answers(const Record& expected, const Record& observed) {
+    step_ = expected.step;
     const auto left = field(expected.response.headers, "Location");
     const auto right = field(observed.response.headers, "Location");
-    if (left && right)
-      add(std::string(left->substr(left->rfind('/') + 1)), std::string(right->substr(right->rfind('/') + 1)));
+    if (left && right) {
+      const auto [collection, value] = end_of(replay::path_of(*left));
+      add(collection, std::string(value), std::string(end_of(replay::path_of(*right)).second));
+    }
     const auto expected_body = document_of(expected);
     const auto observed_body = document_of(observed);
-    if (expected_body && observed_body) values(*expected_body, *observed_body, "", 0);
-  }
-
-  [[nodiscard]] Correspondence take() && {
-    Correspondence pairs;
-    for (const auto& [observed, expected] : forth_) {
-      if (observed != expected && !ambiguous_.contains(observed)) pairs.emplace(observed, expected);
-    }
-    return pairs;
+    const auto collection = replay::collection_of(replay::path_of(expected.request.target));
+    if (expected_body && observed_body) values(*expected_body, *observed_body, "", collection, 0);
   }
 
  private:
-  void values(const json::value& expected, const json::value& observed, std::string_view name, int depth) {
+  // "/orders/41" ends in 41 of the orders.
+  static std::pair<std::string_view, std::string_view> end_of(std::string_view path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string_view::npos) return {"", path};
+    const auto before = path.substr(0, slash);
+    return {before.substr(std::min(before.rfind('/') + 1, before.size())), path.substr(slash + 1)};
+  }
+
+  // `around` names what the object is one of that a member called "id" stands in.
+  void values(const json::value& expected, const json::value& observed, std::string_view name, std::string_view around,
+              int depth) {
     if (depth > max_depth || expected.kind() != observed.kind()) return;
     if (const auto* object = expected.if_object()) {
+      const auto of = name.empty() ? around : name;
       for (const auto& [key, member] : *object) {
-        if (const auto* other = observed.get_object().if_contains(key)) values(member, *other, key, depth + 1);
+        if (const auto* other = observed.get_object().if_contains(key)) values(member, *other, key, of, depth + 1);
       }
     } else if (const auto* array = expected.if_array()) {
       const auto& others = observed.get_array();
       for (std::size_t i = 0; i < std::min(array->size(), others.size()); ++i)
-        values((*array)[i], others[i], name, depth + 1);
+        values((*array)[i], others[i], name, around, depth + 1);
     } else if (names_an_identifier(name) && (expected.is_string() || expected.is_int64() || expected.is_uint64())) {
-      add(text_of(expected), text_of(observed));
+      const std::string entity = replay::entity_name(name);
+      add(entity.empty() ? around : name, text_of(expected), text_of(observed));
     }
   }
 
@@ -67,17 +76,13 @@ class Pairing {
     return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
   }
 
-  // Identical pairs are kept too: they are what a later, different pair contradicts.
-  void add(const std::string& expected, const std::string& observed) {
+  void add(std::string_view name, std::string expected, std::string observed) {
     if (expected.empty() || observed.empty()) return;
-    const auto [forth, fresh] = forth_.emplace(observed, expected);
-    const auto [back, fresh_back] = back_.emplace(expected, observed);
-    if (forth->second != expected) ambiguous_.insert(observed);
-    if (back->second != observed) ambiguous_.insert({observed, back->second});
+    pairs_.add_identifier({replay::entity_name(name), std::move(expected), std::move(observed), step_});
   }
 
-  std::unordered_map<std::string, std::string> forth_, back_;
-  std::set<std::string> ambiguous_;
+  Correspondence& pairs_;
+  replay::StepId step_ = 0;
 };
 
 bool acknowledged(const Record* record) {
@@ -91,15 +96,79 @@ bool names_an_identifier(std::string_view name) {
   return replay::names_an_id(name) || replay::ends_in_word(name, "key");
 }
 
+// Identical pairs are kept too: they are what a later, different pair contradicts.
+void Correspondence::add_identifier(Pair pair) {
+  Numbering& numbering = numberings_[pair.entity];
+  const Pair& forth = numbering.by_observed.try_emplace(pair.observed, pair).first->second;
+  const Pair& back = numbering.by_expected.try_emplace(pair.expected, pair).first->second;
+  const bool two_expected = forth.expected != pair.expected;
+  const bool two_observed = back.observed != pair.observed;
+  if (!two_expected && !two_observed) return;
+  if (two_expected) numbering.ambiguous.insert(pair.observed);
+  if (two_observed) numbering.ambiguous.insert({pair.observed, back.observed});
+  if (numbering.violating.emplace(pair.expected, pair.observed).second)
+    violations_.push_back({two_observed ? back : forth, std::move(pair)});
+}
+
+void Correspondence::add_rebound(const std::string& expected, const std::string& observed) {
+  if (expected != observed) rebound_.emplace(expected, observed);
+}
+
+const std::string* Correspondence::expected_in(const Numbering& numbering, const std::string& observed) {
+  const auto pair = numbering.by_observed.find(observed);
+  return pair == numbering.by_observed.end() || numbering.ambiguous.contains(observed) ? nullptr
+                                                                                        : &pair->second.expected;
+}
+
+bool Correspondence::same(const std::string& expected, const std::string& observed) const {
+  if (expected == observed || rebound_.contains({expected, observed})) return true;
+  return std::any_of(numberings_.begin(), numberings_.end(), [&](const auto& numbering) {
+    const std::string* other = expected_in(numbering.second, observed);
+    return other != nullptr && *other == expected;
+  });
+}
+
+const std::string* Correspondence::identifier_for(const std::string& entity, const std::string& observed) const {
+  if (const auto own = numberings_.find(entity); own != numberings_.end()) {
+    if (own->second.ambiguous.contains(observed)) return nullptr;
+    if (const std::string* expected = expected_in(own->second, observed)) return expected;
+  }
+  const std::string* found = nullptr;
+  for (const auto& [name, numbering] : numberings_) {
+    const std::string* expected = expected_in(numbering, observed);
+    if (expected == nullptr) continue;
+    if (found != nullptr && *found != *expected) return nullptr;
+    found = expected;
+  }
+  return found;
+}
+
+bool Correspondence::empty() const {
+  return rebound_.empty() && std::all_of(numberings_.begin(), numberings_.end(), [](const auto& numbering) {
+           return std::all_of(numbering.second.by_observed.begin(), numbering.second.by_observed.end(),
+                              [&](const auto& pair) {
+                                return pair.first == pair.second.expected ||
+                                       numbering.second.ambiguous.contains(pair.first);
+                              });
+         });
+}
+
 Correspondence correspondence(const replay::History& expected, const std::vector<const replay::History*>& observed) {
-  Pairing pairing;
+  Correspondence pairs;
+  Pairing pairing(pairs);
+  std::map<std::pair<replay::StepId, replay::Place>, std::string> made;
+  for (const auto& binding : expected.bindings) made[{binding.step, binding.source}] = binding.value;
   for (const replay::History* history : observed) {
     for (const Record& record : history->records) {
       const Record* other = replay::record_of(expected, record.step);
       if (acknowledged(&record) && acknowledged(other)) pairing.answers(*other, record);
     }
+    for (const auto& binding : history->bindings) {
+      if (const auto same = made.find({binding.step, binding.source}); same != made.end())
+        pairs.add_rebound(same->second, binding.value);
+    }
   }
-  return std::move(pairing).take();
+  return pairs;
 }
 
 }  // namespace rehearse::properties

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <utility>
+
+#include "replay/sessions.h"
 
 namespace rehearse::replay {
 namespace {
@@ -51,27 +53,9 @@ bool worth_binding(std::string_view value) {
   return number >= min_bound_integer;
 }
 
-std::string_view kind_of(const Place& place) { return std::string_view(place).substr(0, place.find(':')); }
+std::string_view kind_of(std::string_view place) { return place.substr(0, place.find(':')); }
 
-// What a server gives to one client for its next requests, whatever it was asked: cursors, tokens against forgery.
-bool names_a_token(std::string_view name) {
-  return ends_in_word(name, "token") || ends_in_word(name, "nonce") ||
-         lower(name).find("cursor") != std::string::npos || lower(name).find("csrf") != std::string::npos;
-}
-
-// Whether the body is worth reading for that: most answers to reads are not, and to look for a few letters is cheap. A name in
-// mixed case such as "tOKen" is not found.
-bool may_name_a_token(const Response& response) {
-  if (field(response.headers, "Content-Encoding")) return true;
-  const std::string_view body = response.body;
-  for (const std::string_view part : {"oken", "ursor", "once", "srf", "OKEN", "URSOR", "ONCE", "SRF"}) {
-    if (memmem(body.data(), body.size(), part.data(), part.size()) != nullptr) return true;
-  }
-  return false;
-}
-
-// Whether the answer's server made the value. A read shows what was there before; only some of it was made for this client.
-bool made(const Value& value, bool wrote) {
+bool made(const ValueView& value, bool wrote) {
   const std::string_view kind = kind_of(value.place);
   if (kind == "set-cookie" || kind == "location-query") return true;
   if (kind == "header")
@@ -87,13 +71,24 @@ bool may_use(const Value& value) {
 }
 
 // What an integer of that place is a number of: an order for "order_id" and for /orders/41; "" when the name does not say.
-std::string entity_of(const Value& value) { return is_integer(value.text) ? entity_name(value.name) : std::string(); }
+template <typename AnyValue>
+std::string entity_of(const AnyValue& value) {
+  return is_integer(value.text) ? entity_name(value.name) : std::string();
+}
 
 std::uint64_t key_of(const std::string& entity, std::string_view text) {
   return XXH3_64bits_withSeed(text.data(), text.size(), entity.empty() ? 0 : digest(entity));
 }
 
 }  // namespace
+
+std::optional<MadeValue> made_value(const Request& request, bool wrote, const ValueView& value) {
+  if (!made(value, wrote) || !worth_binding(value.text)) return std::nullopt;
+  if (!is_integer(value.text)) return MadeValue{key_of("", value.text), 0, Place(value.place)};
+  std::string entity = entity_of(value);
+  if (entity.empty()) entity = entity_name(collection_of(path_of(request.target)));
+  return MadeValue{key_of(entity, value.text), digest(value.text), Place(value.place)};
+}
 
 const BindingFinder::Source* BindingFinder::source_of(const Value& value) const {
   const std::string entity = entity_of(value);
@@ -112,25 +107,25 @@ std::vector<Use> BindingFinder::uses_in(const std::vector<Value>& request) {
   for (const Value& value : request) {
     if (!may_use(value)) continue;
     if (const Source* source = source_of(value))
-      uses.push_back({value.place, value.text, source->step, source->place});
+      uses.push_back({value.place, value.text, source->step, places_[source->place]});
     else
       chosen_by_clients_.insert(key_of(entity_of(value), value.text));
   }
   return uses;
 }
 
-void BindingFinder::answered(StepId step, bool wrote, const Request& request, const Response& response) {
-  if (response.status < 200 || response.status >= 400) return;
-  const bool whole = wrote || may_name_a_token(response);
-  for (Value& value : whole ? values_in(response) : values_in(response.headers)) {
-    if (!made(value, wrote) || !worth_binding(value.text)) continue;
-    std::string entity = entity_of(value);
-    if (is_integer(value.text) && entity.empty()) entity = entity_name(collection_of(path_of(request.target)));
-    const std::uint64_t key = key_of(entity, value.text);
-    if (chosen_by_clients_.contains(key)) continue;
-    const Source source{step, value.place};
-    if (is_integer(value.text)) integers_.try_emplace(digest(value.text), source);
-    sources_.try_emplace(key, source);
+std::uint32_t BindingFinder::index_of(const Place& place) {
+  const auto [index, fresh] = place_indices_.try_emplace(place, static_cast<std::uint32_t>(places_.size()));
+  if (fresh) places_.push_back(place);
+  return index->second;
+}
+
+void BindingFinder::answered(StepId step, const std::vector<MadeValue>& made) {
+  for (const MadeValue& value : made) {
+    if (chosen_by_clients_.contains(value.key)) continue;
+    const Source source{static_cast<std::uint32_t>(step), index_of(value.place)};
+    if (value.integer != 0) integers_.try_emplace(value.integer, source);
+    sources_.try_emplace(value.key, source);
   }
 }
 

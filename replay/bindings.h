@@ -5,10 +5,11 @@
 // other values (a JWT's claims), and integers under names that do not say that they are ids.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "replay/plan.h"
@@ -21,26 +22,39 @@ inline constexpr std::size_t min_bound_string_bytes = 8;
 // Smaller integers are counts and quantities rather than identifiers.
 inline constexpr std::int64_t min_bound_integer = 100;
 
-// Finds uses while exchanges are shown to it in order of time.
+// A value of an answer that later requests may use; of the value itself only digests are kept, because a capture has millions.
+struct MadeValue {
+  std::uint64_t key = 0;      // of an integer with the name of its entity: customer 501 is not order 501
+  std::uint64_t integer = 0;  // of an integer by its digits alone; else 0
+  Place place;
+};
+
+// `value` of the answer to `request` as one that its server made, if it is one; `wrote` when the request is believed to have
+// changed something. A read shows what was there before; only some of it was made for this client.
+[[nodiscard]] std::optional<MadeValue> made_value(const Request& request, bool wrote, const ValueView& value);
+
+// Finds uses while requests and the ends of their answers are shown to it in order of time.
 class BindingFinder {
  public:
-  // The uses in a request, given by its values, of those that earlier answers gave. Call before `answered` of the same exchange.
+  // The uses in a request, given by its values, of those that earlier answers gave.
   [[nodiscard]] std::vector<Use> uses_in(const std::vector<Value>& request);
-  // Shows the answer that `step` got to its request; `wrote` when that is believed to have changed something.
-  void answered(StepId step, bool wrote, const Request& request, const Response& response);
+  // Shows what the answer that `step` got was found to have made.
+  void answered(StepId step, const std::vector<MadeValue>& made);
 
  private:
-  struct Source {
-    StepId step;
-    Place place;
+  struct Source {  // small: there is one for every answer with an ETag
+    std::uint32_t step;
+    std::uint32_t place;  // in `places_`
   };
   [[nodiscard]] const Source* source_of(const Value& value) const;
-  // By digests of the values, because a capture has millions of them; of an integer with the name of its entity: customer 501 is
-  // not order 501.
-  std::unordered_map<std::uint64_t, Source> sources_;
-  std::unordered_map<std::uint64_t, Source> integers_;   // by the value alone
-  std::unordered_set<std::uint64_t> chosen_by_clients_;  // values seen in a request before any answer had them
-  std::unordered_set<std::uint64_t> collections_;        // names of entities that paths name
+  std::uint32_t index_of(const Place& place);
+
+  std::vector<Place> places_;  // few are different
+  std::unordered_map<Place, std::uint32_t> place_indices_;
+  boost::unordered_flat_map<std::uint64_t, Source> sources_;
+  boost::unordered_flat_map<std::uint64_t, Source> integers_;   // by the value alone
+  boost::unordered_flat_set<std::uint64_t> chosen_by_clients_;  // values seen in a request before any answer had them
+  boost::unordered_flat_set<std::uint64_t> collections_;        // names of entities that paths name
 };
 
 }  // namespace rehearse::replay

@@ -4,7 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <array>
+#include <tuple>
 
 namespace rehearse::replay {
 namespace {
@@ -12,10 +12,6 @@ namespace {
 std::uint64_t digest(std::string_view kind, std::string_view text) {
   return XXH3_64bits_withSeed(text.data(), text.size(), XXH3_64bits(kind.data(), kind.size()));
 }
-
-constexpr std::array<std::string_view, 7> session_words{"sess", "sid", "token", "auth", "user", "login", "jwt"};
-
-bool has_digit(std::string_view text) { return text.find_first_of("0123456789") != std::string_view::npos; }
 
 bool identifies(const Value& value) {
   if (value.text.empty()) return false;
@@ -26,15 +22,12 @@ bool identifies(const Value& value) {
   return field && names_an_id(value.name) && !entity_name(value.name).empty();
 }
 
-// A cookie that says who somebody is, and not how they like their page.
-bool names_a_session(std::string_view name) {
-  const std::string small = lower(name);
-  return std::any_of(session_words.begin(), session_words.end(),
-                     [&](std::string_view word) { return small.find(word) != std::string::npos; });
+std::string entity_of(std::string_view name, std::string_view value) {
+  return entity_name(name) + " " + std::string(value);
 }
 
 void add(std::vector<std::string>& entities, std::string_view name, std::string_view value) {
-  std::string entity = entity_name(name) + " " + std::string(value);
+  std::string entity = entity_of(name, value);
   if (std::find(entities.begin(), entities.end(), entity) == entities.end()) entities.push_back(std::move(entity));
 }
 
@@ -50,18 +43,15 @@ std::vector<std::string> entities_of(const std::vector<Value>& request) {
   return entities;
 }
 
-std::vector<std::string> entities_made_by(const Request& request, const Response& response) {
-  std::vector<std::string> entities;
-  if (response.status < 200 || response.status >= 400) return entities;
-  const std::string_view collection = collection_of(path_of(request.target));
-  for (const Value& value : values_in(response)) {
-    const bool own = value.place == "json:/id" || value.place == "json:/uuid";
-    if (own && !collection.empty()) add(entities, collection, value.text);
-    if (value.place.starts_with("location:") && identifies_in_path(value.text) && !value.name.empty() &&
-        !identifies_in_path(value.name))
-      add(entities, value.name, value.text);
+std::optional<std::string> entity_made_by(const Request& request, const ValueView& value) {
+  if (value.place == "json:/id" || value.place == "json:/uuid") {
+    const std::string_view collection = collection_of(path_of(request.target));
+    return collection.empty() ? std::nullopt : std::optional(entity_of(collection, value.text));
   }
-  return entities;
+  if (value.place.starts_with("location:") && identifies_in_path(value.text) && !value.name.empty() &&
+      !identifies_in_path(value.name))
+    return entity_of(value.name, value.text);
+  return std::nullopt;
 }
 
 void CauseFinder::Frontier::made(const Ended& step) { writes_.push_back(step); }
@@ -73,10 +63,31 @@ void CauseFinder::Frontier::ended(const Ended& step, bool writes) {
     std::erase_if(writes_, waited_for);
     std::erase_if(reads_, waited_for);
     writes_.push_back(step);
+    reads_looked_at_ = 0;
   } else {
-    std::erase_if(reads_, [&](const Ended& other) { return other.lane == step.lane && waited_for(other); });
+    constexpr std::size_t few = 64;
+    if (reads_.size() < few)
+      std::erase_if(reads_, [&](const Ended& other) { return other.lane == step.lane && waited_for(other); });
     reads_.push_back(step);
+    // A popular entity has reads of thousands of lanes: they are looked through only when they have become twice as many.
+    if (reads_.size() >= 2 * std::max(few, reads_looked_at_)) drop_covered_reads();
   }
+}
+
+// Of the reads that one lane sent one after the other the last is enough.
+void CauseFinder::Frontier::drop_covered_reads() {
+  std::stable_sort(reads_.begin(), reads_.end(),
+                   [](const Ended& a, const Ended& b) { return std::tie(a.lane, a.end_ns) < std::tie(b.lane, b.end_ns); });
+  std::vector<Ended> kept;
+  std::int64_t last_begin_ns = 0;  // of the lane's reads that were looked at: from the last one backwards
+  for (auto read = reads_.rbegin(); read != reads_.rend(); ++read) {
+    const bool same_lane = !kept.empty() && kept.back().lane == read->lane;
+    if (same_lane && read->end_ns <= last_begin_ns) continue;
+    last_begin_ns = same_lane ? std::max(last_begin_ns, read->begin_ns) : read->begin_ns;
+    kept.push_back(*read);
+  }
+  reads_ = std::move(kept);
+  reads_looked_at_ = reads_.size();
 }
 
 void CauseFinder::Frontier::causes_of(bool writes, CauseKind kind, std::vector<Cause>& causes) const {
@@ -85,21 +96,8 @@ void CauseFinder::Frontier::causes_of(bool writes, CauseKind kind, std::vector<C
   for (const Ended& step : reads_) causes.push_back({step.step, kind});
 }
 
-CauseFinder::CauseFinder(CauseOptions options) : options_(std::move(options)) {}
-
-std::vector<std::uint64_t> CauseFinder::sessions_of(const std::vector<Value>& values) const {
-  std::vector<std::uint64_t> sessions;
-  for (const Value& value : values) {
-    const bool of_cookie = value.place.starts_with("cookie:");
-    const bool cookie = of_cookie && value.text.size() >= 8 && has_digit(value.text) && names_a_session(value.name);
-    const bool credential = value.place.starts_with("credential:") && !value.text.empty();
-    const bool configured = (of_cookie || value.place.starts_with("header:")) &&
-                            std::any_of(options_.session_keys.begin(), options_.session_keys.end(),
-                                        [&](const std::string& key) { return equal_without_case(key, value.name); });
-    if (cookie || credential || configured) sessions.push_back(digest(value.place, value.text));
-  }
-  return sessions;
-}
+CauseFinder::CauseFinder(CauseOptions options)
+    : options_(std::move(options)), session_finder_(options_.session_keys) {}
 
 void CauseFinder::end(const Running& running) {
   lanes_[running.step.lane].ended(running.step, true);
@@ -109,7 +107,7 @@ void CauseFinder::end(const Running& running) {
 }
 
 std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exchange,
-                                          const std::vector<Value>& values) {
+                                          const std::vector<Value>& values, const std::vector<std::string>& made) {
   while (!running_.empty() && running_.top().step.end_ns <= exchange.request_ns) {
     end(running_.top());
     running_.pop();
@@ -124,16 +122,14 @@ std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exch
       if (const auto known = entities_.find(running.entities.back()); known != entities_.end())
         known->second.causes_of(running.writes, CauseKind::entity, causes);
     }
-    if (running.writes && exchange.response) {
-      for (const std::string& entity : entities_made_by(*step.request, *exchange.response))
-        running.made.push_back(digest("", entity));
-      std::erase_if(running.made, [&](std::uint64_t entity) {
-        return std::find(running.entities.begin(), running.entities.end(), entity) != running.entities.end();
-      });
+    for (const std::string& entity : made) {
+      running.made.push_back(digest("", entity));
+      if (std::find(running.entities.begin(), running.entities.end(), running.made.back()) != running.entities.end())
+        running.made.pop_back();
     }
   }
   if (options_.session) {
-    running.sessions = sessions_of(values);
+    running.sessions = session_finder_.sessions_of(exchange, values);
     for (const std::uint64_t session : running.sessions) {
       if (const auto known = sessions_.find(session); known != sessions_.end())
         known->second.causes_of(true, CauseKind::session, causes);

@@ -27,6 +27,9 @@ struct Exchange {
   std::optional<Response> response;
   std::vector<Response> interim;   // 100, 103, ... in their order (RFC 9110, section 15.2)
   std::vector<std::string> flags;  // what is to be known about it: names of `flag`, in the order of their discovery
+  // Where a secret of its request was masked, as a plan names places: "cookie:sid", "json:/card/number"; or "body". Empty when
+  // nothing was, and in traffic files that were written before this was recorded.
+  std::vector<std::string> masked;
 
   // True when request and answer were captured whole and belong together for certain.
   [[nodiscard]] bool complete() const;

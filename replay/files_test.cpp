@@ -30,6 +30,7 @@ Traffic traffic_of_everything() {
   whole.response_end_ns = 1'700'000'000'000'000'004;
   whole.request = {"POST", "/a?b=%2F", {{"X", "1"}, {"X", ""}}, binary};
   whole.response = Response{201, {{"Location", "/a/1"}}, binary};
+  whole.masked = {"query:b", "header:X"};
   Exchange broken;
   broken.id = 2;
   broken.request = {"GET", "/b", {}, ""};
@@ -102,13 +103,23 @@ TEST_F(Files, TrafficComesBackAsItWasSaved) {
               std::tie(b.id, b.connection, b.index, b.client, b.server));
     EXPECT_EQ(std::tie(a.request_ns, a.request_end_ns, a.response_ns, a.response_end_ns),
               std::tie(b.request_ns, b.request_end_ns, b.response_ns, b.response_end_ns));
-    EXPECT_EQ(std::tie(a.request, a.response, a.flags), std::tie(b.request, b.response, b.flags));
+    EXPECT_EQ(std::tie(a.request, a.response, a.flags, a.masked), std::tie(b.request, b.response, b.flags, b.masked));
   }
   EXPECT_EQ(loaded.certificate.packets, saved.certificate.packets);
   EXPECT_EQ(loaded.certificate.bytes, saved.certificate.bytes);
   EXPECT_EQ(loaded.certificate.exchanges, saved.certificate.exchanges);
   EXPECT_EQ(loaded.certificate.connections, saved.certificate.connections);
   EXPECT_EQ(loaded.certificate.notes, saved.certificate.notes);
+}
+
+TEST_F(Files, ATrafficFileThatDoesNotSayWhatIsMaskedIsRead) {
+  save(traffic_of_everything(), path());
+  Database(path(), Database::Mode::update, traffic_file_version, "traffic")
+      .run("ALTER TABLE exchange DROP COLUMN masked");
+  const Traffic loaded = load_traffic(path());
+  ASSERT_EQ(loaded.exchanges.size(), 2u);
+  EXPECT_TRUE(loaded.exchanges[0].masked.empty());
+  EXPECT_EQ(loaded.exchanges[1].flags, traffic_of_everything().exchanges[1].flags);
 }
 
 TEST_F(Files, SavingAgainReplacesTheFile) {

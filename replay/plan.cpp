@@ -9,10 +9,10 @@
 #include <boost/json/serialize.hpp>
 #include <cctype>
 #include <cmath>
-#include <queue>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "replay/base64.h"
 #include "replay/error.h"
@@ -73,6 +73,12 @@ json::object json_of(const Step& step) {
   if (step.read) object["read"] = true;
   if (step.overlaps) object["overlaps"] = true;
   if (step.retry_of != 0) object["retry_of"] = step.retry_of;
+  if (step.keep_credentials) object["keep_credentials"] = true;
+  if (!step.masked.empty()) {
+    json::array masked;
+    for (const Place& place : step.masked) masked.push_back(json::string(place));
+    object["masked"] = std::move(masked);
+  }
   return object;
 }
 
@@ -139,6 +145,11 @@ Step step_of(const json::object& object) {
   if (step.request.has_value() == !step.cue.empty()) {
     throw Error(fmt::format("step {} of the plan needs either a \"request\" or a \"cue\"", step.id));
   }
+  const auto* keep = object.if_contains("keep_credentials");
+  step.keep_credentials = keep != nullptr && keep->as_bool();
+  if (const auto* masked = object.if_contains("masked")) {
+    for (const json::value& place : masked->as_array()) step.masked.emplace_back(place.as_string());
+  }
   const auto* read = object.if_contains("read");
   step.read = read ? read->as_bool() : step.request && safe(step.request->method);
   return step;
@@ -187,13 +198,23 @@ void check_order(const Plan& plan) {
 
 std::string_view name_of(CauseKind kind) { return cause_names[static_cast<std::size_t>(kind)]; }
 
-std::string to_json(const Plan& plan) {
-  json::array steps;
-  for (const Step& step : plan.steps) steps.push_back(json_of(step));
+void write_json(const Plan& plan, const std::function<void(std::string_view)>& write) {
   json::object left_out;
   for (const auto& [reason, count] : plan.left_out) left_out[reason] = count;
-  return json::serialize(json::object{
-      {"schema_version", plan_schema_version}, {"left_out", std::move(left_out)}, {"steps", std::move(steps)}});
+  write(fmt::format(R"({{"schema_version":{},"left_out":{},"steps":[)", plan_schema_version,
+                    json::serialize(left_out)));
+  bool first = true;
+  for (const Step& step : plan.steps) {
+    if (!std::exchange(first, false)) write(",");
+    write(json::serialize(json_of(step)));
+  }
+  write("]}");
+}
+
+std::string to_json(const Plan& plan) {
+  std::string text;
+  write_json(plan, [&](std::string_view part) { text += part; });
+  return text;
 }
 
 Plan plan_from_json(const std::string& text) {
@@ -229,40 +250,65 @@ std::vector<Cause> reduced(std::vector<Cause> causes, const std::function<const 
       std::unique(causes.begin(), causes.end(), [](const Cause& a, const Cause& b) { return a.step == b.step; }),
       causes.end());
   if (causes.size() < 2) return causes;
-  // Looks backwards from the latest of them for the others.
-  std::unordered_set<StepId> seen;
-  std::priority_queue<StepId> todo;
-  for (const Cause& cause : causes) todo.push(cause.step);
+  // Looks backwards from the latest of them for the others. A step that is reached over several ways comes several times, one
+  // behind the other.
+  std::vector<StepId> todo;  // a heap, as any descending sequence is
+  for (const Cause& cause : causes) todo.push_back(cause.step);
+  std::vector<bool> follows(causes.size());
   const StepId first = causes.back().step;
-  for (std::size_t looked = 0; !todo.empty() && looked < std::max(looks, 2 * causes.size()); ++looked) {
-    for (const Cause& cause : after(todo.top())) {
-      if (cause.step >= first && seen.insert(cause.step).second) todo.push(cause.step);
+  std::size_t left = causes.size() - 1;  // the latest follows from nothing
+  StepId last = 0;
+  for (std::size_t looked = 0; left > 0 && todo.front() > first && looked < std::max(looks, 2 * causes.size());) {
+    std::pop_heap(todo.begin(), todo.end());
+    const StepId step = todo.back();
+    todo.pop_back();
+    if (std::exchange(last, step) == step) continue;
+    ++looked;
+    for (const Cause& cause : after(step)) {
+      if (cause.step < first) continue;
+      const auto found = std::lower_bound(causes.begin(), causes.end(), cause.step,
+                                          [](const Cause& a, StepId b) { return a.step > b; });
+      if (found != causes.end() && found->step == cause.step) {
+        const auto i = static_cast<std::size_t>(found - causes.begin());
+        left -= !follows[i];
+        follows[i] = true;
+      }
+      todo.push_back(cause.step);
+      std::push_heap(todo.begin(), todo.end());
     }
-    if (!todo.empty()) todo.pop();
   }
-  std::erase_if(causes, [&](const Cause& cause) { return seen.contains(cause.step); });
-  return causes;
+  std::vector<Cause> kept;
+  for (std::size_t i = 0; i < causes.size(); ++i) {
+    if (!follows[i]) kept.push_back(causes[i]);
+  }
+  return kept;
 }
 
-Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep) {
+Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep) {
   Plan part;
-  part.left_out = plan.left_out;
-  std::unordered_map<StepId, std::vector<Cause>> over;  // what each step waits for among those that are kept
-  std::unordered_set<StepId> kept;
-  for (Step step : plan.steps) {
+  part.left_out = std::move(plan.left_out);
+  std::unordered_map<StepId, std::size_t> kept;                // positions
+  std::unordered_map<StepId, std::vector<Cause>> instead_of;  // what stands for a step that is left out
+  const auto causes_of = [&](StepId id) -> const std::vector<Cause>& {
+    const auto found = kept.find(id);
+    return found != kept.end() ? part.steps[found->second].after : instead_of.at(id);
+  };
+  for (Step& step : plan.steps) {
     std::vector<Cause> after;
     for (const Cause& cause : step.after) {
       if (kept.contains(cause.step))
         after.push_back(cause);
-      else if (const auto found = over.find(cause.step); found != over.end())
+      else if (const auto found = instead_of.find(cause.step); found != instead_of.end())
         after.insert(after.end(), found->second.begin(), found->second.end());
     }
-    after = reduced(std::move(after), [&](StepId id) -> const std::vector<Cause>& { return over.at(id); });
-    over[step.id] = after;
-    if (!keep(step)) continue;
-    kept.insert(step.id);
+    after = reduced(std::move(after), causes_of);
+    if (!keep(step)) {
+      instead_of.emplace(step.id, std::move(after));
+      continue;
+    }
     step.after = std::move(after);
     std::erase_if(step.uses, [&](const Use& use) { return !kept.contains(use.from); });
+    kept.emplace(step.id, part.steps.size());
     part.steps.push_back(std::move(step));
   }
   return part;

@@ -72,6 +72,10 @@ struct Step {
   bool read = false;          // believed to change nothing
   bool overlaps = false;      // the client sent it before all answers to the lane's earlier steps had come
   StepId retry_of = 0;  // the step whose request the client sent again here, with the same Idempotency-Key; else 0
+  // It was refused for its credentials when it was captured (401, 403), and is to be refused again: whoever plays it puts no
+  // credentials of its own in the place of those that stand in it. Values in `uses` are rebound as in every step.
+  bool keep_credentials = false;
+  std::vector<Place> masked;  // where data in it is masked, or "body": what a server that checks it may not take
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -85,6 +89,8 @@ struct Plan {
 inline constexpr int plan_schema_version = 1;
 
 [[nodiscard]] std::string to_json(const Plan& plan);
+// The same, piece by piece: a plan of a million steps takes gigabytes as one document.
+void write_json(const Plan& plan, const std::function<void(std::string_view)>& write);
 // Throws Error with one sentence when the text is no plan, a step is after a later one, or the version is unknown.
 [[nodiscard]] Plan plan_from_json(const std::string& text);
 
@@ -95,7 +101,7 @@ inline constexpr int plan_schema_version = 1;
 
 // The steps that `keep` accepts as a plan of their own. What waited for a step that is left out waits for the causes of that one.
 // Uses of values that no step gives any more are dropped.
-[[nodiscard]] Plan filtered(const Plan& plan, const std::function<bool(const Step&)>& keep);
+[[nodiscard]] Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep);
 
 // The steps with begin ≤ position < end as a plan of their own; causes outside are dropped, for they are over.
 [[nodiscard]] Plan slice(const Plan& plan, std::size_t begin, std::size_t end);

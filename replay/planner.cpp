@@ -1,6 +1,8 @@
 #include "replay/planner.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <queue>
 #include <tuple>
 #include <unordered_map>
@@ -37,11 +39,11 @@ class WriteOrder {
 class Retries {
  public:
   // The first step with that key, method and target; 0 when this one is.
-  StepId first_of(const Step& step) {
-    const auto key = field(step.request->headers, "Idempotency-Key");
+  StepId first_of(StepId step, const Request& request) {
+    const auto key = field(request.headers, "Idempotency-Key");
     if (!key) return 0;
     const auto [first, fresh] =
-        first_.try_emplace(step.request->method + " " + step.request->target + " " + std::string(*key), step.id);
+        first_.try_emplace(request.method + " " + request.target + " " + std::string(*key), step);
     return fresh ? 0 : first->second;
   }
 
@@ -59,14 +61,61 @@ void count(std::vector<Cause>& causes, std::map<std::string, std::int64_t>& coun
   }
 }
 
+// Requests that were refused for their credentials, and what of these is followed all the same: see the header.
+class Refusals {
+ public:
+  void look_at(Step& step, int status) {
+    step.keep_credentials = status == 401 || status == 403;
+    if (status == 401) {
+      std::erase_if(step.uses, [](const Use& use) { return is_credential_place(use.at); });
+      return;
+    }
+    for (const Use& use : step.uses) {
+      if (!is_credential_place(use.at)) continue;
+      if (status == 403)
+        doubtful_.emplace_back(step.id, use);
+      else
+        accepted_[{use.from, use.source}] = step.id;
+    }
+  }
+
+  void finish(Plan& plan) const {
+    for (const auto& [step, use] : doubtful_) {
+      const auto accepted = accepted_.find({use.from, use.source});
+      if (accepted == accepted_.end() || accepted->second < step)
+        std::erase(plan.steps[static_cast<std::size_t>(step) - 1].uses, use);
+    }
+  }
+
+ private:
+  std::vector<std::pair<StepId, Use>> doubtful_;
+  std::map<std::pair<StepId, Place>, StepId> accepted_;  // the last step that used what that answer gave
+};
+
+// What an answer made, which requests can use when it has ended.
 struct Answer {
   std::int64_t end_ns;
-  const Exchange* exchange;
   StepId step;
-  bool wrote;
+  std::vector<MadeValue> made;
+  std::vector<std::uint64_t> given;  // masked values that its request gave to the server
   friend bool operator>(const Answer& a, const Answer& b) {
     return std::tie(a.end_ns, a.step) > std::tie(b.end_ns, b.step);
   }
+};
+
+// The causes of the last steps once more, side by side: a search for what follows from what looks at them again and again.
+class RecentCauses {
+ public:
+  void add(const Step& step) { causes_[slot(step.id)] = step.after; }
+  [[nodiscard]] const std::vector<Cause>& of(StepId id, const Plan& plan) const {
+    const bool recent = id + size > static_cast<StepId>(plan.steps.size());
+    return recent ? causes_[slot(id)] : plan.steps[static_cast<std::size_t>(id) - 1].after;
+  }
+
+ private:
+  static constexpr StepId size = 1024;
+  static std::size_t slot(StepId id) { return static_cast<std::size_t>(id % size); }
+  std::vector<std::vector<Cause>> causes_ = std::vector<std::vector<Cause>>(size);
 };
 
 // Why an exchange is no step; empty when it is one.
@@ -80,52 +129,129 @@ std::string reason_to_leave_out(const Exchange& exchange) {
 
 }  // namespace
 
-Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
+struct Planner::State {
+  explicit State(PlannerOptions with) : options(std::move(with)), causes(options.causes), masks(options.masks) {}
+
+  PlannerOptions options;
   Plan plan;
-  BindingFinder finder;
-  CauseFinder causes(options.causes);
+  BindingFinder bindings;
+  CauseFinder causes;
+  Masks masks;
+  Refusals refusals;
   WriteOrder writes;
   Retries retries;
+  RecentCauses recent;
   // Answers that were not finished yet when the current request began.
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
   std::unordered_map<std::int64_t, std::int64_t> lane_ends;  // by lane: when the last answer so far had come
-  const std::int64_t start = traffic.exchanges.empty() ? 0 : traffic.exchanges.front().request_ns;
+  std::optional<std::int64_t> start_ns;
 
-  for (const Exchange& exchange : traffic.exchanges) {
-    if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) {
-      ++plan.left_out[reason];
-      continue;
-    }
-    while (!under_way.empty() && under_way.top().end_ns <= exchange.request_ns) {
-      const Answer answer = under_way.top();
+  void end_answers_before(std::int64_t time_ns) {
+    while (!under_way.empty() && under_way.top().end_ns <= time_ns) {
+      bindings.answered(under_way.top().step, under_way.top().made);
+      masks.kept(under_way.top().given);
       under_way.pop();
-      finder.answered(answer.step, answer.wrote, answer.exchange->request, *answer.exchange->response);
     }
+  }
+
+  // Reads the answer once, for all who look into it. Returns the entities that it made.
+  std::vector<std::string> look_at_answer(const Step& step, const Exchange& exchange,
+                                          const std::vector<Value>& values) {
+    std::vector<std::string> entities;
+    const Response& response = *exchange.response;
+    if (response.status < 200 || response.status >= 400) return entities;
+    Answer answer{exchange.response_end_ns, step.id, {}, {}};
+    const bool wrote = !step.read;
+    if (wrote && !exchange.masked.empty()) answer.given = Masks::given_in(exchange, values);
+    const auto look = [&](const ValueView& value) {
+      if (options.bindings) {
+        if (auto made = made_value(exchange.request, wrote, value)) answer.made.push_back(std::move(*made));
+      }
+      if (wrote && options.causes.entity) {
+        if (auto entity = entity_made_by(exchange.request, value)) entities.push_back(std::move(*entity));
+      }
+    };
+    if (wrote || may_name_a_token(response))
+      visit_values(response, look);
+    else
+      visit_values(response.headers, look);
+    if (!answer.made.empty() || !answer.given.empty()) under_way.push(std::move(answer));
+    return entities;
+  }
+
+  std::optional<Step> left_out(const std::string& reason) {
+    ++plan.left_out[reason];
+    return std::nullopt;
+  }
+
+  // The step but for its request; nothing when it is left out.
+  std::optional<Step> step_of(const Exchange& exchange) {
+    if (!start_ns) start_ns = exchange.request_ns;
+    if (const std::string reason = reason_to_leave_out(exchange); !reason.empty()) return left_out(reason);
+    end_answers_before(exchange.request_ns);
     Step step;
     step.id = static_cast<StepId>(plan.steps.size()) + 1;
     step.lane = exchange.connection;
-    step.due_ns = exchange.request_ns - start;
-    step.request = exchange.request;
+    step.due_ns = exchange.request_ns - *start_ns;
     step.exchange = exchange.id;
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
-    step.retry_of = retries.first_of(step);
+    const std::vector<Value> values = values_in(exchange.request);
+    if (options.bindings) step.uses = bindings.uses_in(values);
+    if (!exchange.masked.empty()) {
+      if (const auto reason = masks.reason_to_leave_out(exchange, values, step.uses); !reason.empty())
+        return left_out(reason);
+      for (const std::string& place : exchange.masked) {
+        if (options.masks.send || !is_credential_place(place)) step.masked.push_back(place);
+      }
+    }
     std::int64_t& lane_end_ns = lane_ends.try_emplace(step.lane, exchange.request_ns).first->second;
     step.overlaps = lane_end_ns > exchange.request_ns;
     lane_end_ns = std::max(lane_end_ns, exchange.response_end_ns);
-    const std::vector<Value> values = values_in(exchange.request);
-    if (options.bindings) step.uses = finder.uses_in(values);
-    std::vector<Cause> found = causes.causes_of(step, exchange, values);
+    refusals.look_at(step, exchange.response->status);
+    std::vector<Cause> found = causes.causes_of(step, exchange, values, look_at_answer(step, exchange, values));
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
     count(found, plan.causes_found);
-    step.after = reduced(std::move(found), [&](StepId id) -> const std::vector<Cause>& {
-      return plan.steps[static_cast<std::size_t>(id) - 1].after;
-    });
-    under_way.push({exchange.response_end_ns, &exchange, step.id, !step.read});
-    plan.steps.push_back(std::move(step));
+    step.after = reduced(std::move(found),
+                         [&](StepId id) -> const std::vector<Cause>& { return recent.of(id, plan); });
+    recent.add(step);
+    step.after.shrink_to_fit();  // they stay for as long as the plan
+    step.uses.shrink_to_fit();
+    step.retry_of = retries.first_of(step.id, exchange.request);
+    return step;
   }
-  return plan;
+};
+
+Planner::Planner(PlannerOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Planner::~Planner() = default;
+Planner::Planner(Planner&&) noexcept = default;
+Planner& Planner::operator=(Planner&&) noexcept = default;
+
+void Planner::add(const Exchange& exchange) {
+  if (auto step = state_->step_of(exchange)) {
+    step->request = exchange.request;
+    state_->plan.steps.push_back(std::move(*step));
+  }
+}
+
+void Planner::add(Exchange&& exchange) {
+  if (auto step = state_->step_of(exchange)) {
+    exchange.request.headers.shrink_to_fit();
+    step->request = std::move(exchange.request);
+    state_->plan.steps.push_back(std::move(*step));
+  }
+}
+
+Plan Planner::finish() {
+  state_->refusals.finish(state_->plan);
+  return std::move(state_->plan);
+}
+
+Plan plan_of(const Traffic& traffic, const PlannerOptions& options) {
+  Planner planner(options);
+  for (const Exchange& exchange : traffic.exchanges) planner.add(exchange);
+  return planner.finish();
 }
 
 }  // namespace rehearse::replay

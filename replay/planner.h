@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "replay/causes.h"
 #include "replay/exchange.h"
+#include "replay/masks.h"
 #include "replay/plan.h"
 
 namespace rehearse::replay {
@@ -22,13 +24,40 @@ struct PlannerOptions {
   // concurrent. So a plan has one expected final state, which is what lets a judge say that a store lost something. What this
   // leaves out: writes that overlapped in the capture are played one after the other.
   bool one_write_at_a_time = false;
+  MaskOptions masks;
 };
 
-// Every exchange is a step or is counted in `left_out` by its reason: traffic.exchanges.size() = steps + sum(left_out).
+// Makes a plan of exchanges while they come, so that their answers need not be kept: a traffic file of any size is planned in the
+// memory that its requests take.
+//
+// Every exchange is a step or is counted in `left_out` by its reason: exchanges shown = steps + sum(left_out).
 //
 // A step waits for another one only where the capture proves the order: the other one's answer had ended before it began. (With
 // one_write_at_a_time the order is the one in which requests began, whatever overlapped.) A cause that follows from the others is
 // left out, as far as a search of bounded length finds that; what is left is named by its strongest reason.
+//
+// What was refused with 401 or 403 is refused again (`Step::keep_credentials`). Behind a 401 a credential stays as captured: the one
+// that a play got in its place may not have expired yet. Behind a 403 it is followed where a later request with the same one was
+// accepted: then the server knew who asked, and refused what was asked for.
+class Planner {
+ public:
+  explicit Planner(PlannerOptions options);
+  ~Planner();
+  Planner(Planner&&) noexcept;
+  Planner& operator=(Planner&&) noexcept;
+
+  // REQUIRES: `request_ns` is not before that of the exchange that was added last.
+  void add(const Exchange& exchange);
+  void add(Exchange&& exchange);
+  // The plan of what was added. Nothing can be added any more.
+  [[nodiscard]] Plan finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The same of traffic in memory.
 [[nodiscard]] Plan plan_of(const Traffic& traffic, const PlannerOptions& options = {});
 
 }  // namespace rehearse::replay

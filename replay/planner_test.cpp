@@ -120,6 +120,18 @@ TEST(Planner, AStepWaitsForTheAnswerWhoseValueItUses) {
   EXPECT_THAT(late.steps[2].uses, IsEmpty());
 }
 
+TEST(Planner, AnErrorGivesNoValuesAndMakesNothing) {
+  const Headers json{{"Content-Type", "application/json"}};
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", {}, ""}, {422, json, R"({"id": 30011})"}),
+                       exchange(2, 20, 25, {"DELETE", "/orders/30011", {}, ""}, {404, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  EXPECT_THAT(plan.steps[1].uses, IsEmpty());
+  EXPECT_THAT(plan.steps[1].after, IsEmpty());
+  traffic.exchanges[0].response->status = 201;
+  EXPECT_THAT(plan_of(traffic).steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
+}
+
 // Traffic of a shop: connections, sessions and orders at random, and requests that overlap.
 Traffic shop() {
   Traffic traffic;
@@ -211,6 +223,28 @@ TEST(Planner, RecognisesARequestThatAClientSentAgain) {
   EXPECT_EQ(plan.steps[1].retry_of, 1);
   EXPECT_THAT(plan.steps[1].after, ElementsAre(Cause{1, CauseKind::entity}));
   for (const std::size_t i : {0u, 2u, 3u}) EXPECT_EQ(plan.steps[i].retry_of, 0) << i;
+  EXPECT_EQ(plan_from_json(to_json(plan)).steps, plan.steps);
+}
+
+TEST(Planner, WhatWasRefusedForItsCredentialsIsRefusedAgain) {
+  const Headers json{{"Content-Type", "application/json"}};
+  const Headers token{{"Authorization", "Bearer made-0123456789"}};
+  Traffic traffic;
+  traffic.exchanges = {
+      exchange(1, 0, 10, {"POST", "/users", {}, ""}, {201, json, R"({"id": 30011, "token": "made-0123456789"})"}),
+      exchange(1, 20, 30, {"GET", "/users/30011", token, ""}, {401, {}, ""}),
+      exchange(1, 40, 50, {"GET", "/users/30011", token, ""}, {403, {}, ""}),
+      exchange(1, 60, 70, {"GET", "/users/30011", token, ""}, {200, {}, ""}),
+      exchange(1, 80, 90, {"GET", "/users/30011", token, ""}, {403, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  const Use id{"path:1", "30011", 1, "json:/id"};
+  const Use credential{"credential:Authorization", "made-0123456789", 1, "json:/token"};
+  EXPECT_THAT(plan.steps[1].uses, ElementsAre(id)) << "the token had expired; the one of a play has not";
+  EXPECT_THAT(plan.steps[2].uses, ElementsAre(id, credential)) << "accepted later: who asked was known";
+  EXPECT_THAT(plan.steps[3].uses, ElementsAre(id, credential));
+  EXPECT_THAT(plan.steps[4].uses, ElementsAre(id)) << "never accepted again: it may have been revoked";
+  const std::vector<bool> keep{false, true, true, false, true};
+  for (std::size_t i = 0; i < keep.size(); ++i) EXPECT_EQ(plan.steps[i].keep_credentials, keep[i]) << i;
   EXPECT_EQ(plan_from_json(to_json(plan)).steps, plan.steps);
 }
 

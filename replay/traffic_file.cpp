@@ -22,13 +22,13 @@ constexpr std::string_view schema = R"(
     started_ns INTEGER, request_ns INTEGER, request_end_ns INTEGER, response_ns INTEGER, response_end_ns INTEGER,
     method TEXT, target TEXT, request_headers TEXT, request_body BLOB, request_trailers TEXT,
     status INTEGER, response_headers TEXT, response_body BLOB, response_trailers TEXT, interim TEXT,
-    complete INTEGER, flags TEXT);
+    complete INTEGER, flags TEXT, masked TEXT);
   CREATE TABLE certificate(class TEXT, name TEXT, count INTEGER);
   CREATE TABLE incomplete(connection INTEGER, client TEXT, server TEXT, flag TEXT, count INTEGER))";
 
-std::string joined(const std::vector<std::string>& flags) {
+std::string joined(const std::vector<std::string>& lines) {
   std::string text;
-  for (const std::string& flag : flags) text += (text.empty() ? "" : "\n") + flag;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
   return text;
 }
 
@@ -141,7 +141,7 @@ struct TrafficWriter::File {
     database.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
     database.run(schema);
     database.run("BEGIN");
-    insert.emplace(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    insert.emplace(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   }
   Database database;
   std::optional<Statement> insert;
@@ -193,6 +193,7 @@ void TrafficWriter::add(const Exchange& exchange) {
   text(text_of(exchange.interim));
   number(exchange.complete() ? 1 : 0);
   text(joined(exchange.flags));
+  text(joined(exchange.masked));
   insert.run();
 }
 
@@ -215,10 +216,14 @@ void save(const Traffic& traffic, const std::string& path) {
 Certificate load_traffic(const std::string& path, const std::function<void(Exchange&&)>& take) {
   Database database(path, Database::Mode::read, traffic_file_version, "traffic");
   database.expect_table("exchange", "traffic");
+  // Files of this version that were written before places were recorded lack the column.
+  Statement columns(database, "SELECT 1 FROM pragma_table_info('exchange') WHERE name = 'masked'");
+  const std::string masked = columns.step() ? "masked" : "''";
   Statement rows(database,
                  "SELECT id, connection, idx, client, server, started_ns, request_ns, request_end_ns, response_ns, "
                  "response_end_ns, method, target, request_headers, request_body, request_trailers, status, "
-                 "response_headers, response_body, response_trailers, interim, flags FROM exchange ORDER BY id");
+                 "response_headers, response_body, response_trailers, interim, flags, " +
+                     masked + " FROM exchange ORDER BY id");
   while (rows.step()) {
     Exchange exchange;
     int column = 0;
@@ -250,6 +255,7 @@ Certificate load_traffic(const std::string& path, const std::function<void(Excha
     }
     exchange.interim = interim_of(text());
     exchange.flags = lines_of(text());
+    exchange.masked = lines_of(text());
     // The file can be edited by anyone.
     if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     take(std::move(exchange));

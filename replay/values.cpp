@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cctype>
@@ -46,12 +47,15 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
-std::optional<json::value> parsed(const Headers& headers, const std::string& body) {
-  if (!is_json(headers) || body.empty()) return std::nullopt;
-  const auto plain = decoded_body(headers, body);
-  if (!plain) return std::nullopt;
+std::optional<json::value> parsed(const Headers& headers, const std::string& body, json::storage_ptr memory = {}) {
+  if (body.empty() || !is_json(headers)) return std::nullopt;
+  std::optional<std::string> decoded;
+  if (field(headers, "Content-Encoding")) {
+    decoded = decoded_body(headers, body);
+    if (!decoded) return std::nullopt;
+  }
   boost::system::error_code error;
-  json::value value = json::parse(*plain, error);
+  json::value value = json::parse(decoded ? *decoded : body, error, std::move(memory));
   if (error) return std::nullopt;
   return value;
 }
@@ -63,33 +67,57 @@ std::optional<std::string> text_of(const json::value& value) {
   return std::nullopt;
 }
 
-std::string escaped(std::string_view key) {  // RFC 6901, section 3
-  std::string out;
-  for (char c : key) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-  return out;
+void append_escaped(std::string& out, std::string_view key) {  // RFC 6901, section 3
+  for (char c : key) {
+    if (c == '~' || c == '/')
+      out += c == '~' ? "~0" : "~1";
+    else
+      out += c;
+  }
 }
 
-using LeafVisitor =
-    std::function<void(const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array)>;
+std::string escaped(std::string_view key) {
+  std::string out;
+  append_escaped(out, key);
+  return out;
+}
 
 // Documents nested deeper hold nothing that a request would name.
 constexpr int max_depth = 32;
 
-void visit_leaves(const json::value& value, const std::string& pointer, std::string_view key, bool in_array,
-                  const LeafVisitor& visit, int depth = 0) {
-  if (depth > max_depth) return;
-  if (const auto* object = value.if_object()) {
-    for (const auto& [name, member] : *object) {
-      visit_leaves(member, pointer + "/" + escaped(name), name, in_array, visit, depth + 1);
+// Walks over a document with one place that grows and shrinks.
+class Leaves {
+ public:
+  explicit Leaves(const VisitValue& visit) : visit_(visit) {}
+
+  void visit(const json::value& value, std::string_view key = {}, bool in_array = false, int depth = 0) {
+    if (depth > max_depth) return;
+    const std::size_t here = place_.size();
+    if (const auto* object = value.if_object()) {
+      for (const auto& [name, member] : *object) {
+        place_ += '/';
+        append_escaped(place_, name);
+        visit(member, name, in_array, depth + 1);
+        place_.resize(here);
+      }
+    } else if (const auto* array = value.if_array()) {
+      for (std::size_t i = 0; i < array->size(); ++i) {
+        fmt::format_to(std::back_inserter(place_), "/{}", i);
+        visit((*array)[i], key, true, depth + 1);
+        place_.resize(here);
+      }
+    } else if (const auto* text = value.if_string()) {
+      visit_({place_, key, *text, in_array});
+    } else if (value.is_int64() || value.is_uint64()) {
+      const std::string number = *text_of(value);  // short enough to need no memory
+      visit_({place_, key, number, in_array});
     }
-  } else if (const auto* array = value.if_array()) {
-    for (std::size_t i = 0; i < array->size(); ++i) {
-      visit_leaves((*array)[i], pointer + "/" + std::to_string(i), key, true, visit, depth + 1);
-    }
-  } else {
-    visit(pointer, key, value, in_array);
   }
-}
+
+ private:
+  const VisitValue& visit_;
+  std::string place_ = "json:";
+};
 
 // A number as JSON writes it.
 bool json_integer(const std::string& text) {
@@ -174,14 +202,10 @@ struct QueryField {
   std::size_t at = 0;      // of the value, within the target
 };
 
-void add_leaves(const Headers& headers, const std::string& body, std::vector<Value>& values) {
-  const auto document = parsed(headers, body);
-  if (!document) return;
-  visit_leaves(*document, "", "", false,
-               [&](const std::string& pointer, std::string_view key, const json::value& leaf, bool in_array) {
-                 if (auto text = text_of(leaf))
-                   values.push_back({"json:" + pointer, std::string(key), std::move(*text), in_array});
-               });
+void visit_leaves(const Headers& headers, const std::string& body, const VisitValue& visit) {
+  std::array<unsigned char, 8192> enough_for_most;
+  json::monotonic_resource memory(enough_for_most.data(), enough_for_most.size());
+  if (const auto document = parsed(headers, body, &memory)) Leaves(visit).visit(*document);
 }
 
 bool is_form(const Headers& headers) {
@@ -241,15 +265,18 @@ bool describes_the_client(std::string_view name) {
   static constexpr std::array<std::string_view, 12> names{"Host",   "User-Agent", "Date",       "Origin",
                                                           "Accept", "Connection", "Keep-Alive", "Transfer-Encoding",
                                                           "Expect", "Upgrade",    "TE",         "Trailer"};
-  const std::string small = lower(name);
-  return hop_by_hop(name) || small.starts_with("accept-") || small.starts_with("content-") ||
-         small.starts_with("sec-") ||
+  const auto starts = [&](std::string_view with) { return equal_without_case(name.substr(0, with.size()), with); };
+  return starts("accept-") || starts("content-") || starts("sec-") || hop_by_hop(name) ||
          std::any_of(names.begin(), names.end(), [&](std::string_view n) { return equal_without_case(n, name); });
 }
 
 std::pair<std::string_view, std::string_view> split(const Place& place) {
   const auto colon = std::min(place.find(':'), place.size());
   return {std::string_view(place).substr(0, colon), std::string_view(place).substr(std::min(colon + 1, place.size()))};
+}
+
+bool ends_without_case(std::string_view text, std::string_view with) {
+  return text.size() >= with.size() && equal_without_case(text.substr(text.size() - with.size()), with);
 }
 
 bool is_index(std::string_view text) {
@@ -356,14 +383,20 @@ bool is_integer(std::string_view text) {
 
 bool ends_in_word(std::string_view key, std::string_view word) {
   if (key.ends_with('s')) key.remove_suffix(1);
-  if (!lower(key).ends_with(word)) return false;
+  if (!ends_without_case(key, word)) return false;
   if (key.size() == word.size()) return true;
   const auto first = static_cast<unsigned char>(key[key.size() - word.size()]);
   return !std::isalnum(static_cast<unsigned char>(key[key.size() - word.size() - 1])) || std::isupper(first);
 }
 
+bool holds_without_case(std::string_view text, std::string_view part) {
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), [](char c, char small) {
+           return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == small;
+         }) != text.end();
+}
+
 bool names_an_id(std::string_view key) {
-  return ends_in_word(key, "id") || lower(key).ends_with("uuid") || lower(key).ends_with("guid");
+  return ends_in_word(key, "id") || ends_without_case(key, "uuid") || ends_without_case(key, "guid");
 }
 
 std::vector<Value> values_in(const Request& request) {
@@ -388,38 +421,35 @@ std::vector<Value> values_in(const Request& request) {
     for (const QueryField& field : fields_of(body, 0))
       values.push_back({fmt::format("form:{}", field.name), std::string(field.name), form_decoded(field.value)});
   } else {
-    add_leaves(request.headers, request.body, values);
+    visit_leaves(request.headers, request.body, [&](const ValueView& value) {
+      values.push_back(
+          {std::string(value.place), std::string(value.name), std::string(value.text), value.in_array});
+    });
   }
   return values;
 }
 
-std::vector<Value> values_in(const Headers& of_an_answer) {
-  std::vector<Value> values;
+void visit_values(const Headers& of_an_answer, const VisitValue& visit) {
   for (const Header& header : of_an_answer) {
     if (equal_without_case(header.name, "Location")) {
       const auto parts = segments(path_of_url(header.value));
       for (std::size_t i = 0; i < parts.size(); ++i)
-        values.push_back(
-            {fmt::format("location:{}", i), std::string(i > 0 ? parts[i - 1] : ""), percent_decoded(parts[i])});
+        visit({fmt::format("location:{}", i), i > 0 ? parts[i - 1] : std::string_view(), percent_decoded(parts[i])});
       for (const QueryField& field : query_fields(header.value))
-        values.push_back(
-            {fmt::format("location-query:{}", field.name), std::string(field.name), percent_decoded(field.value)});
+        visit({fmt::format("location-query:{}", field.name), field.name, percent_decoded(field.value)});
     } else if (equal_without_case(header.name, "Set-Cookie")) {
       const auto cookies = cookies_of(std::string_view(header.value).substr(0, header.value.find(';')));
       if (!cookies.empty())
-        values.push_back({fmt::format("set-cookie:{}", cookies[0].name), std::string(cookies[0].name),
-                          std::string(cookies[0].value)});
+        visit({fmt::format("set-cookie:{}", cookies[0].name), cookies[0].name, cookies[0].value});
     } else if (!describes_the_client(header.name)) {
-      values.push_back({"header:" + header.name, header.name, header.value});
+      visit({"header:" + header.name, header.name, header.value});
     }
   }
-  return values;
 }
 
-std::vector<Value> values_in(const Response& response) {
-  std::vector<Value> values = values_in(response.headers);
-  add_leaves(response.headers, response.body, values);
-  return values;
+void visit_values(const Response& response, const VisitValue& visit) {
+  visit_values(response.headers, visit);
+  visit_leaves(response.headers, response.body, visit);
 }
 
 std::optional<std::string> value_at(const Response& response, const Place& place) {

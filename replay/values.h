@@ -2,6 +2,7 @@
 // another one.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,13 +21,21 @@ struct Value {
   bool in_array = false;
 };
 
+// The same, to be looked at and not kept: what it shows is gone when the visit is over.
+struct ValueView {
+  std::string_view place, name, text;
+  bool in_array = false;
+};
+using VisitValue = std::function<void(const ValueView&)>;
+
 // Every value of a message that could be one that a server made: segments of the path, fields of the query, of a form and of a JSON
 // document (strings and integers), cookies, credentials, headers that do not describe the client; of an answer also Location and
 // Set-Cookie.
 [[nodiscard]] std::vector<Value> values_in(const Request& request);
-[[nodiscard]] std::vector<Value> values_in(const Response& response);
+// Answers hold many values, of which few are wanted.
+void visit_values(const Response& response, const VisitValue& visit);
 // Of an answer those outside its body.
-[[nodiscard]] std::vector<Value> values_in(const Headers& of_an_answer);
+void visit_values(const Headers& of_an_answer, const VisitValue& visit);
 
 // The value at `place` in a message; nothing when it is not there.
 [[nodiscard]] std::optional<std::string> value_at(const Response& response, const Place& place);
@@ -53,6 +62,8 @@ void put(Request& request, const Place& place, const std::string& old, const std
 // True when `key` ends in that word, written small, as a word of its own: "order_key", "orderKey", "order-key", "key" and their
 // plurals end in "key"; "monkey" does not.
 [[nodiscard]] bool ends_in_word(std::string_view key, std::string_view word);
+// True when `part`, written small, stands in `text`, in whatever case.
+[[nodiscard]] bool holds_without_case(std::string_view text, std::string_view part);
 // True for names of identifiers: "id", "order_id", "orderId", "uuid"; not for "paid", "valid" or "grid".
 [[nodiscard]] bool names_an_id(std::string_view key);
 

@@ -82,8 +82,7 @@ int cut(const CutArguments& arguments);
 int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction);
 
 // Several captures or traffic files as one, masked, in the order of time.
-[[nodiscard]] replay::Traffic merged_traffic(const std::vector<std::string>& files,
-                                             const RedactionArguments& redaction);
+[[nodiscard]] replay::Traffic merged_traffic(const std::vector<std::string>& files, const RedactionSettings& redaction);
 
 struct PlayArguments {
   std::vector<std::string> files;  // one plan, or captures and traffic files
@@ -94,7 +93,7 @@ struct PlayArguments {
   int rounds = 1;              // how often the plan is played
   WantedExchanges wanted;
   std::string causes = "all";  // or "connections"
-  std::vector<std::string> session_keys;
+  bool send_masked = false;  // see replay::MaskOptions
   bool writes = false;  // writes are left out unless they are allowed
   bool dry_run = false;
   RedactionArguments redaction;

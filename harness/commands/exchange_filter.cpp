@@ -46,12 +46,16 @@ bool matches_status(const std::string& pattern, int status) {
          std::equal(pattern.begin(), pattern.end(), text.begin(), [](char p, char c) { return p == 'x' || p == c; });
 }
 
-// The same connections on every machine: FNV-1a of the two ends and the moment it began, as a share of all.
-double place_of(const Exchange& exchange) {
+// FNV-1a.
+std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 14695981039346656037u;
-  for (const char c : fmt::format("{} {} {}", exchange.client, exchange.server, exchange.started_ns))
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  hash ^= hash >> 33;  // the last byte alone would decide the upper bits
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash;
+}
+
+// A number from 0 to 1 for a hash, the same one on every machine; the last byte alone would decide the upper bits of an FNV hash.
+double share_of(std::uint64_t hash) {
+  hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccdu;
   hash ^= hash >> 33;
   return static_cast<double>(hash >> 11) / static_cast<double>(1ull << 53);
@@ -59,7 +63,8 @@ double place_of(const Exchange& exchange) {
 
 }  // namespace
 
-ExchangeFilter::ExchangeFilter(WantedExchanges wanted) : wanted_(std::move(wanted)) {
+ExchangeFilter::ExchangeFilter(WantedExchanges wanted)
+    : wanted_(std::move(wanted)), sessions_(wanted_.session_keys) {
   for (const std::string& status : wanted_.statuses) {
     const bool good = status.size() == 3 && status[0] >= '1' && status[0] <= '5' &&
                       status.find_first_not_of("0123456789x", 1) == std::string::npos;
@@ -67,11 +72,32 @@ ExchangeFilter::ExchangeFilter(WantedExchanges wanted) : wanted_(std::move(wante
   }
 }
 
+// A session goes on under another name when an answer gives it one, and the login that begins it belongs to it.
+double ExchangeFilter::share_of(const Exchange& exchange) {
+  std::vector<std::uint64_t> names = sessions_.sessions_of(exchange, values_in(exchange.request));
+  if (const auto begun = exchange.response ? session_begun_by(*exchange.response, wanted_.session_keys) : std::nullopt)
+    names.push_back(*begun);
+  if (names.empty())
+    return harness::share_of(hash_of(fmt::format("{} {} {}", exchange.client, exchange.server, exchange.started_ns)));
+  std::uint64_t first = names.front();
+  for (const std::uint64_t name : names) {
+    const auto known = first_names_.find(name);
+    if (known == first_names_.end()) continue;
+    first = known->second;
+    break;
+  }
+  for (const std::uint64_t name : names) first_names_.try_emplace(name, first);
+  return harness::share_of(first);
+}
+
 bool ExchangeFilter::accepts(const Exchange& exchange) {
+  // All are looked at, whatever else they are: a session may begin before `from`.
+  const bool sampled = wanted_.sample >= 1 || share_of(exchange) < wanted_.sample;
   if (std::exchange(first_, false)) {
     if (!wanted_.from.empty()) from_ns_ = time_of(wanted_.from, exchange.request_ns);
     if (!wanted_.to.empty()) to_ns_ = time_of(wanted_.to, exchange.request_ns);
   }
+  if (!sampled) return false;
   if ((from_ns_ && exchange.request_ns < *from_ns_) || (to_ns_ && exchange.request_ns >= *to_ns_)) return false;
   const auto any = [](const std::vector<std::string>& list, auto matches) {
     return list.empty() || std::any_of(list.begin(), list.end(), matches);
@@ -87,8 +113,7 @@ bool ExchangeFilter::accepts(const Exchange& exchange) {
          any(wanted_.routes,
              [&](const std::string& pattern) {
                return pattern == route || fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
-             }) &&
-         place_of(exchange) < wanted_.sample;
+             });
 }
 
 }  // namespace rehearse::harness

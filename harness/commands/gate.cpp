@@ -9,12 +9,10 @@
 #include <fstream>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/planning.h"
 #include "properties/check.h"
-#include "replay/capture/import.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
-#include "replay/planner.h"
-#include "replay/traffic_file.h"
 #include "reports/console.h"
 #include "reports/html.h"
 #include "reports/junit.h"
@@ -54,11 +52,6 @@ Selection selection_of(const GateArguments& arguments) {
     selection.edges.push_back(*edge);
   }
   return selection;
-}
-
-replay::Traffic load(const std::string& path) {
-  if (path.empty()) throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
-  return replay::is_sqlite(path) ? replay::load_traffic(path) : replay::import_captures({path});
 }
 
 void write_file(const fs::path& path, const std::string& text) {
@@ -172,12 +165,12 @@ int gate(const GateArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.redaction_key.empty()) configuration.redaction.key_file = arguments.redaction_key;
   const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
-  replay::Traffic traffic = load(traffic_path);
-  const std::string redaction = redact(traffic, configuration.redaction);
+  if (traffic_path.empty())
+    throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
   replay::PlannerOptions planner;
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   planner.one_write_at_a_time = true;  // the judge expects one final state
-  const replay::Plan plan = replay::plan_of(traffic, planner);
+  const auto [plan, captured, redaction] = plan_files({traffic_path}, configuration.redaction, {}, planner);
   make_directory(arguments.out);
   // A report of an earlier rehearsal must not stand for this one when it ends in an error.
   for (const char* name : report_names) {
@@ -187,7 +180,7 @@ int gate(const GateArguments& arguments) {
   const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
   if (!arguments.json) {
     fmt::print("rehearse {}, {}: {} of {} captured exchanges are played; {}\nrepeat: {}\n", REHEARSE_VERSION,
-               configuration.title, plan.steps.size(), traffic.exchanges.size(), redaction, arguments.repeat);
+               configuration.title, plan.steps.size(), captured, redaction, arguments.repeat);
     std::fflush(stdout);
   }
 
@@ -195,7 +188,7 @@ int gate(const GateArguments& arguments) {
   options.selection = selection;
   options.history_path = history;
   options.stop = &stop_requested;
-  options.conservation.emplace_back("captured", static_cast<std::int64_t>(traffic.exchanges.size()));
+  options.conservation.emplace_back("captured", captured);
   options.conservation.emplace_back("played", static_cast<std::int64_t>(plan.steps.size()));
   for (const auto& [reason, count] : plan.left_out) options.conservation.emplace_back(reason, count);
   options.documents = {

@@ -20,6 +20,7 @@ int imported(const ImportArguments& arguments, Run run) {
   std::int64_t exchanges = 0;
   replay::Certificate certificate = run([&](replay::Exchange&& exchange) {
     ++exchanges;
+    writer.mask(exchange);
     writer.add(exchange);
   });
   writer.finish(certificate);

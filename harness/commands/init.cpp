@@ -107,6 +107,7 @@ redaction:
   json: []                     # names at any depth, or paths: [phone, "$.customer.name", "$.items[*].serial"]
   keep: {{}}                     # what is no secret, each with its reason: {{sid: "a shop id", "shape:email": "invented data"}}
   # key_file: redaction.key    # else REHEARSE_REDACTION_KEY, else ~/.config/rehearse/redaction.key, made when it is missing
+  # send_masked: the test services look at no credentials   # else requests with masked ones are left out
   # off: true                  # nothing is masked, and the report says so
   # reason: the capture is of invented data
 

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/planning.h"
 #include "harness/redaction.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
 #include "replay/pace.h"
-#include "replay/planner.h"
 #include "replay/player.h"
 #include "reports/escape.h"
 
@@ -22,7 +22,7 @@ void print_counts(const char* title, const std::map<std::string, std::int64_t>& 
 
 bool filters(const WantedExchanges& wanted) {
   return !wanted.routes.empty() || !wanted.methods.empty() || !wanted.statuses.empty() || !wanted.from.empty() ||
-         !wanted.to.empty() || wanted.sample < 1 || wanted.complete;
+         !wanted.to.empty() || wanted.sample < 1 || wanted.complete || !wanted.session_keys.empty();
 }
 
 replay::Plan plan_in(const PlayArguments& arguments) {
@@ -34,19 +34,13 @@ replay::Plan plan_in(const PlayArguments& arguments) {
     if (filters(arguments.wanted)) throw Error("a plan is played as it is; filters are for captures and traffic files");
     return replay::plan_from_json(*text);
   }
-  replay::Traffic traffic = merged_traffic(arguments.files, arguments.redaction);
-  const std::string key = redacted_with(traffic.certificate);
-  fmt::print(stderr, "{}\n", key.empty() ? "secrets are not masked" : "masked with the key " + key);
-  const auto all = traffic.exchanges.size();
-  ExchangeFilter filter(arguments.wanted);
-  std::erase_if(traffic.exchanges, [&](const replay::Exchange& exchange) { return !filter.accepts(exchange); });
   replay::PlannerOptions options;
   options.bindings = options.causes.entity = options.causes.session = arguments.causes == "all";
-  options.causes.session_keys = arguments.session_keys;
-  replay::Plan plan = replay::plan_of(traffic, options);
-  if (traffic.exchanges.size() < all)
-    plan.left_out["not selected"] = static_cast<std::int64_t>(all - traffic.exchanges.size());
-  return plan;
+  options.causes.session_keys = options.masks.session_keys = arguments.wanted.session_keys;
+  options.masks.send = arguments.send_masked;
+  Planned planned = plan_files(arguments.files, load_redaction(arguments.redaction), arguments.wanted, options);
+  fmt::print(stderr, "{}\n", planned.redaction);
+  return std::move(planned.plan);
 }
 
 // Brings the plan to its times and says at which speed the player is to go.
@@ -77,13 +71,15 @@ int play_traffic(const PlayArguments& arguments) {
   const auto harmless = [](const replay::Step& step) {
     return !step.request || (step.read && replay::safe(step.request->method));
   };
-  if (!arguments.writes) plan = filtered(plan, harmless);
+  if (!arguments.writes) plan = filtered(std::move(plan), harmless);
   const auto left_out = whole - plan.steps.size();
+  fmt::print(stderr, "{}", notes_on(plan));
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
   const double speed = set_pace(arguments, plan);
   if (arguments.dry_run) {
-    fmt::print("{}\n", to_json(plan));
+    write_json(plan, [](std::string_view part) { fmt::print("{}", part); });
+    fmt::print("\n");
     return exit_pass;
   }
   replay::PlayOptions options;

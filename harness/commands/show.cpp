@@ -11,6 +11,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/exchange_text.h"
+#include "harness/commands/planning.h"
 #include "replay/capture/import.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
@@ -93,7 +94,7 @@ void print(const replay::Plan& plan) {
   }
   fmt::print("\n{} steps: {} reads, {} writes, {} cues; {} sent again with the same key\n", plan.steps.size(), reads,
              writes, cues, retries);
-  for (const auto& [reason, count] : plan.left_out) fmt::print("left out: {} {}\n", count, terminal_escape(reason));
+  fmt::print("{}", notes_on(plan));
   fmt::print("waits:");
   for (const auto& [kind, count] : causes)
     fmt::print(" {} {}{}", count, kind, kind == causes.rbegin()->first ? "" : ",");

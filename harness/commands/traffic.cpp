@@ -116,6 +116,7 @@ int cut(const CutArguments& arguments) {
   std::int64_t kept = 0;
   Certificate certificate = each_exchange(arguments.file, [&](Exchange&& exchange) {
     ++all;
+    writer.mask(exchange);  // a secret that is found here is known in what is kept
     if (!filter.accepts(exchange)) return;
     ++kept;
     writer.add(exchange);
@@ -126,8 +127,7 @@ int cut(const CutArguments& arguments) {
   return kept == 0 ? exit_unknown : exit_pass;
 }
 
-replay::Traffic merged_traffic(const std::vector<std::string>& files, const RedactionArguments& redaction) {
-  const RedactionSettings settings = load_redaction(redaction);
+replay::Traffic merged_traffic(const std::vector<std::string>& files, const RedactionSettings& redaction) {
   std::map<std::string, std::string> keys;  // and a file that is masked with it; empty: not masked
   replay::Traffic merged;
   Certificate& sum = merged.certificate;
@@ -145,7 +145,7 @@ replay::Traffic merged_traffic(const std::vector<std::string>& files, const Reda
       traffic = replay::import_captures(captures);
     else
       traffic = replay::load_traffic(file);
-    redact(traffic, settings);
+    redact(traffic, redaction);
     keys.emplace(redacted_with(traffic.certificate), file);
     for (Exchange& exchange : traffic.exchanges) {
       exchange.connection += sum.connections;
@@ -181,7 +181,7 @@ replay::Traffic merged_traffic(const std::vector<std::string>& files, const Reda
 
 int merge(const std::vector<std::string>& files, const std::string& output, const RedactionArguments& redaction) {
   expect_other_file(files, output);
-  const replay::Traffic merged = merged_traffic(files, redaction);
+  const replay::Traffic merged = merged_traffic(files, load_redaction(redaction));
   save(merged, output);
   fmt::print("written: {} ({} exchanges)\n", output, merged.exchanges.size());
   return merged.exchanges.empty() ? exit_unknown : exit_pass;

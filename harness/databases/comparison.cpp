@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "replay/error.h"
+#include "replay/values.h"
 
 namespace rehearse::harness {
 namespace {
@@ -64,13 +65,14 @@ Rows rows_of(const Entity& entity, const Side& side) {
   if (side.pairs == nullptr || side.pairs->empty()) return rows;
   const auto keys = key_columns(entity, rows, side.label);
   for (std::size_t c = 0; c < rows.columns.size(); ++c) {
-    const bool identifies =
-        properties::names_an_identifier(rows.columns[c]) || std::find(keys.begin(), keys.end(), c) != keys.end();
-    if (!identifies) continue;
+    const std::string& column = rows.columns[c];
+    const bool key = std::find(keys.begin(), keys.end(), c) != keys.end();
+    if (!properties::names_an_identifier(column) && !key) continue;
+    std::string of = replay::entity_name(column);
+    if (of.empty()) of = replay::entity_name(entity.name);  // "id" is the entity's own
     for (Row& row : rows.rows) {
       if (!row[c]) continue;
-      const auto pair = side.pairs->find(*row[c]);
-      if (pair != side.pairs->end()) row[c] = pair->second;
+      if (const std::string* expected = side.pairs->identifier_for(of, *row[c])) row[c] = *expected;
     }
   }
   return rows;

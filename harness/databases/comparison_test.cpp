@@ -154,7 +154,9 @@ TEST_F(Comparing, IdentifiersThatStandForEachOtherAreEqual) {
       "CREATE TABLE note (id text, book_id text, body text); INSERT INTO note VALUES ('v1', 'c1', 'v1'), ('u2', 'c1', "
       "'x')");
   entities_ = {{"notes", {"id"}, "note", "note"}};
-  const properties::Correspondence pairs{{"v1", "u1"}, {"c1", "b1"}};
+  properties::Correspondence pairs;
+  pairs.add_identifier({"note", "u1", "v1", 1});
+  pairs.add_identifier({"book", "b1", "c1", 2});
   Side paired = right();
   paired.pairs = &pairs;
   EXPECT_THAT(in_words(compare(entities_, left(), paired)), ElementsAre("u1.body: u1 | v1"))

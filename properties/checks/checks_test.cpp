@@ -1,5 +1,6 @@
 // Every check against the evidence of a rehearsal in which everything holds, broken in one place: for each invariant a breaker
 // that must be found, and for each section what it takes to stay undecided.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -73,6 +74,12 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) {
          differ(stores(s), Kind::only_left, "orders", "30011");
          differ(stores(s), Kind::only_right, "orders", "30012");
+       }},
+      {"G9", "live", "one thing has two ids",
+       [](Evidence& e, Section& s) { played(e, s).records[0].response.body = R"({"id":30012,"total":12})"; }},
+      {"G9", "shadow → live", "one thing has two ids",
+       [](Evidence& e, Section& s) {
+         replay::set_field(played(e, s).records[0].response.headers, "Location", "/orders/30012");
        }},
       {"G10", "shadow", "the databases never rest", [](Evidence&, Section& s) { s.quiet = false; }},
       {"G11", "live", "an alert without a fault", [](Evidence&, Section& s) { s.alerts.counted = 1; }},
@@ -363,6 +370,36 @@ TEST(Checks, NumbersThatAreWaivedAreMissedAtNoEdge) {
       EXPECT_EQ(result.verdict, Verdict::pass) << result.invariant << ": " << result.reason;
     }
   }
+}
+
+// What G9 says of two creations whose answers give these ids.
+std::vector<std::string> ids_of_two_orders(int first_expected, int expected, int first_observed, int observed,
+                                           int expected_again) {
+  Evidence evidence = rehearsed();
+  const auto answer = [&](const std::string& history, int first, int second) {
+    record(evidence, history, 1) = testing::answered(1, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", first)));
+    record(evidence, history, 4) = testing::answered(4, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", second)));
+  };
+  answer(first_oracle, first_expected, expected);
+  answer(second_oracle, first_expected, expected_again);
+  answer(section_of(evidence, "live").played, first_observed, observed);
+  std::vector<std::string> findings;
+  for (const Result& result : judge(all_checks(), evidence).results) {
+    if (result.invariant != "G9" || result.scope != "live") continue;
+    for (const Finding& finding : result.findings) findings.push_back(finding.expected + "; " + finding.observed);
+  }
+  return findings;
+}
+
+TEST(OneBijection, TwoStepsThatContradictEachOtherAreNamed) {
+  EXPECT_THAT(ids_of_two_orders(501, 502, 601, 602, 502), IsEmpty()) << "another numbering is as good";
+  EXPECT_THAT(ids_of_two_orders(501, 502, 601, 601, 502),
+              ::testing::ElementsAre("order 501 of the oracle is 601 in the answer to step 1; order 502 of the oracle is 601 in "
+                                     "the answer to step 4"));
+  EXPECT_THAT(ids_of_two_orders(501, 501, 601, 602, 501),
+              ::testing::ElementsAre("order 501 of the oracle is 601 in the answer to step 1; order 501 of the oracle is 602 in "
+                                     "the answer to step 4"));
+  EXPECT_THAT(ids_of_two_orders(501, 501, 601, 602, 777), IsEmpty()) << "what legacy itself does not keep is no id";
 }
 
 TEST(Checks, EachBreakerIsFoundByItsInvariantAndInItsSectionOnly) {

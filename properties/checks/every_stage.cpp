@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "properties/checks/facts.h"
 
@@ -80,7 +81,39 @@ void answers_equal_the_oracles(const Evidence& evidence, const Section& section,
   expect_oracle_answers(evidence, section, outcome, [](const Record&) { return true; });
 }
 
-void ids_are_one_numbering(const Evidence&, const Section& section, Outcome& outcome) {
+bool numbers_rows(const Section& section) {
+  return !section.edge && (new_store_is_authoritative(section.stage) || section.stage == Stage::shadow);
+}
+
+// What the oracle calls by one identifier has one in the play, too, and no two of its things have the same. Where the oracle's own
+// two runs break that, the values are none.
+void ids_stand_for_each_other(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  const History* oracle = evidence.history(section.oracle);
+  const History* again = evidence.history(section.oracle_again);
+  const History* played = evidence.history(section.played);
+  if (oracle == nullptr || played == nullptr) return outcome.cannot_tell("nothing was played or held against it");
+  auto plays = evidence.earlier_plays(section);
+  plays.push_back(played);
+  outcome.looked_at(static_cast<std::int64_t>(played->records.size()), "answers");
+  std::set<std::string> no_ids;
+  if (again != nullptr) {
+    const Correspondence among_oracles = correspondence(*oracle, {again});
+    for (const auto& violation : among_oracles.violations()) no_ids.insert(violation.first.entity);
+  }
+  const Correspondence pairs = correspondence(*oracle, plays);
+  for (const auto& [first, second] : pairs.violations()) {
+    if (no_ids.contains(first.entity)) continue;
+    const auto fact = [](const Correspondence::Pair& pair) {
+      return fmt::format("{} {} of the oracle is {} in the answer to step {}", pair.entity, pair.expected,
+                         pair.observed, pair.step);
+    };
+    outcome.contradict(fact(first), fact(second), played, replay::record_of(*played, second.step));
+  }
+}
+
+void ids_are_one_numbering(const Evidence& evidence, const Section& section, Outcome& outcome) {
+  if (against_oracle(section)) ids_stand_for_each_other(evidence, section, outcome);
+  if (!numbers_rows(section)) return;
   if (section.ids.empty()) return outcome.cannot_tell("the configuration names no sequences");
   const bool both = dual(section);
   for (const IdSpace& ids : section.ids) {
@@ -301,9 +334,7 @@ std::vector<Check> checks_of_every_stage() {
        },
        answers_equal_the_oracles},
       {"G9", "ids are one numbering in both databases, never given twice",
-       [](const Section& s) {
-         return s.fault == Fault::none && !s.edge && (new_store_is_authoritative(s.stage) || s.stage == Stage::shadow);
-       },
+       [](const Section& s) { return s.fault == Fault::none && (numbers_rows(s) || against_oracle(s)); },
        ids_are_one_numbering},
       {"G10", "the databases come to rest after the last answer", [](const Section& s) { return s.quiet.has_value(); },
        databases_come_to_rest},

@@ -204,7 +204,7 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
       outcome.cannot_tell(fmt::format("the reads around {} are missing", pair.around));
       continue;
     }
-    const AnswerComparer comparer(evidence.contract, *before, *after);
+    const AnswerComparer comparer(evidence.contract, correspondence(*before, {after}));
     for (const Record& expected : before->records) {
       const Record* observed = replay::record_of(*after, expected.step);
       if (expected.outcome != replay::Outcome::answered) {

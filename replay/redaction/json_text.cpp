@@ -306,4 +306,15 @@ std::string place_of(const std::vector<JsonStep>& path) {
   return place;
 }
 
+std::string pointer_of(const std::vector<JsonStep>& path) {
+  std::string pointer;
+  for (const JsonStep& step : path) {
+    pointer += '/';
+    if (step.in_array) pointer += std::to_string(step.index);
+    for (const char c : step.in_array ? std::string() : unquoted(step.key))
+      pointer += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  }
+  return pointer;
+}
+
 }  // namespace rehearse::replay

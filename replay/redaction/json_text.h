@@ -63,4 +63,7 @@ class JsonPath {
 // its shape is left out, too.
 [[nodiscard]] std::string place_of(const std::vector<JsonStep>& path);
 
+// "/items/3/email" (RFC 6901): the value itself.
+[[nodiscard]] std::string pointer_of(const std::vector<JsonStep>& path);
+
 }  // namespace rehearse::replay

@@ -116,9 +116,11 @@ class Pass {
     };
     const bool raw = has(flag::malformed);
     side_ = "request";
-    target(exchange.request.target, [] { return std::string("request target"); });
+    masked_ = &exchange.masked;
+    target(exchange.request.target, [] { return std::string("request target"); }, true);
     message(exchange.request.headers, exchange.request.body, exchange.request.trailers, raw);
     side_ = "response";
+    masked_ = nullptr;
     for (Response& interim : exchange.interim) message(interim.headers, interim.body, interim.trailers, raw);
     if (exchange.response)
       message(exchange.response->headers, exchange.response->body, exchange.response->trailers, raw);
@@ -126,6 +128,13 @@ class Pass {
   [[nodiscard]] bool learnt() const { return learnt_; }
 
  private:
+  // Remembers where something of a request was masked; `place` as a plan names it.
+  void mark(std::string place) {
+    if (masked_ == nullptr || nested_ > 0) return;
+    if (place.find('\n') != std::string::npos) place = "body";  // what nobody can name; places are lines of the traffic file
+    if (std::find(masked_->begin(), masked_->end(), place) == masked_->end()) masked_->push_back(std::move(place));
+  }
+
   // --- single values ---
 
   void note(std::string_view kind, const Place& place) {
@@ -231,9 +240,9 @@ class Pass {
     return rules_.kept.contains(name) || rules_.kept.contains(last_part(name));
   }
 
-  // name=value pairs.
+  // name=value pairs; `place_kind` is "query:" or "form:" where they are those of a request.
   void take_pairs(std::string_view text, std::size_t offset, char separator, bool plus_is_space, std::string_view kind,
-                  std::vector<Edit>& edits) {
+                  std::vector<Edit>& edits, std::string_view place_kind = {}) {
     for (std::size_t at = 0; at <= text.size();) {
       const auto end = std::min(text.find(separator, at), text.size());
       const std::string_view pair = text.substr(at, end - at);
@@ -244,10 +253,12 @@ class Pass {
         const auto made = percent_encoded(value, plus_is_space, secret_parameter(name), kind,
                                           [&] { return side_ + " " + std::string(kind) + " " + name; });
         if (made) edits.push_back({offset + at + equals + 1, value.size(), *made});
+        if (made && !place_kind.empty()) mark(std::string(place_kind) + std::string(pair.substr(0, equals)));
       } else if (equals == pair.size()) {
         const auto made =
             percent_encoded(pair, plus_is_space, false, kind, [&] { return side_ + " " + std::string(kind); });
         if (made) edits.push_back({offset + at, pair.size(), *made});
+        if (made && !place_kind.empty()) mark(std::string(place_kind));
       }
       at = end + 1;
     }
@@ -261,8 +272,8 @@ class Pass {
       take_pairs(segment.substr(semicolon + 1), offset + semicolon + 1, ';', false, "path parameter", edits);
   }
 
-  // The target of a request, or a URL.
-  void target(std::string& text, const Place& place) {
+  // The target of a request, which is its `own`, or a URL.
+  void target(std::string& text, const Place& place, bool own = false) {
     const std::string_view all = text;
     std::vector<Edit> edits;
     const auto scheme = all.find("://");
@@ -274,12 +285,16 @@ class Pass {
     const auto query = std::min(all.find_first_of("?#", at), all.size());
     while (at < query) {
       const auto end = std::min(all.find('/', at), query);
+      const std::size_t before = edits.size();
       if (end > at) take_segment(all.substr(at, end - at), at, place, edits);
+      if (own && edits.size() > before)
+        mark(fmt::format("path:{}", std::count(all.begin() + 1, all.begin() + static_cast<std::ptrdiff_t>(at), '/')));
       at = end + 1;
     }
     const auto fragment = std::min(all.find('#', query), all.size());
     if (query < fragment)
-      take_pairs(all.substr(query + 1, fragment - query - 1), query + 1, '&', true, "query parameter", edits);
+      take_pairs(all.substr(query + 1, fragment - query - 1), query + 1, '&', true, "query parameter", edits,
+                 own ? "query:" : "");
     if (fragment < all.size()) take_pairs(all.substr(fragment + 1), fragment + 1, '&', true, "query parameter", edits);
     if (!edits.empty()) text = edited(all, std::move(edits));
   }
@@ -290,13 +305,21 @@ class Pass {
     const std::string name = lower(header.name);
     if (rules_.kept.contains(name) || header.value.empty()) return;
     const Place place = [&] { return side_ + " header " + header.name; };
-    const auto put = [&](std::optional<std::string> made) {
-      if (made) header.value = std::move(*made);
+    const auto put = [&](std::optional<std::string> made, std::string_view place_kind = "header:") {
+      if (!made) return;
+      header.value = std::move(*made);
+      if (!place_kind.empty()) mark(std::string(place_kind) + header.name);
     };
     const bool secret = rules_.headers.contains(name);
-    if (secret && (name == "authorization" || name == "proxy-authorization"))
-      return put(credentials(header.value, place));
-    if (secret && name == "cookie") return put(cookies(header.value, false));
+    if (secret && name == "authorization") {
+      if (auto made = credentials(header.value, place)) {
+        header.value = std::move(*made);
+        mark("credential:Authorization");
+      }
+      return;
+    }
+    if (secret && name == "proxy-authorization") return put(credentials(header.value, place));
+    if (secret && name == "cookie") return put(cookies(header.value, false), "");  // marked one by one
     if (secret && name == "set-cookie") return put(cookies(header.value, true));
     if (secret) return put(by_place(header.value, "header", place));
     static constexpr std::array urls{"location",      "content-location",     "referer",     "x-original-url",
@@ -369,6 +392,7 @@ class Pass {
         const auto made = percent_encoded(text.substr(begin, last - begin), false, true, "cookie",
                                           [&] { return side_ + " cookie " + std::string(name); });
         if (made) edits.push_back({begin, last - begin, *made});
+        if (made && !set) mark("cookie:" + std::string(name));
       }
       if (set) break;
       at = end + 1;
@@ -383,11 +407,13 @@ class Pass {
     for (Header& field : trailers) header(field);
     if (content.empty()) return;
     const std::size_t size = content.size();
+    const std::size_t marked = masked_ != nullptr ? masked_->size() : 0;
     if (raw) {
       unreadable(content);
     } else if (!body(headers, content)) {
       return;
     }
+    if (masked_ != nullptr && masked_->size() == marked) mark("body");
     // A length that was wrong before (of a body that was cut) stays what it was.
     if (const auto length = field(headers, "Content-Length"); length && *length == std::to_string(size))
       set_field(headers, "Content-Length", std::to_string(content.size()));
@@ -446,7 +472,7 @@ class Pass {
           text, [this] { return side_ + " body "; }, true);
     if (media == "application/x-www-form-urlencoded") {
       std::vector<Edit> edits;
-      take_pairs(text, 0, '&', true, "form field", edits);
+      take_pairs(text, 0, '&', true, "form field", edits, "form:");
       return changed(text, std::move(edits));
     }
     if (media.starts_with("multipart/")) {
@@ -559,17 +585,18 @@ class Pass {
     if (!secret && !shapes && !nested && memory_.empty()) return;
     const Place place = [&] { return where() + place_of(path); };
     const std::string_view kind = on_path && scalar.mark != secret_mark ? "JSON path" : "JSON field";
-    if (!scalar.string) return take_number(text, scalar, secret, kind, place, edits);
+    if (!scalar.string) return take_number(text, path, scalar, secret, kind, place, edits);
     const std::string_view raw = text.substr(scalar.at, scalar.length);
     const bool escaped = raw.find('\\') != nowhere;
     const std::string unescaped = escaped ? json_unescaped(raw) : std::string();
     const std::string_view value = escaped ? std::string_view(unescaped) : raw;
     const auto made = secret ? by_place(value, kind, place) : by_looks(value, place);
     if (made) edits.push_back({scalar.at, raw.size(), json_escaped(*made)});
+    if (made) mark("json:" + pointer_of(path));
   }
 
-  void take_number(std::string_view text, const JsonScalar& scalar, bool secret, std::string_view kind,
-                   const Place& place, std::vector<Edit>& edits) {
+  void take_number(std::string_view text, const std::vector<JsonStep>& path, const JsonScalar& scalar, bool secret,
+                   std::string_view kind, const Place& place, std::vector<Edit>& edits) {
     const std::string_view number = text.substr(scalar.at, scalar.length);
     const bool simple = number.find_first_of(".eE") == nowhere;
     std::optional<std::string> made;
@@ -580,6 +607,7 @@ class Pass {
       made = secret ? by_place(number, kind, place) : by_looks(number, place);
     }
     if (made) edits.push_back({scalar.at, scalar.length, *made});
+    if (made) mark("json:" + pointer_of(path));
   }
 
   // --- other text ---
@@ -675,6 +703,7 @@ class Pass {
   SecretMemory& memory_;
   std::map<std::string, std::int64_t, std::less<>>& counts_;
   std::vector<Masked>* found_;
+  std::vector<std::string>* masked_ = nullptr;  // of the exchange, while its request is looked at
   bool known_only_;
   bool learnt_ = false;
   int nested_ = 0;
@@ -701,13 +730,15 @@ void Redactor::apply(Exchange& exchange, std::vector<Masked>* found) {
 
 const std::map<std::string, std::int64_t, std::less<>>& Redactor::counts() const { return state_->counts; }
 
+std::string Redactor::fingerprint() const { return state_->memory.key().fingerprint(); }
+
 void Redactor::certify(Certificate& certificate) const {
   std::int64_t sum = 0;
   for (const auto& [kind, count] : counts()) {
     certificate.remarks[std::string(masked_prefix) + kind] += count;
     sum += count;
   }
-  const std::string key = state_->memory.key().fingerprint();
+  const std::string key = fingerprint();
   certificate.remarks[std::string(key_prefix) + key] = state_->exchanges;
   certificate.notes.push_back(fmt::format("{} secrets are masked with the key {}", sum, key));
 }

@@ -41,6 +41,8 @@ class Redactor {
 
   // How many values of each kind were masked so far.
   [[nodiscard]] const std::map<std::string, std::int64_t, std::less<>>& counts() const;
+  // Of its key.
+  [[nodiscard]] std::string fingerprint() const;
   // Writes into the certificate that its exchanges are masked: how many values of each kind, and under which key.
   void certify(Certificate& certificate) const;
 

@@ -1,6 +1,9 @@
 #include "replay/redaction/rules.h"
 
 #include <algorithm>
+#include <array>
+
+#include "replay/values.h"
 
 namespace rehearse::replay {
 namespace {
@@ -11,9 +14,10 @@ bool joint(char c) { return c == '-' || c == '_'; }
 const std::vector<BuiltInNames>& table() {
   using enum BuiltInNames::Kind;
   static const std::vector<BuiltInNames> groups{
-      {header, "credentials of HTTP itself", {"Authorization", "Proxy-Authorization"}},
-      {header, "sessions; the names of cookies stay, their values go", {"Cookie", "Set-Cookie"}},
+      {header, true, "credentials of HTTP itself", {"Authorization", "Proxy-Authorization"}},
+      {header, true, "sessions; the names of cookies stay, their values go", {"Cookie", "Set-Cookie"}},
       {header,
+       true,
        "keys and tokens that services and gateways agreed on",
        {"X-Api-Key",
         "Api-Key",
@@ -45,10 +49,12 @@ const std::vector<BuiltInNames>& table() {
         "X-Forwarded-Client-Cert",
         "DPoP"}},
       {header,
+       true,
        "proofs that a request was meant, and signatures that can be replayed",
        {"X-Csrf-Token", "X-Xsrf-Token", "Csrf-Token", "X-Csrftoken", "X-Signature", "X-Hub-Signature",
         "X-Hub-Signature-256", "Stripe-Signature", "Authentication-Info"}},
       {field,
+       true,
        "passwords and what stands for them",
        {"password",
         "passwd",
@@ -71,6 +77,7 @@ const std::vector<BuiltInNames>& table() {
         "verification_code",
         "security_answer"}},
       {field,
+       true,
        "tokens and sessions",
        {"token",
         "access_token",
@@ -102,20 +109,24 @@ const std::vector<BuiltInNames>& table() {
         "x_goog_credential",
         "sig"}},
       {field,
+       true,
        "proofs that a form was meant",
        {"csrf", "xsrf", "csrf_token", "xsrf_token", "csrfmiddlewaretoken", "authenticity_token",
         "__RequestVerificationToken", "_csrf"}},
       {field,
+       true,
        "secrets of programs",
        {"secret", "client_secret", "shared_secret", "secret_key", "secret_access_key", "aws_secret_access_key",
         "private_key", "api_key", "apikey", "access_key", "api_secret", "app_secret", "signing_key", "encryption_key",
         "webhook_secret"}},
       {field,
+       false,
        "money: whoever has them can pay with them",
        {"card_number", "credit_card", "credit_card_number", "cc_number", "pan", "cvv", "cvv2", "cvc", "cvc2",
         "card_cvv", "card_cvc", "security_code", "iban", "account_number", "bank_account", "bank_account_number",
         "routing_number"}},
       {field,
+       false,
        "numbers that a state gives to a person",
        {"ssn", "social_security_number", "social_security", "national_id", "tax_id", "passport_number",
         "driver_license_number"}},
@@ -163,6 +174,21 @@ RedactionRules built_in_rules() {
       (group.kind == BuiltInNames::Kind::header ? rules.headers : rules.fields).add(name);
   }
   return rules;
+}
+
+bool names_a_credential(std::string_view name) {
+  static const Names known = [] {
+    Names names;
+    for (const BuiltInNames& group : built_in_names()) {
+      for (const std::string_view of_group : group.names) {
+        if (group.proves) names.add(of_group);
+      }
+    }
+    return names;
+  }();
+  static constexpr std::array<std::string_view, 5> words{"token", "secret", "password", "key", "signature"};
+  return known.contains(name) || std::any_of(words.begin(), words.end(),
+                                             [&](std::string_view word) { return ends_in_word(name, word); });
 }
 
 }  // namespace rehearse::replay

@@ -46,11 +46,15 @@ struct RedactionRules {
 // A group of built-in names with the reason why they are masked.
 struct BuiltInNames {
   enum class Kind { header, field } kind;
+  bool proves;  // who asks, or that it may: a server refuses another value
   std::string_view reason;
   std::vector<std::string_view> names;
 };
 [[nodiscard]] std::span<const BuiltInNames> built_in_names();
 
 [[nodiscard]] RedactionRules built_in_rules();
+
+// True for names, of headers and fields, of what proves who asks: built-in ones, and others that end in a word such as "token".
+[[nodiscard]] bool names_a_credential(std::string_view name);
 
 }  // namespace rehearse::replay
