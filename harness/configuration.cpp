@@ -19,29 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Stage;
 
-std::string expanded(const std::string& text, const std::string& where) {
-  std::string out;
-  std::size_t at = 0;
-  while (true) {
-    const auto open = text.find("${", at);
-    const auto close = open == std::string::npos ? open : text.find('}', open);
-    if (close == std::string::npos) return out + text.substr(at);
-    out += text.substr(at, open - at);
-    const std::string name = text.substr(open + 2, close - open - 2);
-    const auto fallback = name.find(":-");
-    const char* value = std::getenv(name.substr(0, fallback).c_str());
-    if (value != nullptr) {
-      out += value;
-    } else if (fallback != std::string::npos) {
-      out += name.substr(fallback + 2);
-    } else {
-      throw Error(fmt::format("{}: the environment variable {} is not set; set it or write ${{{}:-default}}", where,
-                              name, name));
-    }
-    at = close + 1;
-  }
-}
-
 // A mapping of the file that remembers where it stands and which of its keys were asked for.
 class Section {
  public:
@@ -171,8 +148,26 @@ YAML::Node document_in(const std::string& path) {
   return documents.empty() ? YAML::Node() : documents.front();
 }
 
+TargetSettings target_of(Section& section, const std::string& file) {
+  TargetSettings target;
+  target.tls.ca_file = beside(file, section.text("ca", ""));
+  target.tls.certificate_file = beside(file, section.text("certificate", ""));
+  target.tls.key_file = beside(file, section.text("key", ""));
+  target.http = http_version_named(section.text("http", "auto"));
+  target.host = section.text("host", "");
+  for (const auto& [name, value] : section.pairs("headers")) {
+    try {
+      target.headers.push_back(header_rule(name + ": " + value));
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", section.at("headers"), error.what()));
+    }
+  }
+  target.credentials = section.text("credentials", "");
+  return target;
+}
+
 // Only legacy is stopped and started by a rehearsal.
-ServiceSettings service_of(Section section, bool legacy) {
+ServiceSettings service_of(Section section, bool legacy, const std::string& file) {
   ServiceSettings service;
   service.urls = section.texts("url");
   if (service.urls.empty())
@@ -186,6 +181,7 @@ ServiceSettings service_of(Section section, bool legacy) {
   if (writes != "allowed" && writes != "refused")
     throw Error(fmt::format("{} must be allowed or refused", section.at("writes")));
   service.writes_allowed = writes == "allowed";
+  service.target = target_of(section, file);
   Section requests = section.section("requests");
   service.requests_path = requests.text("path", "");
   service.requests_metric = requests.text("metric", "");
@@ -441,8 +437,8 @@ Configuration load_configuration(const std::string& path) {
     configuration.traffic = beside(path, section.text("traffic", ""));
     configuration.redaction = redaction_of(section.section("redaction"), path);
     Section services = section.section("services");
-    configuration.legacy = service_of(services.section("legacy"), true);
-    configuration.new_ = service_of(services.section("new"), false);
+    configuration.legacy = service_of(services.section("legacy"), true, path);
+    configuration.new_ = service_of(services.section("new"), false, path);
     services.expect_nothing_else();
     Section databases = section.section("databases");
     configuration.legacy_database = database_of(databases.section("legacy"));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/redaction.h"
+#include "harness/target.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
@@ -22,6 +23,7 @@ struct ServiceSettings {
   std::string start;              // shell commands, of the legacy service alone; both or neither
   std::string stop;
   bool writes_allowed = false;  // `writes: allowed`
+  TargetSettings target;        // how it is spoken to
   std::string
       requests_path;  // where the service counts its requests, in the Prometheus text format; empty when it does not
   std::string requests_metric;

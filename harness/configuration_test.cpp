@@ -409,7 +409,8 @@ TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
     text.erase(at, 2);
   };
   for (const char* line : {"start: systemctl", "stop: systemctl", "requests: {path", "values: {off", "forward: ./copy",
-                           "backward: ./copy", "legacy: UPDATE", "new: UPDATE"})
+                           "backward: ./copy", "legacy: UPDATE", "new: UPDATE", "ca: authority", "certificate: client",
+                           "http: auto", "host: shop", "headers: {X-", "credentials: ./mint"})
     uncomment(line);
   for (const auto& [empty, example] : std::map<std::string, std::string>{
            {"reads: []", "reads: [\"POST /orders/search\"]"},
@@ -420,6 +421,10 @@ TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
   const Configuration c = whole(text);
   EXPECT_EQ(c.copy_forward, "./copy legacy new");
   EXPECT_EQ(c.sequences.size(), 1u);
+  EXPECT_EQ(c.legacy.target.host, "shop.example");
+  EXPECT_THAT(c.legacy.target.headers, ::testing::UnorderedElementsAre(replay::Header{"X-Tenant", "test"},
+                                                                       replay::Header{"Authorization", "Bearer none"}));
+  EXPECT_EQ(c.legacy.target.credentials, "./mint-token");
   unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
 }
 

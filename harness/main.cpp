@@ -251,7 +251,7 @@ int run(int argc, char** argv) {
   std::string writes = "refused";
   auto* play_command = app.add_subcommand("play", "play captures, traffic files or a plan against one service");
   play_command->add_option("files", playing.files, "the files; several captures are merged by time")->required();
-  play_command->add_option("--target", playing.target, "http://host:port")->required();
+  play_command->add_option("--target", playing.target, "http://host:port or https://host:port")->required();
   play_command->add_option("--speed", playing.speed, "0.1 to 100, 1 = as captured; max = as fast as the causes allow")
       ->capture_default_str();
   play_command->add_option("--rate", playing.rate, "requests a second at most: delays, and leaves nothing out")
@@ -270,10 +270,41 @@ int run(int argc, char** argv) {
   add_redaction(play_command);
   play_command->add_flag("--send-masked", playing.send_masked,
                          "send what is left out because a credential in it is masked, or what it asks for");
+  std::vector<std::string> headers;
+  std::string http = "auto";
+  play_command->add_option("--http", http, "the version of HTTP; auto: HTTP/2 where TLS agrees on it, else HTTP/1.1")
+      ->check(CLI::IsMember({"auto", "1", "2"}))
+      ->capture_default_str();
+  play_command->add_option("--ca", playing.service.tls.ca_file, "the authority to believe of an https target (PEM)");
+  play_command->add_option("--certificate", playing.service.tls.certificate_file, "the client's certificate (PEM)");
+  play_command->add_option("--key", playing.service.tls.key_file, "the key of that certificate (PEM)");
+  play_command->add_option("--host", playing.service.host, "the Host field; else that of the target");
+  play_command
+      ->add_option("--header", headers,
+                   "\"Name: value\" for every request, ${NAME} from the environment; "
+                   "\"Name:\" takes it out")
+      ->allow_extra_args(false);
+  play_command->add_option("--credentials", playing.service.credentials,
+                           "a command that prints the Authorization for the one in $REHEARSE_CREDENTIAL");
+  play_command->add_option("--workers", playing.workers, "threads that send")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  play_command->add_option("--connections", playing.connections, "open at once at most; steps wait for a free one")
+      ->check(CLI::Range(1, 1'000'000));
+  play_command->add_option("--timeout", playing.timeout_seconds, "seconds for a whole answer")
+      ->check(CLI::Range(0.001, 86'400.0))
+      ->capture_default_str();
+  play_command->add_option("--connect-timeout", playing.connect_timeout_seconds, "seconds for a connection, with TLS")
+      ->check(CLI::Range(0.001, 86'400.0))
+      ->capture_default_str();
+  play_command->add_option("--first-byte-timeout", playing.first_byte_timeout_seconds, "seconds until an answer begins")
+      ->check(CLI::Range(0.001, 86'400.0));
   play_command->add_flag("--dry-run", playing.dry_run, "print the plan and send nothing");
   play_command->callback([&] {
     playing.writes = writes == "allowed";
     playing.redaction = redaction;
+    playing.service.http = http_version_named(http);
+    for (const std::string& header : headers) playing.service.headers.push_back(header_rule(header));
     status = play_traffic(playing);
   });
 

@@ -51,6 +51,8 @@ class Rehearsal {
   Evidence run() {
     check_permissions();
     stages_.learn();
+    legacy_target_.emplace(config_.legacy.target, plan_);
+    new_target_.emplace(config_.new_.target, plan_);
     writer_.emplace(options_.history_path);
     for (const auto& [name, body] : options_.documents) writer_->add_document(name, body);
     // A restore would make the database that a wrong name names.
@@ -186,6 +188,7 @@ class Rehearsal {
     options.target = target;
     if (target == new_url()) options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
     options.connect_deadline = options.deadline = config_.deadline;
+    (target == new_url() ? *new_target_ : *legacy_target_).apply(options);
     options.whole = &plan_;
     options.earlier = std::move(earlier);
     options.on_cue = std::move(on_cue);
@@ -558,7 +561,11 @@ class Rehearsal {
     history.name = current_.name + ": refused writes, one at a time";
     history.target = new_url();
     for (const replay::Record& refusal : refusals) {
-      replay::Record record = replay::send(refusal.request, new_url(), config_.deadline);
+      replay::PlayOptions alone;
+      alone.target = new_url();
+      alone.connect_deadline = alone.deadline = config_.deadline;
+      new_target_->apply(alone);
+      replay::Record record = replay::send(refusal.request, std::move(alone));
       ++history.sent;
       record.step = static_cast<replay::StepId>(history.records.size()) + 1;
       record.read = false;
@@ -618,7 +625,8 @@ class Rehearsal {
   std::optional<double> legacy_requests() const {
     if (config_.legacy.requests_metric.empty()) return std::nullopt;
     bool read = false;
-    const auto sum = metric_sum(legacy_url(), config_.legacy.requests_path, config_.legacy.requests_metric, &read);
+    const auto sum =
+        metric_sum(config_, legacy_url(), config_.legacy.requests_path, config_.legacy.requests_metric, &read);
     return read ? std::optional(sum.value_or(0)) : std::nullopt;
   }
 
@@ -817,6 +825,7 @@ class Rehearsal {
   const Plan& plan_;
   const RehearsalOptions& options_;
   StageControl stages_;
+  std::optional<Target> legacy_target_, new_target_;
   std::optional<replay::HistoryWriter> writer_;  // the history of the last rehearsal is kept until this one can begin
   Evidence evidence_;
   Section current_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
@@ -17,8 +18,19 @@ namespace {
 
 namespace json = boost::json;
 
-replay::Record get(const std::string& url, const std::string& path) {
-  return replay::send({"GET", path, {{"Accept", "*/*"}}, ""}, url, milliseconds(2'000));
+replay::Record get(const std::string& url, const TargetSettings& settings, const std::string& path) {
+  replay::PlayOptions options;
+  options.target = url;
+  options.connect_deadline = options.deadline = milliseconds(2'000);
+  const Target target(settings, {});
+  target.apply(options);
+  return replay::send({"GET", path, {{"Accept", "*/*"}}, ""}, std::move(options));
+}
+
+const TargetSettings& settings_of(const Configuration& configuration, const std::string& url) {
+  const auto& legacy = configuration.legacy;
+  return std::find(legacy.urls.begin(), legacy.urls.end(), url) != legacy.urls.end() ? legacy.target
+                                                                                     : configuration.new_.target;
 }
 
 std::string text_of(const json::value& value) {
@@ -33,7 +45,7 @@ properties::StagePoll poll(const Configuration& configuration, const std::string
 }  // namespace
 
 std::optional<std::string> stage_served(const Configuration& configuration, const std::string& url) {
-  const auto record = get(url, configuration.stage.path);
+  const auto record = get(url, settings_of(configuration, url), configuration.stage.path);
   if (record.outcome != replay::Outcome::answered) return std::nullopt;
   if (!configuration.stage.header.empty()) {
     const auto value = replay::field(record.response.headers, configuration.stage.header);
@@ -96,9 +108,9 @@ std::optional<double> sum_in(const std::string& page, const std::string& metric)
   return sum;
 }
 
-std::optional<double> metric_sum(const std::string& url, const std::string& path, const std::string& metric,
-                                 bool* page_read) {
-  const auto record = get(url, path);
+std::optional<double> metric_sum(const Configuration& configuration, const std::string& url, const std::string& path,
+                                 const std::string& metric, bool* page_read) {
+  const auto record = get(url, settings_of(configuration, url), path);
   const bool read = record.outcome == replay::Outcome::answered && record.response.status == 200;
   if (page_read != nullptr) *page_read = read;
   return read ? sum_in(record.response.body, metric) : std::nullopt;
@@ -111,7 +123,7 @@ std::optional<double> counted_by_new_service(const Configuration& configuration,
   double sum = 0;
   for (const std::string& url : configuration.new_.urls) {
     bool read = false;
-    const auto value = metric_sum(url, configuration.alerts.path, metric, &read);
+    const auto value = metric_sum(configuration, url, configuration.alerts.path, metric, &read);
     if (!read) return std::nullopt;
     if (value && there != nullptr) *there = true;
     sum += value.value_or(0);

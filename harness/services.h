@@ -20,8 +20,9 @@ namespace rehearse::harness {
 
 // The sum of a metric over all its labels, in the Prometheus text exposition format; nothing when the page has no such metric
 // or cannot be read. A counter that was never raised may be absent: `page_read` tells the two apart.
-[[nodiscard]] std::optional<double> metric_sum(const std::string& url, const std::string& path,
-                                               const std::string& metric, bool* page_read = nullptr);
+[[nodiscard]] std::optional<double> metric_sum(const Configuration& configuration, const std::string& url,
+                                               const std::string& path, const std::string& metric,
+                                               bool* page_read = nullptr);
 
 // The sum of `metric` in a page of the Prometheus text exposition format.
 [[nodiscard]] std::optional<double> sum_in(const std::string& page, const std::string& metric);

@@ -75,7 +75,7 @@ TEST(StageServed, OfAServiceThatIsDownIsNothing) {
   Configuration configuration;
   EXPECT_EQ(stage_served(configuration, "http://127.0.0.1:9"), std::nullopt);
   bool read = true;
-  EXPECT_EQ(metric_sum("http://127.0.0.1:9", "/metrics", "a", &read), std::nullopt);
+  EXPECT_EQ(metric_sum(Configuration{}, "http://127.0.0.1:9", "/metrics", "a", &read), std::nullopt);
   EXPECT_FALSE(read);
 }
 

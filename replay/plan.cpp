@@ -201,8 +201,8 @@ std::string_view name_of(CauseKind kind) { return cause_names[static_cast<std::s
 void write_json(const Plan& plan, const std::function<void(std::string_view)>& write) {
   json::object left_out;
   for (const auto& [reason, count] : plan.left_out) left_out[reason] = count;
-  write(fmt::format(R"({{"schema_version":{},"left_out":{},"steps":[)", plan_schema_version,
-                    json::serialize(left_out)));
+  write(
+      fmt::format(R"({{"schema_version":{},"left_out":{},"steps":[)", plan_schema_version, json::serialize(left_out)));
   bool first = true;
   for (const Step& step : plan.steps) {
     if (!std::exchange(first, false)) write(",");
@@ -287,7 +287,7 @@ std::vector<Cause> reduced(std::vector<Cause> causes, const std::function<const 
 Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep) {
   Plan part;
   part.left_out = std::move(plan.left_out);
-  std::unordered_map<StepId, std::size_t> kept;                // positions
+  std::unordered_map<StepId, std::size_t> kept;               // positions
   std::unordered_map<StepId, std::vector<Cause>> instead_of;  // what stands for a step that is left out
   const auto causes_of = [&](StepId id) -> const std::vector<Cause>& {
     const auto found = kept.find(id);

@@ -181,18 +181,22 @@ History play(const Plan& plan, const PlayOptions& options) {
   return Player(plan, options).run();
 }
 
-Record send(const Request& request, const std::string& target, std::chrono::milliseconds deadline) {
+Record send(const Request& request, PlayOptions options) {
   Step step;
   step.id = step.lane = 1;
   step.request = request;
   step.read = safe(request.method);
   Plan plan;
   plan.steps.push_back(std::move(step));
-  PlayOptions options;
   options.name = "probe";
+  return play(plan, options).records.at(0);
+}
+
+Record send(const Request& request, const std::string& target, std::chrono::milliseconds deadline) {
+  PlayOptions options;
   options.target = target;
   options.connect_deadline = options.deadline = deadline;
-  return play(plan, options).records.at(0);
+  return send(request, std::move(options));
 }
 
 }  // namespace rehearse::replay

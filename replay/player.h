@@ -49,7 +49,8 @@ struct PlayOptions {
   std::size_t max_connections = 0;  // open at once; 0: as many as the process may have. Steps wait for a free one.
   bool real_time = true;            // with a speed or a rate the workers try to run before other threads (SCHED_FIFO)
 
-  // Changes a request just before it is sent, behind the binding: credentials of the target, fields of its own.
+  // Changes what is sent of a request, behind the binding: credentials of the target, fields of its own. Called by the workers, at the
+  // same time. The record holds the request as it was before: such credentials reach no file.
   std::function<void(const Step&, Request&)> adapt;
   // Runs a cue, on a thread of its own: steps that are not behind the cue go on meanwhile. What it throws ends the play.
   std::function<void(const Step&)> on_cue;
@@ -72,6 +73,7 @@ void expect_playable(const Plan& plan, const PlayOptions& options);
 [[nodiscard]] History play(const Plan& plan, const PlayOptions& options);
 
 // One request outside of any plan, for probes: sent on a connection of its own.
+[[nodiscard]] Record send(const Request& request, PlayOptions options);
 [[nodiscard]] Record send(const Request& request, const std::string& target, std::chrono::milliseconds deadline);
 
 }  // namespace rehearse::replay

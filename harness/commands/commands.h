@@ -10,6 +10,7 @@
 #include "harness/configuration.h"
 #include "harness/redaction.h"
 #include "harness/rehearsal.h"
+#include "harness/target.h"
 #include "replay/capture/import.h"
 
 namespace rehearse::harness {
@@ -93,9 +94,13 @@ struct PlayArguments {
   int rounds = 1;              // how often the plan is played
   WantedExchanges wanted;
   std::string causes = "all";  // or "connections"
-  bool send_masked = false;  // see replay::MaskOptions
-  bool writes = false;  // writes are left out unless they are allowed
+  bool send_masked = false;    // see replay::MaskOptions
+  bool writes = false;         // writes are left out unless they are allowed
   bool dry_run = false;
+  TargetSettings service;  // how the target is spoken to
+  unsigned workers = 1;
+  std::size_t connections = 0;  // open at once; 0: as many as the process may have
+  double timeout_seconds = 10, connect_timeout_seconds = 10, first_byte_timeout_seconds = 0;
   RedactionArguments redaction;
 };
 int play_traffic(const PlayArguments& arguments);

@@ -74,11 +74,11 @@ void examine_services(const Configuration& config, Examination& examination) {
   } else {
     examination.good("the legacy service can be stopped and started (C3, S4, V3)");
   }
-  if (metric_sum(config.new_.urls.front(), config.alerts.path, config.alerts.metric, nullptr)) {
+  if (metric_sum(config, config.new_.urls.front(), config.alerts.path, config.alerts.metric, nullptr)) {
     examination.good(fmt::format("alerts are counted by {}", config.alerts.metric));
   } else {
     bool read = false;
-    static_cast<void>(metric_sum(config.new_.urls.front(), config.alerts.path, config.alerts.metric, &read));
+    static_cast<void>(metric_sum(config, config.new_.urls.front(), config.alerts.path, config.alerts.metric, &read));
     if (read) {
       examination.good(
           fmt::format("{} is readable; {} has not been raised yet", config.alerts.path, config.alerts.metric));

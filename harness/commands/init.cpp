@@ -118,6 +118,13 @@ services:
     # start: systemctl start legacy     # both or neither: without them C3, S4 and V3 stay unknown
     # stop: systemctl stop legacy
     # requests: {{path: /metrics, metric: http_requests_total}}   # makes C1 see every call
+    # How it is spoken to; the same keys for both services. Files stand beside this one.
+    # ca: authority.pem          # of an https url; else the system's authorities
+    # certificate: client.pem    # the client's own, with `key: client.key`
+    # http: auto                 # or 1, 2; auto takes HTTP/2 where TLS agrees on it
+    # host: shop.example         # the Host field
+    # headers: {{X-Tenant: test, Authorization: "Bearer ${{SHOP_TOKEN:-none}}"}}   # in every request; no value takes a field out
+    # credentials: ./mint-token  # prints the Authorization for the captured one, which is in $REHEARSE_CREDENTIAL
   new:
     url: {new_url}             # several instances: a list; all must serve the stage
     writes: refused            # allowed, ...

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 
 #include "harness/commands/commands.h"
@@ -38,6 +40,7 @@ replay::Plan plan_in(const PlayArguments& arguments) {
   options.bindings = options.causes.entity = options.causes.session = arguments.causes == "all";
   options.causes.session_keys = options.masks.session_keys = arguments.wanted.session_keys;
   options.masks.send = arguments.send_masked;
+  options.masks.minted = minted_by(arguments.service);
   Planned planned = plan_files(arguments.files, load_redaction(arguments.redaction), arguments.wanted, options);
   fmt::print(stderr, "{}\n", planned.redaction);
   return std::move(planned.plan);
@@ -62,6 +65,45 @@ double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
   return 1;
 }
 
+// What came of the requests of all rounds.
+struct Summary {
+  std::map<std::string, std::int64_t> outcomes, problems;
+  std::int64_t sent = 0, unbound = 0;
+  bool all_answered = true;
+  replay::Sender sender;  // of the last round
+  std::string behind;     // of the last round that had times and did not keep them
+
+  void add(const replay::Record& record) {
+    ++sent;
+    const bool answered = record.outcome == replay::Outcome::answered;
+    all_answered = all_answered && answered;
+    if (!answered) ++problems[fmt::format("{}: {}", name_of(record.outcome), record.problem)];
+    ++outcomes[answered ? fmt::format("answered {}xx", record.response.status / 100)
+                        : std::string(name_of(record.outcome))];
+  }
+
+  void print(const PlayArguments& arguments, std::int64_t planned) const {
+    fmt::print("{} of {} steps were sent to {}\n", sent, planned, arguments.target);
+    print_counts("outcomes", outcomes);
+    for (const auto& [problem, count] : problems) fmt::print("  {:>12} {}\n", count, reports::terminal_escape(problem));
+    if (unbound > 0)
+      fmt::print("{} values of earlier answers were not given this time: what was captured was sent in their place\n",
+                 unbound);
+    const auto milliseconds = [](std::int64_t ns) { return static_cast<double>(ns) / 1e6; };
+    fmt::print(
+        "requests left {:.3f} ms late at the median, {:.3f} ms at p99, {:.3f} ms at most; {} worker{}, scheduling {}\n",
+        milliseconds(sender.late_p50_ns), milliseconds(sender.late_p99_ns), milliseconds(sender.late_max_ns),
+        sender.workers, sender.workers == 1 ? "" : "s", sender.scheduling);
+    if (!behind.empty())
+      fmt::print(
+          "unknown: the sender did not keep its times ({}), so latencies of this play say nothing of the service; "
+          "lower "
+          "--speed or --rate, or give more --workers\n",
+          behind);
+    fmt::print("written: {}\n", arguments.history);
+  }
+};
+
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
@@ -82,42 +124,45 @@ int play_traffic(const PlayArguments& arguments) {
     fmt::print("\n");
     return exit_pass;
   }
+  const auto milliseconds_of = [](double seconds) {
+    return std::chrono::milliseconds(std::max<std::int64_t>(std::llround(seconds * 1e3), 1));
+  };
   replay::PlayOptions options;
   options.target = arguments.target;
   options.speed = speed;
   options.stop = &stop_requested;
   options.rate = arguments.rate;
+  options.workers = arguments.workers;
+  options.max_connections = arguments.connections;
+  options.deadline = milliseconds_of(arguments.timeout_seconds);
+  options.connect_deadline = milliseconds_of(arguments.connect_timeout_seconds);
+  if (arguments.first_byte_timeout_seconds > 0)
+    options.begin_deadline = milliseconds_of(arguments.first_byte_timeout_seconds);
+  const Target target(arguments.service, plan);
+  target.apply(options);
   expect_playable(plan, options);  // before an earlier history is written over
   replay::HistoryWriter writer(arguments.history);
-  std::map<std::string, std::int64_t> problems;
-  std::int64_t unbound = 0;
-  std::map<std::string, std::int64_t> outcomes;
-  std::size_t sent = 0;
-  bool all_answered = true;
+  Summary summary;
   for (int round = 1; round <= arguments.rounds && !stop_requested; ++round) {
-    options.name = round == 1 ? "play" : fmt::format("play {}", round);
+    replay::History begun;
+    begun.name = options.name = round == 1 ? "play" : fmt::format("play {}", round);
+    begun.target = options.target;
+    replay::HistoryRecorder recorder(writer, begun);
+    options.on_record = [&](replay::Record&& record) {
+      summary.add(record);
+      recorder.add(std::move(record));
+    };
     const replay::History history = replay::play(round == 1 ? plan : renewed(plan, round), options);
-    writer.add(history);
-    sent += history.records.size();
-    unbound += history.unbound;
-    for (const auto& record : history.records) {
-      const bool answered = record.outcome == replay::Outcome::answered;
-      all_answered = all_answered && answered;
-      if (!answered) ++problems[fmt::format("{}: {}", name_of(record.outcome), record.problem)];
-      ++outcomes[answered ? fmt::format("answered {}xx", record.response.status / 100)
-                          : std::string(name_of(record.outcome))];
-    }
+    recorder.finish(history);
+    summary.unbound += history.unbound;
+    summary.sender = history.sender;
+    if (!history.sender.behind.empty()) summary.behind = history.sender.behind;
   }
-  fmt::print("{} of {} steps were sent to {}\n", sent, plan.steps.size() * static_cast<std::size_t>(arguments.rounds),
-             arguments.target);
-  print_counts("outcomes", outcomes);
-  for (const auto& [problem, count] : problems) fmt::print("  {:>12} {}\n", count, reports::terminal_escape(problem));
-  if (unbound > 0)
-    fmt::print("{} values of earlier answers were not given this time: what was captured was sent in their place\n",
-               unbound);
-  fmt::print("written: {}\n", arguments.history);
+  const auto steps = std::count_if(plan.steps.begin(), plan.steps.end(),
+                                   [](const replay::Step& step) { return step.request.has_value(); });
+  summary.print(arguments, steps * arguments.rounds);
   if (stop_requested) return exit_interrupted;
-  return all_answered && unbound == 0 ? exit_pass : exit_unknown;
+  return summary.all_answered && summary.unbound == 0 && summary.behind.empty() ? exit_pass : exit_unknown;
 }
 
 }  // namespace rehearse::harness

@@ -18,10 +18,13 @@ class Connection;
 
 // A request on its way.
 struct Task {
-  std::size_t position = 0;  // of its step in the plan
-  Record record;             // its request, and what came of it
-  bool left = false;         // bytes of it were given to the network
-  bool begun = false;        // bytes of its answer came
+  std::size_t position = 0;          // of its step in the plan
+  Record record;                     // its request, and what came of it
+  std::unique_ptr<Request> adapted;  // what is sent in its place
+  bool left = false;                 // bytes of it were given to the network
+  bool begun = false;                // bytes of its answer came
+
+  [[nodiscard]] const Request& to_send() const { return adapted ? *adapted : record.request; }
 
   // Of whoever carries it: what is waited for, each with its end, linked in the order of these ends.
   enum Wait : std::uint8_t { to_connect, to_begin, to_end, for_permission };

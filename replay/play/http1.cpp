@@ -123,7 +123,7 @@ class Http1 final : public Dialect {
  public:
   Http1(Listener& listener, std::string authority) : listener_(listener), authority_(std::move(authority)) {}
 
-  void submit(Task& task) override { tasks_.push_back({&task, Wire(task.record.request, authority_)}); }
+  void submit(Task& task) override { tasks_.push_back({&task, Wire(task.to_send(), authority_)}); }
 
   int pieces(iovec* into, int most) override {
     int count = 0;

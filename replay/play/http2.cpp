@@ -80,7 +80,7 @@ class Http2 final : public Dialect {
   }
 
   void submit(Task& task) override {
-    const Request& request = task.record.request;
+    const Request& request = task.to_send();
     std::vector<std::string> names;  // small: RFC 9113, section 8.2.1
     names.reserve(request.headers.size());
     std::vector<nghttp2_nv> fields;
@@ -206,7 +206,7 @@ class Http2 final : public Dialect {
     ssize_t read(nghttp2_session* session, std::int32_t id, std::uint8_t* into, std::size_t size,
                  std::uint32_t* flags) {
       if (task == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-      const Request& request = task->record.request;
+      const Request& request = task->to_send();
       const std::size_t part = std::min(size, request.body.size() - read_bytes);
       std::memcpy(into, request.body.data() + read_bytes, part);
       read_bytes += part;
@@ -289,7 +289,7 @@ class Http2 final : public Dialect {
     Task& task = *stream->task;
     task.record.response = std::move(stream->answer);
     // What of the body has not left is not wanted any more (RFC 9113, section 8.1).
-    if (stream->read_bytes < task.record.request.body.size())
+    if (stream->read_bytes < task.to_send().body.size())
       nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
     retire(*stream);
     listener_.answered(task);

@@ -270,7 +270,10 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
   std::int64_t unbound = 0;
   record.request = shared_.schedule.bound(position, unbound);
   if (unbound > 0) shared_.unbound += unbound;
-  if (shared_.options.adapt) shared_.options.adapt(step, record.request);
+  if (shared_.options.adapt) {
+    task->adapted = std::make_unique<Request>(record.request);
+    shared_.options.adapt(step, *task->adapted);
+  }
   ++shared_.sent;
   connection->submit(*task);
   return true;
