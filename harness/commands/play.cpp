@@ -66,8 +66,6 @@ void expect_url(const std::string& target) {
 // Brings the plan to its times and says at which speed the player is to go.
 double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
   replay::Pace pace;
-  if (arguments.speed == "max" && arguments.max_gap_seconds > 0)
-    throw Error("--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");
   pace.rate = arguments.rate;
   pace.max_gap_ns = static_cast<std::int64_t>(arguments.max_gap_seconds * 1e9);
   if (arguments.speed == "max" && pace.rate == 0) return 0;
@@ -87,6 +85,9 @@ double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
+  expect_url(arguments.target);
+  if (arguments.speed == "max" && arguments.max_gap_seconds > 0)
+    throw Error("--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");
   replay::Plan plan = plan_in(arguments);
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
@@ -99,7 +100,6 @@ int play_traffic(const PlayArguments& arguments) {
   if (left_out > 0) fmt::print(stderr, "{} writes are left out; --writes allowed sends them\n", left_out);
   if (plan.steps.empty()) throw Error("nothing is left to send; see `rehearse show` for what the file holds");
   const double speed = set_pace(arguments, plan);
-  expect_url(arguments.target);
   if (arguments.dry_run) {
     write_json(plan, [](std::string_view part) { fmt::print("{}", part); });
     fmt::print("\n");
