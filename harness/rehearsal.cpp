@@ -260,9 +260,8 @@ class Rehearsal {
     stages_.go_to(Stage::off);
     auto [first, second] = play_oracle_twice();
     evidence_.bound = properties::bound_values(plan_, first, second);
-    const bool refuted = std::any_of(evidence_.bound.begin(), evidence_.bound.end(), [](const auto& value) {
-      return value.belief == properties::Belief::refuted;
-    });
+    const bool refuted = std::any_of(evidence_.bound.begin(), evidence_.bound.end(),
+                                     [](const auto& value) { return value.belief == properties::Belief::refuted; });
     if (refuted) {
       for (History* run : {&first, &second}) {
         run->name += ", with values that proved false";

@@ -45,7 +45,9 @@ bool about_the_client(int status) {
   return std::find(statuses.begin(), statuses.end(), status) != statuses.end();
 }
 
-bool speaks_for(int captured, int now) { return kind_of(captured) != Kind::unknown && kind_of(captured) == kind_of(now); }
+bool speaks_for(int captured, int now) {
+  return kind_of(captured) != Kind::unknown && kind_of(captured) == kind_of(now);
+}
 
 bool speaks_against(int captured, int now, bool credential) {
   if (!credential && (about_the_client(captured) || about_the_client(now))) return false;

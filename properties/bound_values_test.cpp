@@ -15,9 +15,7 @@ using ::testing::SizeIs;
 // Step 1 makes order 30011, which step 2 reads; both as captured.
 class BoundValues : public ::testing::Test {
  protected:
-  BoundValues() {
-    use(2, "path:1", 200);
-  }
+  BoundValues() { use(2, "path:1", 200); }
   void use(replay::StepId id, const replay::Place& at, int captured_status) {
     replay::Step step;
     step.id = id;

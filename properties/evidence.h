@@ -205,7 +205,8 @@ struct Evidence {
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
-  std::vector<BoundValue> bound;  // the values that requests took from answers, as the oracle's first two runs showed them
+  std::vector<BoundValue>
+      bound;  // the values that requests took from answers, as the oracle's first two runs showed them
   // What was written down when it was rehearsed and played: the names of the sections, and of the histories with the number of
   // their records. A file from which something was taken since must not be judged as if it were whole.
   std::vector<std::string> rehearsed;

@@ -80,7 +80,8 @@ std::string take_bytes(const boost::json::object& object, std::string_view key) 
 std::string whole_base64(std::string_view key, std::string_view text) {
   std::string bytes = from_base64(text);
   if (base64(bytes) != text)
-    throw Error(fmt::format("\"{}\" holds {:?}, which is no base64 of RFC 4648 with its padding", key, text.substr(0, 40)));
+    throw Error(
+        fmt::format("\"{}\" holds {:?}, which is no base64 of RFC 4648 with its padding", key, text.substr(0, 40)));
   return bytes;
 }
 

@@ -30,7 +30,8 @@ struct MadeValue {
   std::uint64_t key = 0;      // of an integer with the name of its entity: customer 501 is not order 501
   std::uint64_t integer = 0;  // of an integer by its digits alone; else 0
   Place place;
-  bool doubtful = false;  // a text whose name does not say that it identifies anything, and that the request did not hold
+  bool doubtful =
+      false;  // a text whose name does not say that it identifies anything, and that the request did not hold
 };
 
 // Whom an answer was given to and what it was about.

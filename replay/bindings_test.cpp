@@ -51,13 +51,13 @@ TEST_F(Bindings, AnIdIsNotConfusedWithAQuantityOrAnAmount) {
     EXPECT_THAT(post("{\"" + std::string(key) + "\": 30011}"), IsEmpty()) << key;
     BindingFinder fresh;
     answer(fresh, 1, true, Request{"POST", "/orders", {}, ""},
-                   Response{201, json, "{\"" + std::string(key) + "\": 777}"});
+           Response{201, json, "{\"" + std::string(key) + "\": 777}"});
     EXPECT_THAT(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})), IsEmpty()) << key;
   }
   for (const char* key : {"id", "ID", "order_id", "orderId", "orderID", "order-id", "ids", "orderIds", "uuid"}) {
     BindingFinder fresh;
     answer(fresh, 1, true, Request{"POST", "/orders", {}, ""},
-                   Response{201, json, "{\"" + std::string(key) + "\": 777}"});
+           Response{201, json, "{\"" + std::string(key) + "\": 777}"});
     EXPECT_EQ(fresh.uses_in(values_in(Request{"GET", "/orders/777", {}, ""})).size(), 1u) << key;
   }
 }
@@ -127,7 +127,7 @@ TEST_F(Bindings, IntegersAreBelievedFromAnswersToWritesOnly) {
 
 TEST_F(Bindings, ACursorOfAReadIsFollowed) {
   answer(finder, 4, false, Request{"POST", "/orders", {}, ""},
-                  Response{200, json, R"({"items": [], "next_cursor": "b2Zmc2V0OjIw"})"});
+         Response{200, json, R"({"items": [], "next_cursor": "b2Zmc2V0OjIw"})"});
   EXPECT_THAT(get("/orders?cursor=b2Zmc2V0OjIw&limit=20"),
               ElementsAre(Use{"query:cursor", "b2Zmc2V0OjIw", 4, "json:/next_cursor"}));
   EXPECT_THAT(get("/orders?cursor=b2Zmc2V0OjIw%3D"), IsEmpty());
@@ -143,7 +143,7 @@ TEST_F(Bindings, AnEtagIsFollowedIntoConditions) {
 
 TEST_F(Bindings, ALocationGivesItsLastSegment) {
   answer(finder, 1, true, Request{"POST", "/orders", {}, ""},
-                  Response{201, {{"Location", "http://shop:80/orders/30011?x=1"}}, ""});
+         Response{201, {{"Location", "http://shop:80/orders/30011?x=1"}}, ""});
   EXPECT_THAT(get("/orders/30011"), ElementsAre(Use{"path:1", "30011", 1, "location:1"}));
   const Response response{201, {{"Location", "http://other:80/orders/97"}}, ""};
   EXPECT_EQ(value_at(response, "location:1"), "97");

@@ -76,8 +76,9 @@ void CauseFinder::Frontier::ended(const Ended& step, bool writes) {
 
 // Of the reads that one lane sent one after the other the last is enough.
 void CauseFinder::Frontier::drop_covered_reads() {
-  std::stable_sort(reads_.begin(), reads_.end(),
-                   [](const Ended& a, const Ended& b) { return std::tie(a.lane, a.end_ns) < std::tie(b.lane, b.end_ns); });
+  std::stable_sort(reads_.begin(), reads_.end(), [](const Ended& a, const Ended& b) {
+    return std::tie(a.lane, a.end_ns) < std::tie(b.lane, b.end_ns);
+  });
   std::vector<Ended> kept;
   std::int64_t last_begin_ns = 0;  // of the lane's reads that were looked at: from the last one backwards
   for (auto read = reads_.rbegin(); read != reads_.rend(); ++read) {
@@ -96,8 +97,7 @@ void CauseFinder::Frontier::causes_of(bool writes, CauseKind kind, std::vector<C
   for (const Ended& step : reads_) causes.push_back({step.step, kind});
 }
 
-CauseFinder::CauseFinder(CauseOptions options)
-    : options_(std::move(options)), session_finder_(options_.session_keys) {}
+CauseFinder::CauseFinder(CauseOptions options) : options_(std::move(options)), session_finder_(options_.session_keys) {}
 
 void CauseFinder::end(const Running& running) {
   lanes_[running.step.lane].ended(running.step, true);
@@ -106,8 +106,8 @@ void CauseFinder::end(const Running& running) {
   for (const std::uint64_t entity : running.made) entities_[entity].made(running.step);
 }
 
-std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exchange,
-                                          const std::vector<Value>& values, const std::vector<std::string>& made) {
+std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exchange, const std::vector<Value>& values,
+                                          const std::vector<std::string>& made) {
   while (!running_.empty() && running_.top().step.end_ns <= exchange.request_ns) {
     end(running_.top());
     running_.pop();

@@ -19,8 +19,8 @@
 namespace rehearse::replay {
 
 struct CauseOptions {
-  bool session = true;  // what a user did later, on whatever connection, waits for what came before
-  bool entity = true;   // what names the same entity, when one of the two writes
+  bool session = true;                    // what a user did later, on whatever connection, waits for what came before
+  bool entity = true;                     // what names the same entity, when one of the two writes
   std::vector<std::string> session_keys;  // see SessionFinder
 };
 

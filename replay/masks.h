@@ -28,7 +28,7 @@ namespace rehearse::replay {
 struct MaskOptions {
   // Headers that the player fills with credentials of its own: "Authorization", "X-Api-Key", "Cookie" for all cookies.
   std::vector<std::string> minted;
-  bool send = false;  // what would be left out is sent: for a service that looks at no credentials
+  bool send = false;                      // what would be left out is sent: for a service that looks at no credentials
   std::vector<std::string> session_keys;  // see SessionFinder
 };
 

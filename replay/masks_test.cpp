@@ -101,7 +101,8 @@ TEST_F(MaskedTraffic, ACredentialThatThePlayerMintsIsReplayable) {
   exchanged({"GET", "/me", {{"authorization", "Bearer abcdef0123456789"}}, ""}, {200, {}, ""});
   exchanged({"GET", "/me", {{"X-Api-Key", "k3y-0123456789"}}, ""}, {200, {}, ""});
   exchanged({"GET", "/me", {{"Cookie", "sid=0123456789abcdef"}}, ""}, {200, {}, ""});
-  for (const auto& [header, exchange] : {std::pair("Authorization", 1), std::pair("x-api-key", 2), std::pair("cookie", 3)}) {
+  for (const auto& [header, exchange] :
+       {std::pair("Authorization", 1), std::pair("x-api-key", 2), std::pair("cookie", 3)}) {
     options.masks.minted = {header};
     EXPECT_THAT(played(), ElementsAre(exchange));
   }
@@ -121,7 +122,8 @@ TEST_F(MaskedTraffic, AQuestionForAMaskedValueIsReplayableOnlyWhereThePlayGaveIt
   exchanged({"GET", "/users?email=ada@company.com", {}, ""}, {200, {}, ""});
   const Plan made = plan();
   EXPECT_THAT(played(), ElementsAre(2, 3, 4)) << "nobody is found under a mask, which is right where nobody was found";
-  EXPECT_EQ(made.left_out.begin()->first, "not replayable: what query:email asks for is masked, and nothing before gave it");
+  EXPECT_EQ(made.left_out.begin()->first,
+            "not replayable: what query:email asks for is masked, and nothing before gave it");
 }
 
 TEST_F(MaskedTraffic, MaskedDataIsSentAndNoted) {

@@ -201,8 +201,8 @@ std::string_view name_of(CauseKind kind) { return cause_names[static_cast<std::s
 void write_json(const Plan& plan, const std::function<void(std::string_view)>& write) {
   json::object left_out;
   for (const auto& [reason, count] : plan.left_out) left_out[reason] = count;
-  write(fmt::format(R"({{"schema_version":{},"left_out":{},"steps":[)", plan_schema_version,
-                    json::serialize(left_out)));
+  write(
+      fmt::format(R"({{"schema_version":{},"left_out":{},"steps":[)", plan_schema_version, json::serialize(left_out)));
   bool first = true;
   for (const Step& step : plan.steps) {
     if (!std::exchange(first, false)) write(",");
@@ -221,7 +221,8 @@ Plan plan_from_json(const std::string& text) {
   Plan plan;
   boost::system::error_code error;
   const json::value document = json::parse(text, error);
-  if (error) throw Error("this is no plan: it is no JSON, or a part of it is missing; compare with replay/plan.schema.json");
+  if (error)
+    throw Error("this is no plan: it is no JSON, or a part of it is missing; compare with replay/plan.schema.json");
   bool in_steps = false;
   try {
     const auto& root = document.as_object();
@@ -240,8 +241,9 @@ Plan plan_from_json(const std::string& text) {
     if (!in_steps) throw;
     throw Error(fmt::format("entry {} of the plan's steps: {}", plan.steps.size() + 1, problem.what()));
   } catch (const std::exception&) {
-    throw Error(fmt::format("this is no plan: {} lacks a member or holds one of another type; compare with replay/plan.schema.json",
-                            in_steps ? fmt::format("entry {} of its steps", plan.steps.size() + 1) : "its outermost object"));
+    throw Error(fmt::format(
+        "this is no plan: {} lacks a member or holds one of another type; compare with replay/plan.schema.json",
+        in_steps ? fmt::format("entry {} of its steps", plan.steps.size() + 1) : "its outermost object"));
   }
   check_order(plan);
   for (const Step& step : plan.steps) check_sendable(step);
@@ -293,7 +295,7 @@ std::vector<Cause> reduced(std::vector<Cause> causes, const std::function<const 
 Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep) {
   Plan part;
   part.left_out = std::move(plan.left_out);
-  std::unordered_map<StepId, std::size_t> kept;                // positions
+  std::unordered_map<StepId, std::size_t> kept;               // positions
   std::unordered_map<StepId, std::vector<Cause>> instead_of;  // what stands for a step that is left out
   const auto causes_of = [&](StepId id) -> const std::vector<Cause>& {
     const auto found = kept.find(id);

@@ -233,8 +233,7 @@ struct Planner::State {
     for (const Use& use : step.uses) found.push_back({use.from, CauseKind::value});
     if (options.one_write_at_a_time) writes.order(step, found);
     count(found, plan.causes_found);
-    step.after = reduced(std::move(found),
-                         [&](StepId id) -> const std::vector<Cause>& { return recent.of(id, plan); });
+    step.after = reduced(std::move(found), [&](StepId id) -> const std::vector<Cause>& { return recent.of(id, plan); });
     recent.add(step);
     step.after.shrink_to_fit();  // they stay for as long as the plan
     step.uses.shrink_to_fit();

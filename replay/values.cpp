@@ -422,8 +422,7 @@ std::vector<Value> values_in(const Request& request) {
       values.push_back({fmt::format("form:{}", field.name), std::string(field.name), form_decoded(field.value)});
   } else {
     visit_leaves(request.headers, request.body, [&](const ValueView& value) {
-      values.push_back(
-          {std::string(value.place), std::string(value.name), std::string(value.text), value.in_array});
+      values.push_back({std::string(value.place), std::string(value.name), std::string(value.text), value.in_array});
     });
   }
   return values;
@@ -439,8 +438,7 @@ void visit_values(const Headers& of_an_answer, const VisitValue& visit) {
         visit({fmt::format("location-query:{}", field.name), field.name, percent_decoded(field.value)});
     } else if (equal_without_case(header.name, "Set-Cookie")) {
       const auto cookies = cookies_of(std::string_view(header.value).substr(0, header.value.find(';')));
-      if (!cookies.empty())
-        visit({fmt::format("set-cookie:{}", cookies[0].name), cookies[0].name, cookies[0].value});
+      if (!cookies.empty()) visit({fmt::format("set-cookie:{}", cookies[0].name), cookies[0].name, cookies[0].value});
     } else if (!describes_the_client(header.name)) {
       visit({"header:" + header.name, header.name, header.value});
     }

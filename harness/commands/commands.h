@@ -93,8 +93,8 @@ struct PlayArguments {
   int rounds = 1;              // how often the plan is played
   WantedExchanges wanted;
   std::string causes = "all";  // or "connections"
-  bool send_masked = false;  // see replay::MaskOptions
-  bool writes = false;  // writes are left out unless they are allowed
+  bool send_masked = false;    // see replay::MaskOptions
+  bool writes = false;         // writes are left out unless they are allowed
   bool dry_run = false;
   RedactionArguments redaction;
 };

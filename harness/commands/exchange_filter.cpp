@@ -63,8 +63,7 @@ double share_of(std::uint64_t hash) {
 
 }  // namespace
 
-ExchangeFilter::ExchangeFilter(WantedExchanges wanted)
-    : wanted_(std::move(wanted)), sessions_(wanted_.session_keys) {
+ExchangeFilter::ExchangeFilter(WantedExchanges wanted) : wanted_(std::move(wanted)), sessions_(wanted_.session_keys) {
   for (const std::string& status : wanted_.statuses) {
     const bool good = status.size() == 3 && status[0] >= '1' && status[0] <= '5' &&
                       status.find_first_not_of("0123456789x", 1) == std::string::npos;
@@ -110,10 +109,9 @@ bool ExchangeFilter::accepts(const Exchange& exchange) {
              [&](const std::string& status) {
                return exchange.response && matches_status(status, exchange.response->status);
              }) &&
-         any(wanted_.routes,
-             [&](const std::string& pattern) {
-               return pattern == route || fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
-             });
+         any(wanted_.routes, [&](const std::string& pattern) {
+           return pattern == route || fnmatch(pattern.c_str(), path.c_str(), 0) == 0;
+         });
 }
 
 }  // namespace rehearse::harness

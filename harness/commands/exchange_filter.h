@@ -14,12 +14,12 @@ namespace rehearse::harness {
 
 struct WantedExchanges {
   std::vector<std::string> routes, methods, statuses;  // empty: all
-  std::string from, to;   // "2026-11-22T10:00:00Z", or "+90s" from the first request; the end is not included
+  std::string from, to;  // "2026-11-22T10:00:00Z", or "+90s" from the first request; the end is not included
   // Share of the sessions, the same ones each time, and those of a smaller share among them; what belongs to no session goes by its
   // connection. A session is known by what is masked: files that were masked with two keys give two samples.
   double sample = 1;
   std::vector<std::string> session_keys;  // see replay::SessionFinder
-  bool complete = false;  // leave out what is incomplete
+  bool complete = false;                  // leave out what is incomplete
 };
 
 // Shown all exchanges in the order of time, masked.

@@ -165,8 +165,7 @@ int gate(const GateArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.redaction_key.empty()) configuration.redaction.key_file = arguments.redaction_key;
   const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
-  if (traffic_path.empty())
-    throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
+  if (traffic_path.empty()) throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
   replay::PlannerOptions planner;
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   planner.one_write_at_a_time = true;  // the judge expects one final state

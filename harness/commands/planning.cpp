@@ -78,7 +78,8 @@ std::string notes_on(const replay::Plan& plan) {
     masked += !step.masked.empty();
     refused += step.keep_credentials;
   }
-  if (masked > 0) text += fmt::format("{} steps carry masked data, which a service that checks it may not take\n", masked);
+  if (masked > 0)
+    text += fmt::format("{} steps carry masked data, which a service that checks it may not take\n", masked);
   if (refused > 0) text += fmt::format("{} steps are to be refused for their credentials, as they were\n", refused);
   return text;
 }

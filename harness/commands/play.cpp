@@ -60,7 +60,8 @@ void expect_url(const std::string& target) {
     if (error != std::errc() || end != digits.data() + digits.size()) port = 0;
   }
   if (!http || host.empty() || host.find_first_of("/?#@ ") != std::string_view::npos || port == 0 || port > 65'535)
-    throw Error(fmt::format("--target {}: give http://host:port, with a port from 1 to 65535 and nothing behind it", target));
+    throw Error(
+        fmt::format("--target {}: give http://host:port, with a port from 1 to 65535 and nothing behind it", target));
 }
 
 // Brings the plan to its times and says at which speed the player is to go.
@@ -87,7 +88,8 @@ double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
 int play_traffic(const PlayArguments& arguments) {
   expect_url(arguments.target);
   if (arguments.speed == "max" && arguments.max_gap_seconds > 0)
-    throw Error("--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");
+    throw Error(
+        "--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");
   replay::Plan plan = plan_in(arguments);
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.

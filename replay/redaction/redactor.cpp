@@ -117,7 +117,8 @@ class Pass {
     const bool raw = has(flag::malformed);
     side_ = "request";
     masked_ = &exchange.masked;
-    target(exchange.request.target, [] { return std::string("request target"); }, true);
+    target(
+        exchange.request.target, [] { return std::string("request target"); }, true);
     message(exchange.request.headers, exchange.request.body, exchange.request.trailers, raw);
     side_ = "response";
     masked_ = nullptr;
@@ -131,7 +132,8 @@ class Pass {
   // Remembers where something of a request was masked; `place` as a plan names it.
   void mark(std::string place) {
     if (masked_ == nullptr || nested_ > 0) return;
-    if (place.find('\n') != std::string::npos) place = "body";  // what nobody can name; places are lines of the traffic file
+    if (place.find('\n') != std::string::npos)
+      place = "body";  // what nobody can name; places are lines of the traffic file
     if (std::find(masked_->begin(), masked_->end(), place) == masked_->end()) masked_->push_back(std::move(place));
   }
 

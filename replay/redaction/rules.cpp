@@ -187,8 +187,8 @@ bool names_a_credential(std::string_view name) {
     return names;
   }();
   static constexpr std::array<std::string_view, 5> words{"token", "secret", "password", "key", "signature"};
-  return known.contains(name) || std::any_of(words.begin(), words.end(),
-                                             [&](std::string_view word) { return ends_in_word(name, word); });
+  return known.contains(name) ||
+         std::any_of(words.begin(), words.end(), [&](std::string_view word) { return ends_in_word(name, word); });
 }
 
 }  // namespace rehearse::replay
