@@ -334,6 +334,51 @@ TEST_F(OtherSystems, SecretsOfACaptureAreInNothingThatIsWritten) {
   }
 }
 
+// An exchange in the format of GoReplay.
+std::string goreplay(int number, const std::string& request, const std::string& answer) {
+  const std::string divider = "\n\xf0\x9f\x90\xb5\xf0\x9f\x99\x88\xf0\x9f\x99\x89\n";
+  const std::string id = fmt::format("{:024x}", number);
+  return fmt::format("1 {0} 17000000000{4:02}000000\n{1}{2}2 {0} 17000000000{4:02}500000 500000\n{3}{2}", id, request,
+                     divider, answer, number);
+}
+
+TEST_F(OtherSystems, AValueThatLooksLikeTheAnswersAndIsNotIsSentAsCaptured) {
+  // By chance the made notebook had the id of a note that is there from the beginning.
+  const std::string id = "ddfb895a-a49a-5661-a6f6-b609d1371010";
+  const std::string made = fmt::format(R"({{"id":"{}","title":"new"}})", id);
+  const auto answer = [](const std::string& status, const std::string& body) {
+    return fmt::format("HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", status,
+                       body.size(), body);
+  };
+  const std::string body = R"({"title":"new"})";
+  std::ofstream(directory_ / "false.gor", std::ios::binary)
+      << goreplay(
+             1,
+             fmt::format("POST /notebooks HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: "
+                         "{}\r\n\r\n{}",
+                         body.size(), body),
+             answer("201 Created", made))
+      << goreplay(2, fmt::format("GET /notes/{} HTTP/1.1\r\nHost: h\r\n\r\n", id), answer("200 OK", "{}"));
+  const Ended ended = shell(
+      "fixtures/tiny/up -- $REHEARSE gate --config fixtures/tiny/rehearse.yaml --stage shadow --traffic $OUT/false.gor "
+      "-o "
+      "$OUT/report || test $? -le 2");
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_THAT(contents(directory_ / "report/summary.md"), HasSubstr("refuted"));
+  const auto file = replay::load_histories((directory_ / "report/history.sqlite").string());
+  const auto statuses = [&](const std::string& name) {
+    std::vector<int> found;
+    for (const auto& history : file.histories) {
+      if (history.name != name) continue;
+      for (const auto& record : history.records) found.push_back(record.response.status);
+    }
+    return found;
+  };
+  EXPECT_THAT(statuses("oracle 1, with values that proved false"), testing::ElementsAre(201, 404));
+  EXPECT_THAT(statuses("oracle 1"), testing::ElementsAre(201, 200));
+  EXPECT_THAT(statuses("shadow"), testing::ElementsAre(201, 200));
+}
+
 TEST_F(OtherSystems, SecretsAreLeftAloneOnlyWhenSomebodySaysSo) {
   fs::create_directories(directory_ / "in");
   std::ofstream(directory_ / "in/day.gor", std::ios::binary) << capture_with_secrets();
@@ -721,6 +766,79 @@ TEST_F(Commands, PlayUnderstandsWhatIsWantedAndWhen) {
   for (const char* bad : {"--speed 0", "--speed fast", "--speed 1000", "--rate 0", "--loop 0", "--status 9xx"})
     EXPECT_EQ(shell(play + bad).status, 3) << bad;
   EXPECT_EQ(shell(play + "--from tomorrow").status, 3);
+}
+
+TEST_F(Commands, PlayRefusesWhatItWouldNotUnderstand) {
+  const std::string play = "$REHEARSE play fixtures/captures/orders-small.pcap --dry-run --target ";
+  for (const char* target :
+       {"h", "https://h", "http://", "http://h:0", "http://h:65616", "http://h/a", "http://me@h", "http://h:x"})
+    EXPECT_THAT(shell(play + "'" + target + "'"), RefusesWith("give http://host:port")) << target;
+  for (const char* target : {"http://nobody-knows-it", "http://h:8080/", "http://[::1]:80"})
+    EXPECT_EQ(shell(play + "'" + target + "' >/dev/null").status, 0) << target;
+  EXPECT_THAT(shell(play + "http://h --max-gap 2"), RefusesWith("--speed max keeps none"));
+  EXPECT_EQ(shell(play + "http://h --max-gap 2 --speed 1 >/dev/null").status, 0);
+}
+
+TEST_F(Commands, PlansAndArchivesAreToldApartAlsoOnStandardInput) {
+  const std::string plan =
+      R"({"left_out": {}, "steps": [{"id": 1, "request": {"target": "/a"}}], "schema_version": 1})";
+  std::ofstream(directory_ / "plan.json") << plan;
+  for (const char* way :
+       {"$REHEARSE show $OUT/plan.json", "$REHEARSE show - <$OUT/plan.json", "cat $OUT/plan.json | $REHEARSE show -"})
+    EXPECT_THAT(shell(way).out, HasSubstr("1 steps: 1 reads")) << way;
+  std::ofstream(directory_ / "day.har") << R"({"comment": "a \"steps\": b", "log": {"version": "1.2", "entries": [{
+    "startedDateTime": "2026-11-22T10:00:00.000Z", "time": 1, "request": {"method": "GET", "url": "http://h/a", "headers": []},
+    "response": {"status": 200, "headers": [], "content": {"text": "x"}}}]}})";
+  for (const char* way :
+       {"$REHEARSE show $OUT/day.har", "cat $OUT/day.har | $REHEARSE show -", "$REHEARSE show - <$OUT/day.har"})
+    EXPECT_THAT(shell(way).out, HasSubstr("GET /a")) << way;
+  EXPECT_THAT(shell("cat fixtures/captures/tiny.pcap | $REHEARSE show -").out, HasSubstr("67 complete"));
+}
+
+TEST_F(Commands, ASampleTakesWholeSessionsAndASmallerOneIsPartOfALarger) {
+  std::ofstream gor(directory_ / "day.gor", std::ios::binary);
+  int number = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (int user = 0; user < 20; ++user) {
+      const std::string cookie = fmt::format("sid=session-{:04}", user);
+      const std::string request =
+          round == 0 ? fmt::format("GET /login/{} HTTP/1.1\r\nHost: h\r\n\r\n", user)
+                     : fmt::format("GET /users/{} HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n", user, cookie);
+      const std::string answer = fmt::format("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n",
+                                             round == 0 ? "Set-Cookie: " + cookie + "\r\n" : "");
+      gor << goreplay(++number, request, answer);
+    }
+  }
+  gor.close();
+  const auto users = [&](const std::string& command) {
+    std::map<std::string, int> requests;
+    for (const std::string& line : lines_of(shell(command).out)) {
+      for (const char* part : {"/login/", "/users/"}) {
+        if (const auto at = line.find(part); at != std::string::npos)
+          ++requests[line.substr(at + 7, line.find_first_not_of("0123456789", at + 7) - at - 7)];
+      }
+    }
+    return requests;
+  };
+  std::map<std::string, int> larger = users("$REHEARSE show $OUT/day.gor");
+  EXPECT_EQ(larger.size(), 20u);
+  for (const char* share : {"0.7", "0.4", "0.1"}) {
+    const auto cut =
+        users(fmt::format("$REHEARSE traffic cut $OUT/day.gor -o $OUT/cut.traffic --sample {} >/dev/null; $REHEARSE "
+                          "show $OUT/cut.traffic",
+                          share));
+    for (const auto& [user, count] : cut) {
+      EXPECT_EQ(count, 3) << user << " at " << share;
+      EXPECT_TRUE(larger.contains(user)) << user << " at " << share;
+    }
+    EXPECT_LT(cut.size(), larger.size()) << share;
+    EXPECT_EQ(users(fmt::format(
+                  "$REHEARSE play $OUT/day.gor --target http://h --dry-run --send-masked --sample {} 2>/dev/null "
+                  "| sed 's/{{\"id\"/\\n/g'",
+                  share)),
+              cut);
+    larger = cut;
+  }
 }
 
 TEST_F(Commands, PlayMergesCapturesAndPlaysThemInRounds) {

@@ -189,7 +189,7 @@ int run(int argc, char** argv) {
   std::string file;
   replay::ImportOptions showing;
   auto* show_command = app.add_subcommand("show", "show a capture, a traffic, plan or history file");
-  show_command->add_option("file", file, "the file; - is a capture on standard input")->required();
+  show_command->add_option("file", file, "the file; - is a capture or a plan on standard input")->required();
   show_command->add_flag("--json", json, "one JSON object a line");
   show_command->add_option("--filter", showing.filter, "a capture filter, see pcap-filter(7)");
   show_command->add_option("--keys", showing.key_log, "TLS secrets, as SSLKEYLOGFILE writes them");

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "harness/probes.h"
 #include "harness/process.h"
@@ -182,6 +184,11 @@ class Rehearsal {
 
   const History& play(const std::string& name, const Plan& plan, const std::string& target,
                       std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
+    return keep_history(play_unkept(name, plan, target, std::move(earlier), std::move(on_cue)));
+  }
+
+  History play_unkept(const std::string& name, const Plan& plan, const std::string& target,
+                      std::vector<replay::Binding> earlier = {}, OnCue on_cue = {}) {
     if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
     replay::PlayOptions options;
     options.name = name;
@@ -201,7 +208,7 @@ class Rehearsal {
     if (options_.on_progress) {
       options.on_progress = [&, total = plan.steps.size()](std::size_t done) { options_.on_progress(done, total); };
     }
-    return keep_history(replay::play(plan, options));
+    return replay::play(plan, options);
   }
 
   const History& keep_history(History history) {
@@ -249,15 +256,41 @@ class Rehearsal {
 
   // -- the oracle ------------------------------------------------------------------------------------------------------
 
-  // Legacy alone on a restored database, twice: what differs between the two runs is volatile.
+  // Legacy alone on a restored database, twice: what differs between the two runs is volatile. They also show which values are
+  // taken from answers by mistake; without these they are played once more, for they asked for something else than was captured.
   void rehearse_oracle() {
     begin("oracle", Stage::off);
     stages_.go_to(Stage::off);
+    auto [first, second] = play_oracle_twice();
+    evidence_.bound = properties::bound_values(plan_, first, second);
+    const bool refuted = std::any_of(evidence_.bound.begin(), evidence_.bound.end(),
+                                     [](const auto& value) { return value.belief == properties::Belief::refuted; });
+    if (refuted) {
+      for (History* run : {&first, &second}) {
+        run->name += ", with values that proved false";
+        keep_history(std::move(*run));
+      }
+      plan_ = without_refuted(std::move(plan_), evidence_.bound);
+      std::tie(first, second) = play_oracle_twice();
+    }
+    keep_history(std::move(first));
+    keep_history(std::move(second));
+    stores_.learn_volatile_cells(
+        properties::correspondence(evidence_.histories.at(oracle_1), {&evidence_.histories.at(oracle_2)}));
+    if (!selected(Stage::read_only)) return;
+    const Plan reads = reads_of(plan_);
+    restore_both();
+    play(reads_1, reads, legacy_url());
+    play(reads_2, reads, legacy_url());
+  }
+
+  std::pair<History, History> play_oracle_twice() {
+    std::pair<History, History> runs;
     restore_both();
     {
       Watch watch = stores_.watch_legacy(Watch::Depth::log);
       const auto before = legacy_requests();
-      play(oracle_1, plan_, legacy_url());
+      runs.first = play_unkept(oracle_1, plan_, legacy_url());
       const auto after = legacy_requests();
       // A counter that does not count the oracle's requests would not count others either.
       counts_requests_ = before && after && *after - *before >= static_cast<double>(plan_.steps.size());
@@ -266,15 +299,9 @@ class Rehearsal {
     }
     stores_.keep_oracle(1);
     restore_both();
-    play(oracle_2, plan_, legacy_url());
+    runs.second = play_unkept(oracle_2, plan_, legacy_url());
     stores_.keep_oracle(2);
-    stores_.learn_volatile_cells(
-        properties::correspondence(evidence_.histories.at(oracle_1), {&evidence_.histories.at(oracle_2)}));
-    if (!selected(Stage::read_only)) return;
-    const Plan reads = reads_of(plan_);
-    restore_both();
-    play(reads_1, reads, legacy_url());
-    play(reads_2, reads, legacy_url());
+    return runs;
   }
 
   // -- stages ----------------------------------------------------------------------------------------------------------
@@ -822,7 +849,7 @@ class Rehearsal {
   }
 
   const Configuration& config_;
-  const Plan& plan_;
+  Plan plan_;  // without the values that the oracle refuted
   const RehearsalOptions& options_;
   StageControl stages_;
   std::optional<Target> legacy_target_, new_target_;

@@ -245,8 +245,7 @@ AnswersCompared compare_answers(const Contract& contract, const History& oracle,
   plays.push_back(&observed);
   const AnswerComparer against_oracle(contract, correspondence(oracle, plays));
   std::optional<AnswerComparer> among_oracles;
-  if (oracle_again != nullptr)
-    among_oracles.emplace(contract, correspondence(oracle, {oracle_again}));
+  if (oracle_again != nullptr) among_oracles.emplace(contract, correspondence(oracle, {oracle_again}));
   AnswersCompared compared;
   for (const Record& record : observed.records) {
     if (!which(record)) continue;

@@ -117,7 +117,7 @@ void Correspondence::add_rebound(const std::string& expected, const std::string&
 const std::string* Correspondence::expected_in(const Numbering& numbering, const std::string& observed) {
   const auto pair = numbering.by_observed.find(observed);
   return pair == numbering.by_observed.end() || numbering.ambiguous.contains(observed) ? nullptr
-                                                                                        : &pair->second.expected;
+                                                                                       : &pair->second.expected;
 }
 
 bool Correspondence::same(const std::string& expected, const std::string& observed) const {
@@ -145,11 +145,10 @@ const std::string* Correspondence::identifier_for(const std::string& entity, con
 
 bool Correspondence::empty() const {
   return rebound_.empty() && std::all_of(numberings_.begin(), numberings_.end(), [](const auto& numbering) {
-           return std::all_of(numbering.second.by_observed.begin(), numbering.second.by_observed.end(),
-                              [&](const auto& pair) {
-                                return pair.first == pair.second.expected ||
-                                       numbering.second.ambiguous.contains(pair.first);
-                              });
+           return std::all_of(
+               numbering.second.by_observed.begin(), numbering.second.by_observed.end(), [&](const auto& pair) {
+                 return pair.first == pair.second.expected || numbering.second.ambiguous.contains(pair.first);
+               });
          });
 }
 

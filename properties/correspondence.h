@@ -49,12 +49,12 @@ class Correspondence {
  private:
   struct Numbering {
     std::unordered_map<std::string, Pair> by_observed, by_expected;
-    std::set<std::string> ambiguous;                         // observed
+    std::set<std::string> ambiguous;                          // observed
     std::set<std::pair<std::string, std::string>> violating;  // expected, observed
   };
   [[nodiscard]] static const std::string* expected_in(const Numbering& numbering, const std::string& observed);
 
-  std::map<std::string, Numbering> numberings_;         // by entity
+  std::map<std::string, Numbering> numberings_;            // by entity
   std::set<std::pair<std::string, std::string>> rebound_;  // expected, observed
   std::vector<Violation> violations_;
 };

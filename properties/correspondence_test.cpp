@@ -41,8 +41,7 @@ std::vector<std::string> violations(const Correspondence& pairs) {
 }
 
 TEST(Correspondence, PairsWhatTwoPlaysMadeInTheSamePlace) {
-  const auto pairs =
-      pairs_of({R"({"id":"a1","lines":[{"line_id":5}]})"}, {R"({"id":"b1","lines":[{"line_id":6}]})"});
+  const auto pairs = pairs_of({R"({"id":"a1","lines":[{"line_id":5}]})"}, {R"({"id":"b1","lines":[{"line_id":6}]})"});
   EXPECT_TRUE(pairs.same("a1", "b1"));
   EXPECT_TRUE(pairs.same("5", "6"));
   EXPECT_FALSE(pairs.same("b1", "a1"));

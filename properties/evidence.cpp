@@ -14,6 +14,8 @@ namespace rehearse::properties {
 // The fields of the JSON document are the fields of the structs, by name.
 BOOST_DESCRIBE_ENUM(Stage, off, read_only, shadow, live, completed)
 BOOST_DESCRIBE_ENUM(Fault, none, new_database_stopped, new_database_read_only, new_database_hung, legacy_stopped)
+BOOST_DESCRIBE_ENUM(Belief, unconfirmed, confirmed, refuted)
+BOOST_DESCRIBE_STRUCT(BoundValue, (), (step, source, captured, uses, belief))
 BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
@@ -50,12 +52,13 @@ struct Document {
   std::vector<Section> sections;
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;
+  std::vector<BoundValue> bound;
   std::vector<std::string> rehearsed;
   std::map<std::string, std::int64_t> recorded;
   bool complete = true;
 };
 BOOST_DESCRIBE_STRUCT(Document, (),
-                      (schema_version, contract, sections, conservation, waived, rehearsed, recorded, complete))
+                      (schema_version, contract, sections, conservation, waived, bound, rehearsed, recorded, complete))
 
 }  // namespace
 
@@ -81,7 +84,7 @@ const replay::History* Evidence::history(const std::string& name) const {
 std::string to_json(const Evidence& evidence) {
   return boost::json::serialize(boost::json::value_from(
       Document{evidence_schema_version, evidence.contract, evidence.sections, evidence.conservation, evidence.waived,
-               evidence.rehearsed, evidence.recorded, evidence.complete}));
+               evidence.bound, evidence.rehearsed, evidence.recorded, evidence.complete}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
@@ -98,6 +101,7 @@ Evidence evidence_from_json(const std::string& text) {
     evidence.sections = std::move(document.sections);
     evidence.conservation = std::move(document.conservation);
     evidence.waived = std::move(document.waived);
+    evidence.bound = std::move(document.bound);
     evidence.rehearsed = std::move(document.rehearsed);
     evidence.recorded = std::move(document.recorded);
     evidence.complete = document.complete;

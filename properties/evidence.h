@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "properties/bound_values.h"
 #include "properties/stage.h"
 #include "replay/history.h"
 
@@ -204,6 +205,8 @@ struct Evidence {
   // What became of every captured exchange, in order: "captured", "left out: ...", "steps".
   std::vector<std::pair<std::string, std::int64_t>> conservation;
   std::map<std::string, std::string> waived;  // invariant → reason, from the configuration
+  std::vector<BoundValue>
+      bound;  // the values that requests took from answers, as the oracle's first two runs showed them
   // What was written down when it was rehearsed and played: the names of the sections, and of the histories with the number of
   // their records. A file from which something was taken since must not be judged as if it were whole.
   std::vector<std::string> rehearsed;
@@ -221,7 +224,7 @@ struct Evidence {
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
 
-inline constexpr int evidence_schema_version = 2;
+inline constexpr int evidence_schema_version = 3;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

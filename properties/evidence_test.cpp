@@ -25,6 +25,7 @@ TEST(Evidence, ComesBackFromItsJson) {
   evidence.waived = {{"G9", "no sequences"}};
   evidence.contract.part_of = {{"items", "orders"}};
   evidence.contract.not_alerted = {{"audit", "later"}};
+  evidence.bound = {{4, "json:/id", "30011", 3, Belief::refuted}};
   evidence.rehearsed = {"off", "live"};
   evidence.recorded = {{"oracle 1", 4}};
   evidence.contract.legacy_failure_fails_request = false;
@@ -45,6 +46,7 @@ TEST(Evidence, ComesBackFromItsJson) {
   EXPECT_EQ(back.sections[2].edge, std::nullopt);
   EXPECT_EQ(back.sections.back().edge, evidence.sections.back().edge);
   EXPECT_EQ(back.conservation, evidence.conservation);
+  EXPECT_EQ(back.bound, evidence.bound);
   EXPECT_EQ(back.contract.stage_values, evidence.contract.stage_values);
 }
 
@@ -70,9 +72,9 @@ TEST(Evidence, SaysWhatItCannotRead) {
   EXPECT_THAT(problem_of("{"), HasSubstr("the evidence in the history file cannot be read"));
   EXPECT_THAT(problem_of("{}"), HasSubstr("written by another version of rehearse"));
   std::string newer = to_json(Evidence{});
-  newer.replace(newer.find("\"schema_version\":2"), 18, "\"schema_version\":3");
-  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 3"));
-  EXPECT_THAT(problem_of(R"({"schema_version":1})"), HasSubstr("schema_version 1 and not 2"))
+  newer.replace(newer.find("\"schema_version\":3"), 18, "\"schema_version\":4");
+  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 4"));
+  EXPECT_THAT(problem_of(R"({"schema_version":1})"), HasSubstr("schema_version 1 and not 3"))
       << "and not which field an older one lacks";
 }
 

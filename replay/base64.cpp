@@ -1,7 +1,11 @@
 #include "replay/base64.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
+
+#include "replay/error.h"
 
 namespace rehearse::replay {
 namespace {
@@ -69,8 +73,16 @@ void put_bytes(boost::json::object& object, std::string_view key, std::string_vi
 std::string take_bytes(const boost::json::object& object, std::string_view key) {
   if (const auto* text = object.if_contains(key)) return std::string(text->as_string());
   if (const auto* coded = object.if_contains(std::string(key) + "_base64"))
-    return from_base64(std::string_view(coded->as_string()));
+    return whole_base64(std::string(key) + "_base64", std::string_view(coded->as_string()));
   return {};
+}
+
+std::string whole_base64(std::string_view key, std::string_view text) {
+  std::string bytes = from_base64(text);
+  if (base64(bytes) != text)
+    throw Error(
+        fmt::format("\"{}\" holds {:?}, which is no base64 of RFC 4648 with its padding", key, text.substr(0, 40)));
+  return bytes;
 }
 
 }  // namespace rehearse::replay

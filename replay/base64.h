@@ -14,6 +14,9 @@ namespace rehearse::replay {
 
 // Sets object[key] when the bytes are valid UTF-8, else object[key + "_base64"]; nothing for no bytes.
 void put_bytes(boost::json::object& object, std::string_view key, std::string_view bytes);
+// Throws Error for base64 that is none.
 [[nodiscard]] std::string take_bytes(const boost::json::object& object, std::string_view key);
+// What stands in that member; throws Error when it is no base64, or not all of it.
+[[nodiscard]] std::string whole_base64(std::string_view key, std::string_view text);
 
 }  // namespace rehearse::replay

@@ -84,10 +84,14 @@ std::uint64_t key_of(const std::string& entity, std::string_view text) {
 
 std::optional<MadeValue> made_value(const Request& request, bool wrote, const ValueView& value) {
   if (!made(value, wrote) || !worth_binding(value.text)) return std::nullopt;
-  if (!is_integer(value.text)) return MadeValue{key_of("", value.text), 0, Place(value.place)};
+  if (!is_integer(value.text)) {
+    const bool doubtful = kind_of(value.place) == "json" && !names_an_id(value.name) && !names_a_token(value.name) &&
+                          !ends_in_word(value.name, "key") && !ends_in_word(value.name, "code");
+    return MadeValue{key_of("", value.text), 0, Place(value.place), doubtful};
+  }
   std::string entity = entity_of(value);
   if (entity.empty()) entity = entity_name(collection_of(path_of(request.target)));
-  return MadeValue{key_of(entity, value.text), digest(value.text), Place(value.place)};
+  return MadeValue{key_of(entity, value.text), digest(value.text), Place(value.place), false};
 }
 
 const BindingFinder::Source* BindingFinder::source_of(const Value& value) const {
@@ -120,8 +124,26 @@ std::uint32_t BindingFinder::index_of(const Place& place) {
   return index->second;
 }
 
-void BindingFinder::answered(StepId step, const std::vector<MadeValue>& made) {
+bool BindingFinder::disproved(const Use& use) const {
+  return !is_integer(use.value) && constants_.contains(key_of("", use.value));
+}
+
+void BindingFinder::answered(StepId step, const std::vector<MadeValue>& made, const About& about) {
+  const auto of_the_same = [&](const About& other) {
+    return other.client == about.client ||
+           std::any_of(about.entities.begin(), about.entities.end(), [&](std::uint64_t entity) {
+             return std::find(other.entities.begin(), other.entities.end(), entity) != other.entities.end();
+           });
+  };
   for (const MadeValue& value : made) {
+    if (value.doubtful) {
+      const auto [first, fresh] = doubtful_.try_emplace(value.key, First{step, about});
+      if (!fresh && first->second.step != step && !of_the_same(first->second.about)) constants_.insert(value.key);
+    }
+    if (constants_.contains(value.key)) {
+      sources_.erase(value.key);
+      continue;
+    }
     if (chosen_by_clients_.contains(value.key)) continue;
     const Source source{static_cast<std::uint32_t>(step), index_of(value.place)};
     if (value.integer != 0) integers_.try_emplace(value.integer, source);

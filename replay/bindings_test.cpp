@@ -17,7 +17,7 @@ void answer(BindingFinder& finder, StepId step, bool wrote, const Request& reque
   visit_values(response, [&](const ValueView& value) {
     if (auto found = made_value(request, wrote, value)) made.push_back(*found);
   });
-  finder.answered(step, made);
+  finder.answered(step, made, {});
 }
 
 class Bindings : public ::testing::Test {

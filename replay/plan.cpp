@@ -70,6 +70,7 @@ json::object json_of(const Step& step) {
     object["uses"] = std::move(uses);
   }
   if (step.exchange != 0) object["exchange"] = step.exchange;
+  if (step.captured_status != 0) object["captured_status"] = step.captured_status;
   if (step.read) object["read"] = true;
   if (step.overlaps) object["overlaps"] = true;
   if (step.retry_of != 0) object["retry_of"] = step.retry_of;
@@ -99,7 +100,7 @@ Request request_of(const json::object& object) {
       const auto& pair = header.as_array();
       const auto* coded = pair.at(1).if_object();
       const std::string value =
-          coded ? from_base64(std::string_view(coded->at("base64").as_string())) : std::string(pair.at(1).as_string());
+          coded ? whole_base64("base64", text_or(*coded, "base64")) : std::string(pair.at(1).as_string());
       request.headers.push_back({std::string(pair.at(0).as_string()), value});
     }
   }
@@ -122,6 +123,7 @@ Step step_of(const json::object& object) {
   step.lane = integer_or(object, "lane", 1);
   step.cue = text_or(object, "cue");
   step.exchange = integer_or(object, "exchange", 0);
+  step.captured_status = static_cast<int>(integer_or(object, "captured_status", 0));
   step.retry_of = integer_or(object, "retry_of", 0);
   if (const auto* overlaps = object.if_contains("overlaps")) step.overlaps = overlaps->as_bool();
   if (const auto* due = object.if_contains("due_ms")) {
@@ -219,8 +221,12 @@ std::string to_json(const Plan& plan) {
 
 Plan plan_from_json(const std::string& text) {
   Plan plan;
+  boost::system::error_code error;
+  const json::value document = json::parse(text, error);
+  if (error)
+    throw Error("this is no plan: it is no JSON, or a part of it is missing; compare with replay/plan.schema.json");
+  bool in_steps = false;
   try {
-    const json::value document = json::parse(text);
     const auto& root = document.as_object();
     const auto version = root.at("schema_version").to_number<int>();
     if (version != plan_schema_version) {
@@ -230,12 +236,16 @@ Plan plan_from_json(const std::string& text) {
       for (const auto& [reason, count] : left_out->as_object())
         plan.left_out[std::string(reason)] = count.to_number<std::int64_t>();
     }
-    for (const json::value& step : root.at("steps").as_array()) plan.steps.push_back(step_of(step.as_object()));
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& problem) {
-    throw Error(fmt::format("this is no plan: {} (after {} steps); compare with the format in ARCHITECTURE.md",
-                            problem.what(), plan.steps.size()));
+    const auto& steps = root.at("steps").as_array();
+    in_steps = true;
+    for (const json::value& step : steps) plan.steps.push_back(step_of(step.as_object()));
+  } catch (const Error& problem) {
+    if (!in_steps) throw;
+    throw Error(fmt::format("entry {} of the plan's steps: {}", plan.steps.size() + 1, problem.what()));
+  } catch (const std::exception&) {
+    throw Error(fmt::format(
+        "this is no plan: {} lacks a member or holds one of another type; compare with replay/plan.schema.json",
+        in_steps ? fmt::format("entry {} of its steps", plan.steps.size() + 1) : "its outermost object"));
   }
   check_order(plan);
   for (const Step& step : plan.steps) check_sendable(step);

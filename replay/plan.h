@@ -69,6 +69,7 @@ struct Step {
   std::string cue;                 // empty for a request
   std::vector<Use> uses;
   std::int64_t exchange = 0;  // the exchange it was captured as; 0 when nobody captured it
+  int captured_status = 0;    // of the answer that it got then; 0 when nobody captured it
   bool read = false;          // believed to change nothing
   bool overlaps = false;      // the client sent it before all answers to the lane's earlier steps had come
   StepId retry_of = 0;  // the step whose request the client sent again here, with the same Idempotency-Key; else 0

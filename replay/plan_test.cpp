@@ -99,7 +99,17 @@ TEST(Plan, ReadsTheExampleOfItsHeader) {
 TEST(Plan, SaysInOneSentenceWhatIsWrong) {
   EXPECT_THAT(problem_of("{"), HasSubstr("this is no plan: "));
   EXPECT_THAT(problem_of("[]"), HasSubstr("this is no plan: "));
-  EXPECT_THAT(problem_of(R"({"steps": []})"), HasSubstr("this is no plan: "));
+  EXPECT_THAT(problem_of(R"({"steps": []})"), HasSubstr("this is no plan: its outermost object lacks a member"));
+  for (const char* broken : {"{", "[]", R"({"steps": 3, "schema_version": 1})",
+                             R"({"schema_version": 1, "steps": [7]})", R"({"schema_version": "1", "steps": []})"})
+    EXPECT_THAT(problem_of(broken), ::testing::Not(::testing::AnyOf(HasSubstr("boost"), HasSubstr("[")))) << broken;
+  EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1, "cue": "x"}, {"id": "2", "cue": "x"})")),
+              HasSubstr("entry 2 of its steps lacks a member or holds one of another type"));
+  for (const char* member : {R"("body_base64": "!!!")", R"("body_base64": "YWJj!")", R"("body_base64": "YQ")",
+                             R"("headers": [["A", {"base64": "?"}]])"})
+    EXPECT_THAT(problem_of(plan_of_steps(fmt::format(R"({{"id": 1, "request": {{"target": "/", {}}}}})", member))),
+                HasSubstr("which is no base64 of RFC 4648"))
+        << member;
   EXPECT_THAT(problem_of(R"({"schema_version": 2, "steps": []})"),
               HasSubstr("the plan has schema_version 2; this rehearse reads 1"));
   EXPECT_THAT(problem_of(plan_of_steps(R"({"id": 1})")),

@@ -1,6 +1,9 @@
 #include "replay/planner.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <queue>
@@ -98,6 +101,7 @@ struct Answer {
   StepId step;
   std::vector<MadeValue> made;
   std::vector<std::uint64_t> given;  // masked values that its request gave to the server
+  About about;
   friend bool operator>(const Answer& a, const Answer& b) {
     return std::tie(a.end_ns, a.step) > std::tie(b.end_ns, b.step);
   }
@@ -148,10 +152,23 @@ struct Planner::State {
 
   void end_answers_before(std::int64_t time_ns) {
     while (!under_way.empty() && under_way.top().end_ns <= time_ns) {
-      bindings.answered(under_way.top().step, under_way.top().made);
+      bindings.answered(under_way.top().step, under_way.top().made, under_way.top().about);
       masks.kept(under_way.top().given);
       under_way.pop();
     }
+  }
+
+  About about(const Exchange& exchange, const std::vector<Value>& values, const std::vector<std::string>& made) const {
+    About about;
+    const std::hash<std::string> digest;
+    about.client = digest(fmt::format("connection {}", exchange.connection));
+    for (const Value& value : values) {
+      if (identifies_a_session({value.place, value.name, value.text}, options.causes.session_keys))
+        about.client = digest(value.text);
+    }
+    for (const std::string& entity : made) about.entities.push_back(digest(entity));
+    for (const std::string& entity : entities_of(values)) about.entities.push_back(digest(entity));
+    return about;
   }
 
   // Reads the answer once, for all who look into it. Returns the entities that it made.
@@ -160,14 +177,18 @@ struct Planner::State {
     std::vector<std::string> entities;
     const Response& response = *exchange.response;
     if (response.status < 200 || response.status >= 400) return entities;
-    Answer answer{exchange.response_end_ns, step.id, {}, {}};
+    Answer answer{exchange.response_end_ns, step.id, {}, {}, {}};
     const bool wrote = !step.read;
     if (wrote && !exchange.masked.empty()) answer.given = Masks::given_in(exchange, values);
     const auto look = [&](const ValueView& value) {
       if (options.bindings) {
-        if (auto made = made_value(exchange.request, wrote, value)) answer.made.push_back(std::move(*made));
+        if (auto made = made_value(exchange.request, wrote, value)) {
+          made->doubtful = made->doubtful && std::none_of(values.begin(), values.end(),
+                                                          [&](const Value& own) { return own.text == value.text; });
+          answer.made.push_back(std::move(*made));
+        }
       }
-      if (wrote && options.causes.entity) {
+      if (wrote) {
         if (auto entity = entity_made_by(exchange.request, value)) entities.push_back(std::move(*entity));
       }
     };
@@ -175,6 +196,8 @@ struct Planner::State {
       visit_values(response, look);
     else
       visit_values(response.headers, look);
+    if (std::any_of(answer.made.begin(), answer.made.end(), [](const MadeValue& made) { return made.doubtful; }))
+      answer.about = about(exchange, values, entities);
     if (!answer.made.empty() || !answer.given.empty()) under_way.push(std::move(answer));
     return entities;
   }
@@ -194,6 +217,7 @@ struct Planner::State {
     step.lane = exchange.connection;
     step.due_ns = exchange.request_ns - *start_ns;
     step.exchange = exchange.id;
+    step.captured_status = exchange.response->status;
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
     const std::vector<Value> values = values_in(exchange.request);
@@ -244,6 +268,10 @@ void Planner::add(Exchange&& exchange) {
 
 Plan Planner::finish() {
   state_->refusals.finish(state_->plan);
+  if (state_->bindings.disproved_any()) {
+    for (Step& step : state_->plan.steps)
+      std::erase_if(step.uses, [&](const Use& use) { return state_->bindings.disproved(use); });
+  }
   return std::move(state_->plan);
 }
 

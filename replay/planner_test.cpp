@@ -132,6 +132,33 @@ TEST(Planner, AnErrorGivesNoValuesAndMakesNothing) {
   EXPECT_THAT(plan_of(traffic).steps[1].after, ElementsAre(Cause{1, CauseKind::value}));
 }
 
+// Two orders whose answers hold `word` as their `name`, and then a request with it.
+Traffic two_orders(const std::string& name, std::int64_t second_connection, const std::string& second_target,
+                   const std::string& second_id, const std::string& second_body = "{}") {
+  const Headers json{{"Content-Type", "application/json"}};
+  const auto made = [&](const std::string& id) {
+    return Response{201, json, R"({"id": )" + id + R"(, ")" + name + R"(": "EUR-2024"})"};
+  };
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/orders", json, "{}"}, made("30011")),
+                       exchange(1, 20, 30, {"GET", "/rates/EUR-2024", {}, ""}, {200, {}, ""}),
+                       exchange(second_connection, 40, 50, {"POST", second_target, json, second_body}, made(second_id)),
+                       exchange(1, 60, 70, {"GET", "/rates/EUR-2024", {}, ""}, {200, {}, ""})};
+  return traffic;
+}
+
+TEST(Planner, AWordThatAnswersOfDifferentEntitiesHoldIsAConstant) {
+  const auto uses = [](const Traffic& traffic) {
+    const Plan plan = plan_of(traffic);
+    return plan.steps[1].uses.size() + plan.steps[3].uses.size();
+  };
+  EXPECT_EQ(uses(two_orders("tariff", 2, "/orders", "30012")), 0u);
+  EXPECT_EQ(uses(two_orders("tariff_id", 2, "/orders", "30012")), 2u) << "its name says what it is";
+  EXPECT_EQ(uses(two_orders("tariff", 1, "/orders", "30012")), 2u) << "one client's own, such as a basket";
+  EXPECT_EQ(uses(two_orders("tariff", 2, "/orders/30011/bill", "9")), 2u) << "about the same order";
+  EXPECT_EQ(uses(two_orders("tariff", 2, "/orders", "30012", R"({"tariff": "EUR-2024"})")), 2u) << "the client said it";
+}
+
 // Traffic of a shop: connections, sessions and orders at random, and requests that overlap.
 Traffic shop() {
   Traffic traffic;

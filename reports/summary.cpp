@@ -1,5 +1,7 @@
 #include "reports/summary.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -95,6 +97,15 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
   for (const auto& [where, count] : volatiles) report.volatiles.push_back({where, count});
   for (const auto& [what, count] : evidence.conservation)
     report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
+  std::map<std::string, std::uint64_t> bound;
+  for (const properties::BoundValue& value : evidence.bound) {
+    std::string what = fmt::format("values of answers, {}", name_of(value.belief));
+    if (value.belief == properties::Belief::refuted)
+      what += fmt::format(": {} of step {} was no source of {:?}, which was sent as captured", value.source, value.step,
+                          value.captured);
+    ++bound[what];
+  }
+  report.conservation.insert(report.conservation.end(), bound.begin(), bound.end());
   for (const auto& [invariant, reason] : evidence.waived)
     report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
   return report;

@@ -68,7 +68,7 @@ int show(const std::string& file, const replay::ImportOptions& options, bool jso
 // Lists where secrets stand in a capture or a traffic file, never what they are.
 int show_secrets(const std::string& file, const replay::ImportOptions& options, const RedactionArguments& redaction,
                  bool json);
-// The text of a plan file; nothing when the file holds something else.
+// The text of a plan file (- is standard input); nothing when it holds something else, of which nothing is taken then.
 [[nodiscard]] std::optional<std::string> plan_text_in(const std::string& path);
 
 struct CutArguments {

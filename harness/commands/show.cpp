@@ -1,9 +1,14 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <functional>
+#include <iostream>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -128,21 +133,65 @@ class Printer {
   bool first_ = true;
 };
 
+constexpr std::size_t beginning_bytes = 4096;
+
+// What standard input begins with, which stays there to be read: a pipe's bytes are taken twice, a file's are read from its place.
+std::string beginning_of_standard_input() {
+  std::string bytes(beginning_bytes, '\0');
+  ssize_t size = pread(STDIN_FILENO, bytes.data(), bytes.size(), lseek(STDIN_FILENO, 0, SEEK_CUR));
+  std::array<int, 2> copy{};
+  if (size < 0 && pipe(copy.data()) == 0) {
+    size = tee(STDIN_FILENO, copy[1], bytes.size(), 0);
+    if (size > 0) size = read(copy[0], bytes.data(), static_cast<std::size_t>(size));
+    for (const int end : copy) close(end);
+  }
+  bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return bytes;
+}
+
+// An object that is no HTTP archive: those are JSON too, with the member "log".
+bool begins_a_plan(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  if (first == std::string_view::npos || text[first] != '{') return false;
+  int depth = 0;
+  bool named = false;
+  std::size_t string_at = std::string_view::npos;
+  for (std::size_t at = first; at < text.size(); ++at) {
+    if (text[at] == '"') {
+      string_at = ++at;
+      for (; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\';
+    } else if (text[at] == ':' && depth == 1) {
+      std::string_view name = text.substr(string_at);
+      name = name.substr(0, name.find('"'));
+      if (name == "log") return false;
+      named = true;
+      if (name == "schema_version" || name == "steps") return true;
+    } else {
+      depth += text[at] == '{' || text[at] == '[' ? 1 : text[at] == '}' || text[at] == ']' ? -1 : 0;
+    }
+  }
+  return named;
+}
+
 }  // namespace
 
 std::optional<std::string> plan_text_in(const std::string& path) {
-  if (path == "-") return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  char byte = 0;
+  const bool standard = path == "-";
+  std::ifstream file;
   std::string beginning;
-  while (beginning.size() < 64 && file.get(byte)) {
-    if (std::string_view(" \t\r\n\xef\xbb\xbf").find(byte) == std::string_view::npos) beginning += byte;
+  if (standard) {
+    beginning = beginning_of_standard_input();
+  } else {
+    file.open(path, std::ios::binary);
+    beginning.resize(beginning_bytes);
+    file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+    beginning.resize(static_cast<std::size_t>(file.gcount()));
   }
-  // HTTP archives are JSON too: their first member is the log.
-  if (!beginning.starts_with("{\"") || beginning.starts_with("{\"log\":")) return std::nullopt;
+  if (!begins_a_plan(beginning)) return std::nullopt;
   file.clear();
   file.seekg(0);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::istream& in = standard ? static_cast<std::istream&>(std::cin) : file;
+  std::string text{std::istreambuf_iterator<char>(in), {}};
   return text.substr(text.find('{'));
 }
 

@@ -377,8 +377,10 @@ std::vector<std::string> ids_of_two_orders(int first_expected, int expected, int
                                            int expected_again) {
   Evidence evidence = rehearsed();
   const auto answer = [&](const std::string& history, int first, int second) {
-    record(evidence, history, 1) = testing::answered(1, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", first)));
-    record(evidence, history, 4) = testing::answered(4, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", second)));
+    record(evidence, history, 1) =
+        testing::answered(1, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", first)));
+    record(evidence, history, 4) =
+        testing::answered(4, testing::post("/orders"), json(201, fmt::format(R"({{"id":{}}})", second)));
   };
   answer(first_oracle, first_expected, expected);
   answer(second_oracle, first_expected, expected_again);
@@ -394,11 +396,13 @@ std::vector<std::string> ids_of_two_orders(int first_expected, int expected, int
 TEST(OneBijection, TwoStepsThatContradictEachOtherAreNamed) {
   EXPECT_THAT(ids_of_two_orders(501, 502, 601, 602, 502), IsEmpty()) << "another numbering is as good";
   EXPECT_THAT(ids_of_two_orders(501, 502, 601, 601, 502),
-              ::testing::ElementsAre("order 501 of the oracle is 601 in the answer to step 1; order 502 of the oracle is 601 in "
-                                     "the answer to step 4"));
+              ::testing::ElementsAre(
+                  "order 501 of the oracle is 601 in the answer to step 1; order 502 of the oracle is 601 in "
+                  "the answer to step 4"));
   EXPECT_THAT(ids_of_two_orders(501, 501, 601, 602, 501),
-              ::testing::ElementsAre("order 501 of the oracle is 601 in the answer to step 1; order 501 of the oracle is 602 in "
-                                     "the answer to step 4"));
+              ::testing::ElementsAre(
+                  "order 501 of the oracle is 601 in the answer to step 1; order 501 of the oracle is 602 in "
+                  "the answer to step 4"));
   EXPECT_THAT(ids_of_two_orders(501, 501, 601, 602, 777), IsEmpty()) << "what legacy itself does not keep is no id";
 }
 
