@@ -24,9 +24,9 @@ struct Identity {
 
 // An exchange that was cut. Until `released` more can be learnt of it, such as a retransmission with other bytes.
 struct Finished {
-  Exchange exchange;
+  bool released = false;  // in front: it is looked at together with the count of those who hold it
   std::shared_ptr<Identity> connection;
-  bool released = false;
+  Exchange exchange;
 };
 
 // Where readers put what they find. One for each shard of the connections.

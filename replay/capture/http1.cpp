@@ -735,7 +735,9 @@ void Http1::emit(const Open& open) {
   held_ -= open.held;
   open.finished->connection = origin_.connection;
   origin_.findings->exchanges.push_back(open.finished);
-  std::erase_if(recent_, [](const Open& each) { return each.finished->released; });
+  // They are released in their order. Only the first one is looked at: another thread may have written it.
+  if (!recent_.empty() && recent_.front().finished->released)
+    std::erase_if(recent_, [](const Open& each) { return each.finished->released; });
   recent_.push_back(open);
   if (recent_.size() > 4) recent_.erase(recent_.begin());
 }

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <deque>
 #include <fstream>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "replay/capture/connections.h"
 #include "replay/capture/crew.h"
@@ -30,15 +34,18 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 class Merged final : public PacketSource {
  public:
   void add(std::unique_ptr<ByteSource> source, const std::string& name) {
-    readers_.push_back({std::make_unique<PacketReader>(std::move(source), name), name, {}, 0, 0});
+    One& one = readers_.emplace_back();
+    one.reader = std::make_unique<PacketReader>(std::move(source), name);
+    one.path = name;
   }
 
-  bool read(std::vector<Packet>& batch, Quota& quota) override {
-    if (readers_.size() == 1)
-      readers_[0].reader->read(batch, quota);
-    else
-      merge(batch, quota);
-    return !batch.empty();
+  void fetch(Block& block) override {
+    block.held.clear();
+    if (readers_.size() == 1) readers_[0].reader->fetch(block);
+  }
+
+  Found find(Block& block, std::vector<Packet>& batch, Quota& quota) override {
+    return readers_.size() == 1 ? readers_[0].reader->find(block, batch, quota) : merge(block, batch, quota);
   }
 
   [[nodiscard]] std::string take_secrets() override {
@@ -68,49 +75,75 @@ class Merged final : public PacketSource {
   }
 
  private:
-  void merge(std::vector<Packet>& batch, Quota& quota) {
+  struct One {
+    std::unique_ptr<PacketReader> reader;
+    std::string path;
+    std::shared_ptr<Block> block{};
+    Found found = Found::all;
+    std::vector<Packet> packets{};
+    std::size_t next = 0;
+    std::size_t secrets = 0;  // bytes of them that were handed over
+  };
+
+  // Several files have blocks of their own.
+  Found merge(Block& block, std::vector<Packet>& batch, Quota& quota) {
     batch.clear();
     for (One& one : readers_) {
-      if (one.next == one.packets.size()) {
-        Quota own;
-        one.reader->read(one.packets, own);
-        one.next = 0;
-      }
+      while (one.next == one.packets.size() && one.found != Found::end) read_on(one);
+      block.held.push_back(one.block);
     }
-    while (!quota.used_up()) {
+    while (true) {
       One* first = nullptr;
       for (One& one : readers_) {
-        if (one.next == one.packets.size()) {
-          if (one.next > 0) return;  // its next packets are not known; an empty one has none
-          continue;
+        if (one.next < one.packets.size()) {
+          if (!first || one.packets[one.next].time_ns < first->packets[first->next].time_ns) first = &one;
+        } else if (one.found != Found::end) {
+          return Found::all;  // its next packets are not known
         }
-        if (!first || one.packets[one.next].time_ns < first->packets[first->next].time_ns) first = &one;
       }
-      if (!first) return;
+      if (!first) return Found::end;
+      if (quota.used_up()) return Found::some;
       batch.push_back(first->packets[first->next++]);
       quota.take(batch.back());
     }
   }
 
-  struct One {
-    std::unique_ptr<PacketReader> reader;
-    std::string path;
-    std::vector<Packet> packets;
-    std::size_t next;
-    std::size_t secrets;  // bytes of them that were handed over
-  };
+  static void read_on(One& one) {
+    if (one.found == Found::all) {
+      one.block = std::make_shared<Block>();
+      one.reader->fetch(*one.block);
+    }
+    Quota own;
+    one.found = one.reader->find(*one.block, one.packets, own);
+    one.next = 0;
+  }
+
   std::vector<One> readers_;
 };
 
 // Finished exchanges that wait until nothing earlier can come.
 class Ordering {
- public:
-  // `shards` is how many there are that exchanges come from.
-  Ordering(Certificate& certificate, const std::function<void(Exchange&&)>& take, std::size_t shards)
-      : certificate_(certificate), take_(take), fresh_(shards), handed_over_(shards), used_(shards) {}
+ private:
+  struct Place {
+    std::int64_t request_ns, born, index;
+    auto operator<=>(const Place&) const = default;
+  };
 
-  // Takes what was finished in a shard; for each shard by one thread at a time.
-  void prepare(std::vector<std::shared_ptr<Finished>>& fresh, std::size_t shard) {
+ public:
+  struct Waiting {
+    Place place;
+    std::int64_t done_ns;
+    std::size_t size;
+    unsigned thread;  // that made it
+    std::shared_ptr<Finished> finished;
+  };
+
+  // `shards` is how many there are that exchanges come from, `threads` how many make them.
+  Ordering(Certificate& certificate, const std::function<void(Exchange&&)>& take, std::size_t shards, unsigned threads)
+      : certificate_(certificate), take_(take), fresh_(shards), used_(threads), handed_over_(threads) {}
+
+  // Takes what `thread` finished in a shard; for each shard by one thread at a time.
+  void prepare(std::vector<std::shared_ptr<Finished>>& fresh, std::size_t shard, unsigned thread) {
     for (auto& finished : fresh) {
       Exchange& exchange = finished->exchange;
       refuse_unsendable(exchange);
@@ -119,22 +152,26 @@ class Ordering {
       fresh_[shard].push_back({{exchange.request_ns, finished->connection->born, exchange.index},
                                std::max({exchange.request_ns, exchange.request_end_ns, exchange.response_end_ns}),
                                size,
-                               shard,
+                               thread,
                                std::move(finished)});
     }
     fresh.clear();
   }
 
-  // Puts in order what was prepared.
+  // Puts in order what was prepared. Nearly all of it is later than nearly all that waits.
   void add() {
+    const auto middle = static_cast<std::ptrdiff_t>(waiting_.size());
     for (auto& fresh : fresh_) {
       for (Waiting& each : fresh) {
         bytes_ += each.size;
         waiting_.push_back(std::move(each));
-        std::push_heap(waiting_.begin(), waiting_.end(), later);
       }
       fresh.clear();
     }
+    const auto begin = waiting_.begin() + first_, added = waiting_.begin() + middle;
+    std::sort(added, waiting_.end(), earlier);
+    if (added == waiting_.end()) return;
+    std::inplace_merge(std::upper_bound(begin, added, *added, earlier), added, waiting_.end(), earlier);
   }
 
   // Exchanges that were no packets, ordered by the time of their requests.
@@ -147,40 +184,52 @@ class Ordering {
 
   // What began before `oldest_ns` and has been finished for as long as a retransmission may follow it is to be handed over. No
   // more can be learnt of it.
-  void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
-    while (!waiting_.empty()) {
-      const Waiting& first = waiting_.front();
+  [[nodiscard]] std::vector<Waiting> release(std::int64_t oldest_ns, std::int64_t clock_ns) {
+    std::vector<Waiting> released;
+    for (; first_ < std::ssize(waiting_); ++first_) {
+      Waiting& first = waiting_[static_cast<std::size_t>(first_)];
       const bool settled = clock_ns == never || first.done_ns <= clock_ns - limits::settle_ns;
-      if ((first.place.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) return;
-      std::pop_heap(waiting_.begin(), waiting_.end(), later);
-      bytes_ -= waiting_.back().size;
-      waiting_.back().finished->released = true;
-      released_.push_back(std::move(waiting_.back()));
-      waiting_.pop_back();
+      if ((first.place.request_ns >= oldest_ns || !settled) && bytes_ <= limits::ordering_bytes) break;
+      bytes_ -= first.size;
+      first.finished->released = true;
+      released.push_back(std::move(first));
     }
+    if (first_ * 2 >= std::ssize(waiting_)) {
+      waiting_.erase(waiting_.begin(), waiting_.begin() + first_);
+      first_ = 0;
+    }
+    return released;
   }
 
-  // Hands over what was released; connections may be looked at meanwhile.
-  void hand_over() {
-    for (Waiting& each : released_) {
+  // Hands over what was released, in the order in which it was; connections may be looked at meanwhile.
+  void hand_over(std::vector<Waiting> released) {
+    for (Waiting& each : released) {
       Exchange& exchange = each.finished->exchange;
       hand_over_others(exchange.request_ns);
       std::int64_t& number = each.finished->connection->number;
       if (number == 0) number = ++certificate_.connections;
       exchange.connection = number;
       hand_over(std::move(exchange));
-      handed_over_[each.shard].push_back(std::move(each.finished));
+      used_[each.thread].push_back(std::move(each.finished));
     }
-    released_.clear();
+    const std::lock_guard lock(mutex_);
+    for (std::size_t thread = 0; thread < used_.size(); ++thread) {
+      auto& to = handed_over_[thread];
+      to.insert(to.end(), std::make_move_iterator(used_[thread].begin()), std::make_move_iterator(used_[thread].end()));
+      used_[thread].clear();
+    }
   }
 
-  // What was handed over is given back by who made it: for one thread to free what another one allocated takes several times as
-  // long. Call `turn` between two rounds and `give_back` in the next one, for each shard.
-  void turn() { std::swap(handed_over_, used_); }
-  void give_back(std::size_t shard) {
+  // What was handed over is given back by the thread that made it: for one to free what another one allocated takes several times
+  // as long.
+  void give_back(unsigned thread) {
+    std::vector<std::shared_ptr<Finished>> mine;
+    {
+      const std::lock_guard lock(mutex_);
+      mine.swap(handed_over_[thread]);
+    }
     // Its connection remembers it for a while, and shall not keep its bodies.
-    for (const auto& finished : used_[shard]) finished->exchange = Exchange{};
-    used_[shard].clear();
+    for (const auto& finished : mine) finished->exchange = Exchange{};
   }
 
  private:
@@ -188,18 +237,7 @@ class Ordering {
   static void refuse_unsendable(Exchange& exchange) {
     if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
   }
-  struct Place {
-    std::int64_t request_ns, born, index;
-    auto operator<=>(const Place&) const = default;
-  };
-  struct Waiting {
-    Place place;
-    std::int64_t done_ns;
-    std::size_t size;
-    std::size_t shard;
-    std::shared_ptr<Finished> finished;
-  };
-  static bool later(const Waiting& a, const Waiting& b) { return a.place > b.place; }
+  static bool earlier(const Waiting& a, const Waiting& b) { return a.place < b.place; }
 
   void hand_over_others(std::int64_t until_ns) {
     for (; next_other_ < others_.size() && others_[next_other_].request_ns <= until_ns; ++next_other_) {
@@ -233,10 +271,11 @@ class Ordering {
 
   Certificate& certificate_;
   const std::function<void(Exchange&&)>& take_;
-  std::vector<Waiting> waiting_;                                            // a heap, the earliest in front
-  std::vector<Waiting> released_;                                           // in their order
-  std::vector<std::vector<Waiting>> fresh_;                                 // by shard
-  std::vector<std::vector<std::shared_ptr<Finished>>> handed_over_, used_;  // the same
+  std::vector<std::vector<Waiting>> fresh_;  // by shard
+  std::vector<Waiting> waiting_;             // in their order, from `first_` on
+  std::ptrdiff_t first_ = 0;
+  std::mutex mutex_;                                                        // of `handed_over_`
+  std::vector<std::vector<std::shared_ptr<Finished>>> used_, handed_over_;  // by thread
   std::vector<Exchange> others_;
   std::size_t next_other_ = 0;
   std::map<std::int64_t, std::int64_t> other_connections_;  // by the number that their file gave
@@ -244,52 +283,72 @@ class Ordering {
   std::int64_t id_ = 0;
 };
 
-// Segments that were found in a part of a batch, and which of them belong to each shard.
-struct Part {
+// The segments of a batch, and which of them belong to each shard.
+struct Segments {
   struct Numbered {
     Segment segment;
     std::uint64_t hash;
     std::int64_t packet;  // its number in the capture
   };
-  std::vector<Numbered> segments;
+  std::vector<Numbered> all;
   std::vector<std::vector<std::uint32_t>> shards;
-  std::vector<std::uint32_t> fragments;  // places in the batch
+
+  void clear() {
+    all.clear();
+    for (auto& shard : shards) shard.clear();
+  }
 };
 
-// Packets that were read together. A batch is read in one round, taken apart in the next and looked at in the one after.
+// Packets of one block, up to where limits are looked after.
 struct Batch {
+  explicit Batch(std::size_t shards) {
+    apart.shards.resize(shards);
+    whole_again.shards.resize(shards);
+  }
+  std::uint64_t number = 0;  // in the capture
   std::vector<Packet> packets;
   std::int64_t first = 0;     // the number of the first one in the capture
   std::string secrets;        // of TLS, that came with the packets
   std::int64_t clock_ns = 0;  // the latest time of any packet so far
   bool settles = false;       // limits are looked after behind this batch
-  bool last = false;          // the end of the capture; there are no packets
-  std::vector<Part> parts;
-  Part whole_again;  // what was put together from fragments
+  Segments apart;
+  std::vector<std::uint32_t> fragments;  // places among the packets
+  Segments whole_again;                  // what was put together from fragments
   std::vector<std::vector<unsigned char>> datagrams;
 };
 
-// What was seen while packets were taken apart. One for each part, so that several threads can count.
+// What was seen while packets were taken apart.
 struct Tally {
   std::array<std::int64_t, packet_kinds> kinds{};
   std::int64_t filtered = 0, captured = 0, cut = 0, bad_checksums = 0;
 };
 
+// What a thread works at, and keeps the memory of for the next time.
+struct alignas(128) Lot {  // apart from those of other threads
+  std::uint64_t piece = 0;
+  unsigned thread = 0;
+  Block block;
+  std::vector<Batch> batches;
+  std::size_t used = 0;  // of them
+  Tally tally;           // of all so far
+};
+
+// A thread reads a block of packets, takes them apart and looks at their connections: so what was read stays in its processor's
+// caches, and what it allocates it frees itself. The blocks are begun in turns, and follow each other through the shards of the
+// connections, each behind the one before.
 class Import {
  public:
   Import(const ImportOptions& options, const std::function<void(Exchange&&)>& take)
       : options_(options),
         filter_(options.filter),
         crew_(std::max(1u, options.threads)),
-        ordering_(certificate_, take, shares_of(options)) {
-    const std::size_t shares = shares_of(options);
-    for (std::size_t i = 0; i < shares; ++i) tables_.push_back(std::make_unique<Connections>(&keys_));
-    tallies_.resize(shares);
-    for (Batch& batch : batches_) {
-      batch.parts.resize(shares);
-      for (Part& part : batch.parts) part.shards.resize(shares);
-      batch.whole_again.shards.resize(shares);
+        lots_(crew_.size()),
+        ordering_(certificate_, take, shards_of(options), crew_.size()) {
+    for (std::size_t i = 0; i < shards_of(options); ++i) {
+      tables_.push_back(std::make_unique<Connections>(&keys_));
+      looking_.emplace_back(crew_);
     }
+    for (unsigned thread = 0; thread < crew_.size(); ++thread) lots_[thread].thread = thread;
     if (!options.key_log.empty()) open_key_log();
   }
 
@@ -303,40 +362,30 @@ class Import {
     return run(files);
   }
 
-  // Rounds: a batch is read while the one before it is taken apart, the connections of the one before that are looked at, and what
-  // was released is handed over.
   Certificate run(PacketSource& source) {
-    const std::size_t shares = tables_.size();
-    for (std::size_t round = 0;; ++round) {
-      Batch& fresh = batches_[round % 3];
-      Batch& read = batches_[(round + 2) % 3];
-      Batch& apart = batches_[(round + 1) % 3];
-      if (apart.last) break;
-      keys_.append(apart.secrets);
-      read_key_log();
-      // What takes longest and cannot be divided comes first: for one thread reading, for another one handing over. A single one
-      // reads last, because what it looks at is still in its caches.
-      crew_.run(2 * shares + 2, [&](std::size_t task) {
-        if (crew_.size() == 1) task = (task + 1) % (2 * shares + 2);
-        if (task == 0 && !read.last)
-          load(source, fresh);
-        else if (task == 0)
-          return;
-        else if (task <= shares)
-          take_apart(read, task - 1);
-        else if (task == shares + 1)
-          ordering_.hand_over();
-        else
-          look_at(apart, task - shares - 2);
-      });
-      put_together(read);
-      ordering_.turn();
-      if (apart.settles) settle(apart.clock_ns);
-    }
+    crew_.run([&](std::uint64_t piece, unsigned thread) {
+      Lot& lot = lots_[thread];
+      lot.piece = piece;
+      fetching_.await(piece, piece);
+      const bool more = !over_;
+      if (more) source.fetch(lot.block);
+      if (lot.block.last) over_ = true;
+      fetching_.pass();
+      if (!more) return false;
+      finding_.await(piece, piece);
+      find(source, lot);
+      finding_.pass();
+      for (std::size_t i = 0; i < lot.used; ++i) take_apart(lot.batches[i], lot.tally);
+      ordering_.give_back(thread);
+      for (std::size_t i = 0; i < lot.used; ++i) look_at(lot.batches[i], lot);
+      return true;
+    });
     fragments_.finish();
-    crew_.run(shares, [&](std::size_t shard) { tables_[shard]->finish(); });
-    release(never, never);
-    ordering_.hand_over();
+    crew_.run([&](std::uint64_t shard, unsigned) {
+      if (shard < tables_.size()) tables_[shard]->finish();
+      return shard < tables_.size();
+    });
+    ordering_.hand_over(release(never, never, 0));
     ordering_.finish();
     summarise();
     source.finish(certificate_);
@@ -344,21 +393,22 @@ class Import {
   }
 
  private:
-  // In how many parts work is divided: more than threads, so that those which are done early find something to do.
-  static std::size_t shares_of(const ImportOptions& options) { return options.threads <= 1 ? 1 : 4 * options.threads; }
+  // More than threads, so that they can follow each other closely.
+  static std::size_t shards_of(const ImportOptions& options) { return options.threads <= 1 ? 1 : 4 * options.threads; }
 
   void open_key_log() {
     key_log_.open(options_.key_log, std::ios::binary);
-    read_key_log();
+    read_key_log([&](std::string_view text) { keys_.append(text); });
     keys_.finish();
   }
 
   // What was written since the last time: a program that is captured live writes its secrets meanwhile.
-  void read_key_log() {
+  template <typename Take>
+  void read_key_log(Take take) {
     if (options_.key_log.empty()) return;
     std::string part(1u << 16, '\0');
     while (key_log_.read(part.data(), static_cast<std::streamsize>(part.size())) || key_log_.gcount() > 0) {
-      keys_.append(std::string_view(part).substr(0, static_cast<std::size_t>(key_log_.gcount())));
+      take(std::string_view(part).substr(0, static_cast<std::size_t>(key_log_.gcount())));
       key_log_bytes_ += static_cast<std::size_t>(key_log_.gcount());
       if (key_log_bytes_ > limits::key_log_bytes)
         throw Error(fmt::format("the key log {} is longer than {} bytes; give one of this capture", options_.key_log,
@@ -404,53 +454,59 @@ class Import {
     return contents;
   }
 
-  void load(PacketSource& source, Batch& batch) {
-    batch.last = !source.read(batch.packets, quota_);
-    batch.secrets = source.take_secrets();
-    batch.first = packets_;
-    packets_ += static_cast<std::int64_t>(batch.packets.size());
-    for (const Packet& packet : batch.packets) clock_ns_ = std::max(clock_ns_, packet.time_ns);
-    batch.clock_ns = clock_ns_;
-    // A source that had nothing for a while is one of a live capture.
-    batch.settles = quota_.used_up() || batch.packets.empty();
-    if (quota_.used_up()) quota_ = {};
+  // The packets of the lot's block, and what came with them.
+  void find(PacketSource& source, Lot& lot) {
+    lot.used = 0;
+    for (auto found = PacketSource::Found::some; found == PacketSource::Found::some;) {
+      if (lot.used == lot.batches.size()) lot.batches.emplace_back(tables_.size());
+      Batch& batch = lot.batches[lot.used];
+      found = source.find(lot.block, batch.packets, quota_);
+      if (found == PacketSource::Found::end) over_ = true;
+      batch.secrets = source.take_secrets();
+      read_key_log([&](std::string_view text) { batch.secrets += text; });
+      batch.settles = quota_.used_up() || found == PacketSource::Found::nothing;
+      if (quota_.used_up()) quota_ = {};
+      if (batch.packets.empty() && batch.secrets.empty() && !batch.settles) continue;
+      ++lot.used;
+      batch.number = batches_++;
+      batch.first = packets_;
+      packets_ += static_cast<std::int64_t>(batch.packets.size());
+      for (const Packet& packet : batch.packets) clock_ns_ = std::max(clock_ns_, packet.time_ns);
+      batch.clock_ns = clock_ns_;
+    }
   }
 
-  void take_apart(Batch& batch, std::size_t share) {
-    Part& part = batch.parts[share];
-    part.segments.clear();
-    part.fragments.clear();
-    for (auto& shard : part.shards) shard.clear();
-    Tally& tally = tallies_[share];
+  void take_apart(Batch& batch, Tally& tally) const {
+    batch.apart.clear();
+    batch.fragments.clear();
     const auto checksums = options_.verify_checksums ? Checksums::verified : Checksums::ignored;
-    const std::size_t size = batch.packets.size(), shares = batch.parts.size();
-    for (std::size_t at = size * share / shares; at < size * (share + 1) / shares; ++at) {
+    for (std::size_t at = 0; at < batch.packets.size(); ++at) {
       const Packet& packet = batch.packets[at];
       if (!filter_.accepts(packet)) {
         ++tally.filtered;
         continue;
       }
-      Part::Numbered& one = part.segments.emplace_back();
+      Segments::Numbered& one = batch.apart.all.emplace_back();
       const PacketKind kind = decode(packet, one.segment, nullptr, checksums);
       if (kind == PacketKind::tcp) {
         one.packet = batch.first + static_cast<std::int64_t>(at);
-        add(part, packet, tally);
+        add(batch.apart, packet, tally);
         continue;
       }
-      part.segments.pop_back();
+      batch.apart.all.pop_back();
       if (kind == PacketKind::fragment)
-        part.fragments.push_back(static_cast<std::uint32_t>(at));
+        batch.fragments.push_back(static_cast<std::uint32_t>(at));
       else
         ++tally.kinds[static_cast<std::size_t>(kind)];
     }
   }
 
-  // The last one of the part's segments is one of `packet`.
-  static void add(Part& part, const Packet& packet, Tally& tally) {
-    Part::Numbered& one = part.segments.back();
+  // The last one of the segments is one of `packet`.
+  static void add(Segments& segments, const Packet& packet, Tally& tally) {
+    Segments::Numbered& one = segments.all.back();
     one.segment.time_ns = packet.time_ns;
     one.hash = shard_hash(one.segment);
-    part.shards[one.hash % part.shards.size()].push_back(static_cast<std::uint32_t>(part.segments.size() - 1));
+    segments.shards[one.hash % segments.shards.size()].push_back(static_cast<std::uint32_t>(segments.all.size() - 1));
     ++tally.kinds[static_cast<std::size_t>(PacketKind::tcp)];
     tally.captured += static_cast<std::int64_t>(one.segment.payload.size());
     tally.cut += one.segment.missing > 0;
@@ -458,51 +514,68 @@ class Import {
   }
 
   // Fragments, in the order of the capture. What was put together lies where the last one of its fragments did.
-  void put_together(Batch& batch) {
-    Part& part = batch.whole_again;
-    part.segments.clear();
-    for (auto& shard : part.shards) shard.clear();
+  void put_together(Batch& batch, Tally& tally) {
+    Segments& whole = batch.whole_again;
+    whole.clear();
     batch.datagrams.clear();
-    for (const Part& other : batch.parts) {
-      for (const std::uint32_t at : other.fragments) {
-        Part::Numbered& one = part.segments.emplace_back();
-        const PacketKind kind = decode(batch.packets[at], one.segment, &fragments_);
-        if (kind != PacketKind::tcp) {
-          part.segments.pop_back();
-          ++tallies_[0].kinds[static_cast<std::size_t>(kind)];
-          continue;
-        }
-        one.segment.payload = batch.datagrams.emplace_back(one.segment.payload.begin(), one.segment.payload.end());
-        one.packet = batch.first + at;
-        add(part, batch.packets[at], tallies_[0]);
+    for (const std::uint32_t at : batch.fragments) {
+      Segments::Numbered& one = whole.all.emplace_back();
+      const PacketKind kind = decode(batch.packets[at], one.segment, &fragments_);
+      if (kind != PacketKind::tcp) {
+        whole.all.pop_back();
+        ++tally.kinds[static_cast<std::size_t>(kind)];
+        continue;
       }
+      one.segment.payload = batch.datagrams.emplace_back(one.segment.payload.begin(), one.segment.payload.end());
+      one.packet = batch.first + at;
+      add(whole, batch.packets[at], tally);
     }
   }
 
-  void look_at(Batch& batch, std::size_t shard) {
-    ordering_.give_back(shard);
+  // Behind the batch before in each shard; behind all of it where that one settles, and where the secrets that all shards look
+  // into change.
+  void look_at(Batch& batch, Lot& lot) {
+    if (!batch.secrets.empty()) {
+      looking_.back().await(batch.number, lot.piece);
+      keys_.append(batch.secrets);
+    }
+    looking_.front().await(batch.number, lot.piece);
+    put_together(batch, lot.tally);
+    for (std::size_t shard = 0; shard < tables_.size(); ++shard) {
+      looking_[shard].await(batch.number, lot.piece);
+      look_at(batch, shard, lot.thread);
+      if (!batch.settles) looking_[shard].pass();
+    }
+    if (!batch.settles) return;
+    auto released = settle(batch.clock_ns, lot.thread);
+    const std::uint64_t number = settled_++;
+    for (Turn& turn : looking_) turn.pass();
+    handing_over_.await(number, lot.piece);
+    ordering_.hand_over(std::move(released));
+    handing_over_.pass();
+  }
+
+  void look_at(const Batch& batch, std::size_t shard, unsigned thread) {
     Connections& table = *tables_[shard];
-    const auto take = [&](const Part::Numbered& one) { table.take(one.segment, one.hash, one.packet); };
-    const Part& again = batch.whole_again;
+    const auto take = [&](const Segments::Numbered& one) { table.take(one.segment, one.hash, one.packet); };
+    const Segments& again = batch.whole_again;
     auto next_again = again.shards[shard].begin();
-    for (const Part& part : batch.parts) {
-      for (const std::uint32_t at : part.shards[shard]) {
-        const Part::Numbered& one = part.segments[at];
-        for (; next_again != again.shards[shard].end() && again.segments[*next_again].packet < one.packet; ++next_again)
-          take(again.segments[*next_again]);
-        take(one);
-      }
+    for (const std::uint32_t at : batch.apart.shards[shard]) {
+      const Segments::Numbered& one = batch.apart.all[at];
+      for (; next_again != again.shards[shard].end() && again.all[*next_again].packet < one.packet; ++next_again)
+        take(again.all[*next_again]);
+      take(one);
     }
-    for (; next_again != again.shards[shard].end(); ++next_again) take(again.segments[*next_again]);
+    for (; next_again != again.shards[shard].end(); ++next_again) take(again.all[*next_again]);
     if (batch.settles) table.expire(batch.clock_ns);
-    ordering_.prepare(table.findings.exchanges, shard);
+    ordering_.prepare(table.findings.exchanges, shard, thread);
   }
 
-  void settle(std::int64_t clock_ns) {
+  [[nodiscard]] std::vector<Ordering::Waiting> settle(std::int64_t clock_ns, unsigned thread) {
     keep_limits();
     std::int64_t oldest = never;
     for (const auto& table : tables_) oldest = std::min(oldest, table->oldest_ns());
-    release(oldest, clock_ns);
+    return release(oldest, clock_ns, thread);
   }
 
   // Limits on all connections together, in an order that does not depend on how they are divided.
@@ -532,11 +605,11 @@ class Import {
     }
   }
 
-  void release(std::int64_t oldest_ns, std::int64_t clock_ns) {
+  [[nodiscard]] std::vector<Ordering::Waiting> release(std::int64_t oldest_ns, std::int64_t clock_ns, unsigned thread) {
     for (std::size_t shard = 0; shard < tables_.size(); ++shard)  // of connections that were ended meanwhile
-      ordering_.prepare(tables_[shard]->findings.exchanges, shard);
+      ordering_.prepare(tables_[shard]->findings.exchanges, shard, thread);
     ordering_.add();
-    ordering_.release(oldest_ns, clock_ns);
+    return ordering_.release(oldest_ns, clock_ns);
   }
 
   void summarise() {
@@ -553,7 +626,8 @@ class Import {
     }
     certificate_.notes.insert(certificate_.notes.end(), notes.begin(), notes.end());
     Tally sum;
-    for (const Tally& tally : tallies_) {
+    for (const Lot& lot : lots_) {
+      const Tally& tally = lot.tally;
       for (std::size_t kind = 0; kind < packet_kinds; ++kind) sum.kinds[kind] += tally.kinds[kind];
       sum.filtered += tally.filtered;
       sum.captured += tally.captured;
@@ -590,19 +664,26 @@ class Import {
   ImportOptions options_;
   Filter filter_;
   Crew crew_;
+  std::vector<Lot> lots_;  // by thread
   Certificate certificate_;
   Ordering ordering_;
   KeyLog keys_;
-  std::ifstream key_log_;
-  std::size_t key_log_bytes_ = 0;
   Fragments fragments_;
   std::vector<std::unique_ptr<Connections>> tables_;
-  std::array<Batch, 3> batches_;  // they take turns
-  Quota quota_;                   // until limits are looked after again
+
+  Turn fetching_{crew_};
+  Turn finding_{crew_};
+  std::atomic<bool> over_ = false;  // nothing is to be fetched any more
+  std::ifstream key_log_;
+  std::size_t key_log_bytes_ = 0;
+  Quota quota_;  // until limits are looked after again
   std::int64_t clock_ns_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t packets_ = 0;
+  std::uint64_t batches_ = 0;
+  std::deque<Turn> looking_;  // by shard
+  std::uint64_t settled_ = 0;
+  Turn handing_over_{crew_};
   std::int64_t other_connections_ = 0;
-  std::vector<Tally> tallies_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Capture files to traffic: packets, segments, streams, exchanges, with a certificate of what is missing.
 //
-// Packets are looked at in batches. Within a batch the connections are divided among threads; between two batches the limits on
-// the whole process hold and finished exchanges are put in order. So the same files give the same exchanges for any number of
-// threads.
+// Threads take blocks of packets in turns, and follow each other through the connections in the order of the capture. After a fixed
+// number of packets the limits on the whole process are looked after and finished exchanges are put in order. So the same files
+// give the same exchanges for any number of threads.
 #pragma once
 
 #include <cstdint>

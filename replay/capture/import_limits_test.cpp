@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
+#include <memory>
 
 #include "replay/capture/import.h"
 #include "replay/capture/limits.h"
@@ -31,11 +31,12 @@ class Packets final : public PacketSource {
   };
   using Make = std::function<std::optional<Made>()>;
   Packets(Make make, std::size_t batch) : make_(std::move(make)), batch_(batch) {}
-  bool read(std::vector<Packet>& batch, Quota& quota) override {
+  void fetch(Block& block) override { block.held.clear(); }
+  Found find(Block& block, std::vector<Packet>& batch, Quota& quota) override {
     batch.clear();
-    std::rotate(made_.begin(), made_.begin() + 1, made_.end());
-    auto& now = made_[0];
-    now.clear();
+    const auto made_now = std::make_shared<std::vector<Made>>();
+    block.held.push_back(made_now);
+    auto& now = *made_now;
     quota.packets = 0;
     now.reserve(batch_);
     for (std::size_t i = 0; i < batch_; ++i) {
@@ -48,14 +49,13 @@ class Packets final : public PacketSource {
                        {reinterpret_cast<const unsigned char*>(ip.data()), ip.size()},
                        static_cast<std::uint32_t>(ip.size())});
     }
-    return !batch.empty();
+    return batch.empty() ? Found::end : Found::all;
   }
   void finish(Certificate&) const override {}
 
  private:
   Make make_;
   std::size_t batch_;
-  std::array<std::vector<Made>, 3> made_;  // they take turns
 };
 
 Traffic imported(Packets::Make make, std::size_t batch = 1) {

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include "replay/capture/import.h"
@@ -110,6 +113,71 @@ TEST(ImportThreads, AnErrorOfTheOneThatTakesTheExchangesEndsTheImport) {
                                                    })),
                  Error);
     EXPECT_EQ(taken, 500);
+  }
+}
+
+// The packets of a file, one block after the other; what happens behind them is to be said.
+class Then final : public PacketSource {
+ public:
+  Then(const std::string& path, std::function<bool()> goes_on)
+      : reader_(open_bytes(path), path), goes_on_(std::move(goes_on)) {}
+  void fetch(Block& block) override {
+    reader_.fetch(block);
+    if (block.last) block.last = !goes_on_();
+  }
+  Found find(Block& block, std::vector<Packet>& batch, Quota& quota) override {
+    if (block.size > 0) return reader_.find(block, batch, quota);
+    batch.clear();
+    return block.last ? Found::end : Found::nothing;
+  }
+  void finish(Certificate&) const override {}
+
+ private:
+  PacketReader reader_;
+  std::function<bool()> goes_on_;
+};
+
+TEST(ImportThreads, AnErrorOfTheSourceComesBehindWhatWasReadBefore) {
+  const Folder folder;
+  const std::string path = folder.write("capture.pcap", testing::capture_of(many_clients()));
+  std::optional<std::int64_t> taken_by_one;
+  for (const unsigned threads : {1u, 2u, 3u, 8u}) {
+    ImportOptions options;
+    options.threads = threads;
+    std::int64_t taken = 0;
+    auto source = std::make_unique<Then>(path, []() -> bool { throw Error("the disk is broken"); });
+    EXPECT_THROW(static_cast<void>(import_packets(std::move(source), options,
+                                                  [&](const Exchange& exchange) { EXPECT_EQ(exchange.id, ++taken); })),
+                 Error);
+    if (!taken_by_one) taken_by_one = taken;
+    EXPECT_GT(taken, 1000);
+    EXPECT_EQ(taken, *taken_by_one) << threads << " threads";
+  }
+}
+
+// A live capture on which nothing comes for a while, until something else has come of what did.
+TEST(ImportThreads, WhatIsFinishedIsHandedOverWhileNothingComes) {
+  const Folder folder;
+  Conversation early(40'000), late(40'001);
+  early.open();
+  early.client("GET /early HTTP/1.1\r\nHost: shop\r\n\r\n");
+  early.server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  late.now_ns = early.now_ns + limits::settle_ns;
+  late.open();
+  auto wires = early.wires;
+  wires.insert(wires.end(), late.wires.begin(), late.wires.end());
+  const std::string path = folder.write("capture.pcap", testing::capture_of(wires));
+  for (const unsigned threads : {1u, 2u, 3u}) {
+    ImportOptions options;
+    options.threads = threads;
+    std::atomic<int> taken = 0;
+    int times = 0;
+    auto source = std::make_unique<Then>(path, [&] {
+      std::this_thread::yield();
+      return taken == 0 && ++times < 10'000'000;
+    });
+    static_cast<void>(import_packets(std::move(source), options, [&](Exchange&&) { ++taken; }));
+    EXPECT_LT(times, 10'000'000) << threads << " threads";
   }
 }
 

@@ -4,11 +4,11 @@
 #include <pcap/pcap.h>
 #include <poll.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
+#include "replay/capture/limits.h"
 #include "replay/error.h"
 
 namespace rehearse::replay {
@@ -39,27 +39,36 @@ class Interface final : public PacketSource {
     begin_ = std::chrono::steady_clock::now();
   }
 
-  bool read(std::vector<Packet>& batch, Quota& quota) override {
-    batch.clear();
-    std::rotate(bytes_.begin(), bytes_.begin() + 1, bytes_.end());
-    bytes_[0].clear();
-    places_.clear();
-    if (over()) return false;
-    const int got =
-        pcap_dispatch(handle_.get(), static_cast<int>(quota.packets), on_packet, reinterpret_cast<u_char*>(this));
+  void fetch(Block& block) override {
+    block.bytes.clear();
+    block.fresh = true;
+    block.last = over();
+    if (block.last) return;
+    const int most = static_cast<int>(limits::settled_packets);
+    const int got = pcap_dispatch(handle_.get(), most, on_packet, reinterpret_cast<u_char*>(&block.bytes));
     if (got < 0) throw Error(fmt::format("capturing on {} failed: {}", options_.interface, pcap_geterr(handle_.get())));
-    if (got == 0) {
-      pollfd wait{pcap_get_selectable_fd(handle_.get()), POLLIN, 0};
-      poll(&wait, 1, patience_ms);
-      return true;
-    }
-    const unsigned char* at = bytes_[0].data();
-    for (const Place& place : places_) {
-      batch.push_back({place.time_ns, link_type_, {at, place.captured}, place.wire});
-      at += place.captured;
+    if (got > 0) return;
+    pollfd wait{pcap_get_selectable_fd(handle_.get()), POLLIN, 0};
+    poll(&wait, 1, patience_ms);
+  }
+
+  Found find(Block& block, std::vector<Packet>& batch, Quota& quota) override {
+    batch.clear();
+    if (block.last) return Found::end;
+    if (block.bytes.empty()) return Found::nothing;
+    if (std::exchange(block.fresh, false)) at_ = 0;
+    while (at_ < block.bytes.size() && !quota.used_up()) {
+      pcap_pkthdr header;
+      std::memcpy(&header, block.bytes.data() + at_, sizeof header);
+      const std::int64_t fraction = header.ts.tv_usec;
+      batch.push_back({header.ts.tv_sec * 1'000'000'000 + fraction * (nanoseconds_ ? 1 : 1000),
+                       link_type_,
+                       {block.bytes.data() + at_ + sizeof header, header.caplen},
+                       header.len});
       quota.take(batch.back());
+      at_ += sizeof header + header.caplen;
     }
-    return true;
+    return at_ < block.bytes.size() ? Found::some : Found::all;
   }
 
   void finish(Certificate& certificate) const override {
@@ -73,17 +82,11 @@ class Interface final : public PacketSource {
   }
 
  private:
-  struct Place {
-    std::int64_t time_ns;
-    std::uint32_t captured, wire;
-  };
-
-  static void on_packet(u_char* self, const pcap_pkthdr* header, const u_char* bytes) {
-    auto& me = *reinterpret_cast<Interface*>(self);
-    const std::int64_t fraction = header->ts.tv_usec;
-    me.places_.push_back(
-        {header->ts.tv_sec * 1'000'000'000 + fraction * (me.nanoseconds_ ? 1 : 1000), header->caplen, header->len});
-    me.bytes_[0].insert(me.bytes_[0].end(), bytes, bytes + header->caplen);
+  static void on_packet(u_char* into, const pcap_pkthdr* header, const u_char* bytes) {
+    auto& block = *reinterpret_cast<std::vector<unsigned char>*>(into);
+    const auto* head = reinterpret_cast<const unsigned char*>(header);
+    block.insert(block.end(), head, head + sizeof *header);
+    block.insert(block.end(), bytes, bytes + header->caplen);
   }
 
   [[nodiscard]] bool over() const {
@@ -120,8 +123,7 @@ class Interface final : public PacketSource {
   std::unique_ptr<pcap_t, void (*)(pcap_t*)> handle_;
   std::uint16_t link_type_ = 0;
   bool nanoseconds_ = false;
-  std::array<std::vector<unsigned char>, 3> bytes_;  // they take turns
-  std::vector<Place> places_;
+  std::size_t at_ = 0;  // in the block that is looked through
   std::chrono::steady_clock::time_point begin_;
 };
 

@@ -37,76 +37,95 @@ struct Order {
   }
 };
 
-// The part of the file that is in memory. There are three buffers, which take turns: what was taken since the last `switch_over`
-// but two stays where it is.
+// The bytes of a file that were fetched and not yet looked at: what is left of a block, and in front of it the beginning of
+// something that began in blocks before and goes on in this one.
 class Window {
  public:
-  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)), buffer_(initial) {
-    for (auto& other : others_) other.resize(initial);
-  }
+  explicit Window(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
 
-  // `size` bytes at the current place, or nothing when they are not in the window.
-  [[nodiscard]] const unsigned char* have(std::size_t size) const {
-    return end_ - begin_ >= size ? buffer_.data() + begin_ : nullptr;
+  void fetch(Block& block) {
+    block.bytes.resize(block_bytes);
+    block.size = source_->read(block.bytes);
+    block.fresh = true;
+    block.last = block.size == 0;
+    block.problem = block.last ? source_->problem() : std::nullopt;
   }
+  // Goes on in `block`. REQUIRES: nothing but a beginning is left of the one before.
+  void enter(Block& block) {
+    block_ = &block;
+    at_ = block.bytes.data();
+    end_ = at_ + block.size;
+  }
+  // `size` bytes at the current place, or nothing when they go on behind the block. What was had here before may move.
+  [[nodiscard]] const unsigned char* have(std::size_t size) {
+    if (!straddles_) return rest() >= size ? at_ : nullptr;
+    if (begun_.size() < size) {
+      const auto more = std::min(size - begun_.size(), rest());
+      begun_.insert(begun_.end(), at_, at_ + more);
+      at_ += more;
+    }
+    return begun_.size() >= size ? begun_.data() : nullptr;
+  }
+  // REQUIRES: `have(size)`, and nothing longer.
   void skip(std::size_t size) {
-    begin_ += size;
     passed_ += size;
+    if (straddles_) {
+      begun_.swap(block_->straddling);  // packets may lie in it
+      forget_beginning();
+    } else {
+      at_ += size;
+    }
   }
-  // Goes on in the next buffer, with what is left in this one.
-  void switch_over() {
+  // What is left of the block is the beginning of something.
+  void leave() {
+    begun_.insert(begun_.end(), at_, end_);
+    at_ = end_;
+    straddles_ = !begun_.empty();
+  }
+  // Forgets what is left, and says how much it was.
+  std::size_t drop() {
     const std::size_t size = left();
-    if (others_[0].size() < size) others_[0].resize(size);
-    std::memcpy(others_[0].data(), buffer_.data() + begin_, size);
-    std::swap(buffer_, others_[0]);
-    std::swap(others_[0], others_[1]);
-    begin_ = 0;
-    end_ = size;
+    forget_beginning();
+    at_ = end_;
+    return size;
   }
-  // Reads on, so that at least `size` bytes are there unless the file ends before. Returns whether they are. REQUIRES: nothing
-  // was taken since `switch_over`.
-  bool fill(std::size_t size) {
-    if (begin_ > 0) switch_over_within();
-    if (buffer_.size() < size) buffer_.resize(size);
-    while (!over_ && end_ < buffer_.size()) {
-      const std::size_t wanted = buffer_.size() - end_;
-      const std::size_t got = source_->read(std::span(buffer_).subspan(end_));
-      over_ = got == 0;
-      end_ += got;
-      if (end_ >= size && got < wanted) break;  // a pipe gives what it has
-    }
-    return end_ >= size;
-  }
-  [[nodiscard]] std::size_t left() const { return end_ - begin_; }
-  // How many bytes there are still; stops counting where a pipe may go on for ever.
-  std::uint64_t drain() {
-    std::uint64_t bytes = left();
-    while (!over_ && bytes < drained_bytes) {
-      const std::size_t got = source_->read(others_[0]);
-      over_ = got == 0;
-      bytes += got;
-    }
-    return bytes;
-  }
+  [[nodiscard]] std::size_t left() const { return begun_.size() + rest(); }
+  [[nodiscard]] const Block& block() const { return *block_; }
   [[nodiscard]] std::uint64_t passed() const { return passed_; }
-  [[nodiscard]] const ByteSource& source() const { return *source_; }
+
+  // For before the first block: the first `size` bytes of the file, or as many as there are.
+  std::span<const unsigned char> beginning(std::size_t size) {
+    std::size_t got = 1;
+    while (begun_.size() < size && got > 0) {
+      const std::size_t before = begun_.size();
+      begun_.resize(size);
+      got = source_->read(std::span(begun_).subspan(before));
+      begun_.resize(before + got);
+    }
+    straddles_ = !begun_.empty();
+    return begun_;
+  }
+  void skip_beginning() {
+    passed_ += begun_.size();
+    forget_beginning();
+  }
+  [[nodiscard]] std::optional<std::string> problem() const { return source_->problem(); }
 
  private:
-  void switch_over_within() {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, left());
-    end_ -= begin_;
-    begin_ = 0;
+  [[nodiscard]] std::size_t rest() const { return static_cast<std::size_t>(end_ - at_); }
+  void forget_beginning() {
+    begun_.clear();
+    straddles_ = false;
   }
 
-  static constexpr std::uint64_t drained_bytes = 16ull << 30;
   // Fits the second level cache, so that bytes are still near when they are looked at again.
-  static constexpr std::size_t initial = 256u << 10;
+  static constexpr std::size_t block_bytes = 256u << 10;
   std::unique_ptr<ByteSource> source_;
-  std::vector<unsigned char> buffer_;
-  std::array<std::vector<unsigned char>, 2> others_;  // the one that was left first in front
-  std::size_t begin_ = 0, end_ = 0;
+  Block* block_ = nullptr;
+  const unsigned char *at_ = nullptr, *end_ = nullptr;
+  std::vector<unsigned char> begun_;
+  bool straddles_ = false;  // there is something in it
   std::uint64_t passed_ = 0;
-  bool over_ = false;
 };
 
 constexpr std::uint32_t pcap_us = 0xa1b2c3d4;
@@ -121,34 +140,37 @@ class PacketReader::Format {
  public:
   explicit Format(Window window) : window_(std::move(window)) {}
   virtual ~Format() = default;
-  // Appends a packet that lies in the window, or moves on within it. `again` wants `needed` bytes at the current place.
+  // Appends a packet that lies in the window, or moves on within it. `again` wants the block behind this one.
   enum class Step { taken, again, end };
   virtual Step step(std::vector<Packet>& batch) = 0;
 
-  void read(std::vector<Packet>& batch, Quota& quota) {
+  PacketSource::Found find(Block& block, std::vector<Packet>& batch, Quota& quota) {
     batch.clear();
-    if (over_) return;
-    bool switched = false;
-    std::size_t counted = 0;
-    while (!over_ && !quota.used_up()) {
+    if (std::exchange(block.fresh, false)) window_.enter(block);
+    for (std::size_t counted = 0; !over_;) {
+      if (quota.used_up()) return PacketSource::Found::some;
       switch (step(batch)) {
         case Step::taken:
           for (; counted < batch.size(); ++counted) quota.take(batch[counted]);
-          continue;
-        case Step::end:
-          over_ = true;
-          unread_ = window_.drain();
           break;
         case Step::again:
-          if (!batch.empty()) return;  // they end what is in the window
-          if (!std::exchange(switched, true)) window_.switch_over();
-          if (window_.fill(needed_)) continue;
+          if (!block.last) {
+            window_.leave();
+            return PacketSource::Found::all;
+          }
+          // The file ends within the record or block `count_`, or right in front of it.
+          if (window_.left() > 0)
+            note(fmt::format("{} {} is truncated; what came before it was kept", unit_, count_ + 1));
           over_ = true;
-          at_end();
+          break;
+        case Step::end:
+          over_ = true;
           break;
       }
     }
-    if (over_ && window_.source().problem()) note(*window_.source().problem());
+    unread_ += window_.drop();  // behind a damaged place nothing is looked at, but counted
+    if (block.problem) note(*block.problem);
+    return block.last || unread_ >= drained_bytes ? PacketSource::Found::end : PacketSource::Found::all;
   }
 
   void note(std::string sentence) {
@@ -163,19 +185,12 @@ class PacketReader::Format {
   Window window_;
 
  protected:
-  // The file ends within the record or block `count_`, or right in front of it.
-  void at_end() {
-    unread_ = window_.left();
-    if (window_.left() > 0) note(fmt::format("{} {} is truncated; what came before it was kept", unit_, count_ + 1));
-  }
-  Step want(std::size_t bytes) {
-    needed_ = bytes;
-    return Step::again;
-  }
   std::string_view unit_ = "record";
   std::uint64_t count_ = 0;  // records or blocks behind us
-  std::size_t needed_ = 0;
   bool over_ = false;
+
+ private:
+  static constexpr std::uint64_t drained_bytes = 16ull << 30;  // a pipe may go on for ever
 };
 
 namespace {
@@ -184,24 +199,25 @@ class Pcap final : public PacketReader::Format {
  public:
   Pcap(Window window, Order order, bool nanoseconds, bool kuznetzov)
       : Format(std::move(window)), order_(order), fraction_ns_(nanoseconds ? 1 : 1000), header_(kuznetzov ? 24 : 16) {
-    const unsigned char* header = window_.have(24);
+    const unsigned char* header = window_.beginning(24).data();
     const std::uint32_t link = order_.u32(header + 20);
     link_type_ = static_cast<std::uint16_t>(link);
     // Bit 26 says that the upper four hold the length of the frame check sequence, in units of 16 bits.
     if (link & 0x04000000) check_bytes_ = (link >> 28) * 2;
-    window_.skip(24);
+    window_.skip_beginning();
   }
 
   Step step(std::vector<Packet>& batch) override {
     const unsigned char* header = window_.have(header_);
-    if (!header) return want(header_);
+    if (!header) return Step::again;
     const std::uint32_t captured = order_.u32(header + 8);
     const std::uint32_t wire = order_.u32(header + 12);
     if (captured > limits::packet_bytes) {
       note(fmt::format("record {} claims {} bytes: the file is damaged from here on", count_ + 1, captured));
       return Step::end;
     }
-    if (!window_.have(header_ + captured)) return want(header_ + captured);
+    header = window_.have(header_ + captured);
+    if (!header) return Step::again;
     const std::int64_t seconds = order_.u32(header);
     const std::int64_t fraction = order_.u32(header + 4);
     const std::uint32_t cut = wire <= captured ? std::min(check_bytes_, captured) : 0;
@@ -261,7 +277,7 @@ class Pcapng final : public PacketReader::Format {
 
   Step step(std::vector<Packet>& batch) override {
     const unsigned char* header = window_.have(12);
-    if (!header) return want(12);
+    if (!header) return Step::again;
     if (order_.u32(header) == pcapng_section) {  // reads the same in both byte orders
       order_.swapped = false;
       order_.swapped = order_.u32(header + 8) != pcapng_order;
@@ -275,7 +291,8 @@ class Pcapng final : public PacketReader::Format {
       note(fmt::format("block {} claims {} bytes: the file is damaged from here on", count_ + 1, length));
       return Step::end;
     }
-    if (!window_.have(length)) return want(length);
+    header = window_.have(length);
+    if (!header) return Step::again;
     ++count_;
     take_block(order_.u32(header), Bytes(header + 8, length - 12), batch);
     window_.skip(length);
@@ -379,10 +396,10 @@ class Pcapng final : public PacketReader::Format {
 
 PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string& name) {
   Window window(std::move(source));
-  window.fill(24);
-  if (const unsigned char* header = window.have(4)) {
-    const std::uint32_t magic = Order{false}.u32(header);
-    const std::uint32_t turned = Order{true}.u32(header);
+  // As much as the shortest block has.
+  if (const auto beginning = window.beginning(12); beginning.size() >= 4) {
+    const std::uint32_t magic = Order{false}.u32(beginning.data());
+    const std::uint32_t turned = Order{true}.u32(beginning.data());
     if (magic == pcapng_section) {
       format_ = std::make_unique<Pcapng>(std::move(window));
       return;
@@ -390,21 +407,25 @@ PacketReader::PacketReader(std::unique_ptr<ByteSource> source, const std::string
     for (const bool swapped : {false, true}) {
       const std::uint32_t own = swapped ? turned : magic;
       if (own != pcap_us && own != pcap_ns && own != pcap_kuznetzov) continue;
-      if (!window.have(24)) throw Error(fmt::format("{} ends within its header; it was not written whole", name));
+      if (window.beginning(24).size() < 24)
+        throw Error(fmt::format("{} ends within its header; it was not written whole", name));
       format_ = std::make_unique<Pcap>(std::move(window), Order{swapped}, own == pcap_ns, own == pcap_kuznetzov);
       return;
     }
   }
-  if (window.left() == 0 && window.source().problem())
-    throw Error(fmt::format("{}: {}; fetch it anew, or unpack it with the program that packed it", name,
-                            *window.source().problem()));
+  if (window.left() == 0 && window.problem())
+    throw Error(
+        fmt::format("{}: {}; fetch it anew, or unpack it with the program that packed it", name, *window.problem()));
   throw Error(fmt::format("{} is {}; give a pcap or pcapng file, for instance from `tcpdump -w`", name,
                           window.left() == 0 ? "empty" : "no capture"));
 }
 
 PacketReader::~PacketReader() = default;
 
-void PacketReader::read(std::vector<Packet>& batch, Quota& quota) { format_->read(batch, quota); }
+void PacketReader::fetch(Block& block) { format_->window_.fetch(block); }
+PacketSource::Found PacketReader::find(Block& block, std::vector<Packet>& batch, Quota& quota) {
+  return format_->find(block, batch, quota);
+}
 const std::vector<std::string>& PacketReader::notes() const { return format_->notes_; }
 const std::string& PacketReader::secrets() const { return format_->secrets_; }
 std::uint64_t PacketReader::bytes_read() const { return format_->window_.passed(); }

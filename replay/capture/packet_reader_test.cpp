@@ -35,8 +35,7 @@ class PacketReaderTest : public ::testing::Test {
   void read(const std::string& bytes) {
     seen.clear();
     replay::PacketReader reader(open_bytes(folder.write("capture", bytes)), "capture");
-    std::vector<Packet> batch;
-    for (Quota quota; (reader.read(batch, quota), !batch.empty()); quota = {}) {
+    each_batch(reader, [&](const std::vector<Packet>& batch) {
       for (const Packet& packet : batch) {
         Segment tcp;
         if (const auto kind = decode(packet, tcp); kind != PacketKind::tcp) {
@@ -46,7 +45,7 @@ class PacketReaderTest : public ::testing::Test {
         seen.push_back({packet.time_ns, text_of(tcp.source), text_of(tcp.destination),
                         std::string(tcp.payload.begin(), tcp.payload.end()), tcp.missing > 0 ? "cut" : ""});
       }
-    }
+    });
     notes = reader.notes();
   }
 
@@ -189,13 +188,12 @@ class Blocks : public ::testing::Test {
   void read(const std::string& bytes) {
     reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", bytes)), "capture");
     seen.clear();
-    std::vector<Packet> batch;
-    for (Quota quota; (reader->read(batch, quota), !batch.empty()); quota = {}) {
+    each_batch(*reader, [&](const std::vector<Packet>& batch) {
       EXPECT_LE(batch.size(), limits::settled_packets);
       for (const Packet& p : batch)
         seen.push_back(fmt::format("{} {} {} of {}", p.time_ns, p.link_type,
                                    std::string(p.bytes.begin(), p.bytes.end()), p.wire_length));
-    }
+    });
   }
   testing::Folder folder;
   std::unique_ptr<PacketReader> reader;
@@ -247,14 +245,15 @@ TEST_F(Blocks, TimesThatNoClockShowsAreSomeTime) {
     }
   }
   reader = std::make_unique<PacketReader>(open_bytes(folder.write("capture", file)), "capture");
-  std::vector<Packet> batch;
-  Quota quota;
-  reader->read(batch, quota);
-  EXPECT_EQ(batch.size(), 2 * interfaces);
-  for (const Packet& packet : batch) {
-    EXPECT_GE(packet.time_ns, 0);
-    EXPECT_LT(packet.time_ns, std::int64_t{1} << 62) << "so that differences and sums are numbers";
-  }
+  std::size_t packets = 0;
+  each_batch(*reader, [&](const std::vector<Packet>& batch) {
+    packets += batch.size();
+    for (const Packet& packet : batch) {
+      EXPECT_GE(packet.time_ns, 0);
+      EXPECT_LT(packet.time_ns, std::int64_t{1} << 62) << "so that differences and sums are numbers";
+    }
+  });
+  EXPECT_EQ(packets, 2 * interfaces);
 }
 
 TEST_F(Blocks, ASimplePacketHasTheTimeOfTheOneBefore) {

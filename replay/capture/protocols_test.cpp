@@ -399,10 +399,12 @@ class Live final : public PacketSource {
  public:
   Live(const std::string& name, std::string key_log)
       : name_(name), key_log_(std::move(key_log)), reader_(open_bytes(folder + name + ".pcap"), name) {}
-  bool read(std::vector<Packet>& batch, Quota& quota) override {
+  void fetch(Block& block) override {
     std::ofstream(key_log_, std::ios::app | std::ios::binary) << std::exchange(keys_, "");
-    reader_.read(batch, quota);
-    return !batch.empty();
+    reader_.fetch(block);
+  }
+  Found find(Block& block, std::vector<Packet>& batch, Quota& quota) override {
+    return reader_.find(block, batch, quota);
   }
   void finish(Certificate&) const override {}
 

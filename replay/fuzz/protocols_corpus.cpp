@@ -20,10 +20,9 @@ using namespace rehearse::replay;
 // `upgraded` is set when the streams begin with HTTP/1.1, which is left out.
 std::string calls_in(const std::string& path, bool& upgraded) {
   PacketReader reader(open_bytes(path), path);
-  std::vector<Packet> packets;
   std::string calls;
   std::optional<Endpoint> client;
-  for (Quota quota; (reader.read(packets, quota), !packets.empty()); quota = {}) {
+  each_batch(reader, [&](const std::vector<Packet>& packets) {
     for (const Packet& packet : packets) {
       Segment segment;
       if (decode(packet, segment, nullptr) != PacketKind::tcp) continue;
@@ -38,7 +37,7 @@ std::string calls_in(const std::string& path, bool& upgraded) {
       for (; !bytes.empty(); bytes.remove_prefix(std::min<std::size_t>(60'000, bytes.size())))
         calls += fuzz::input_of({from, false, false, std::string(bytes.substr(0, 60'000))});
     }
-  }
+  });
   return calls;
 }
 

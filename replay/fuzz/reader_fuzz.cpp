@@ -40,8 +40,7 @@ std::string packets_in(std::string_view bytes, std::size_t piece) {
   std::string text;
   try {
     PacketReader reader(std::make_unique<Memory>(bytes, piece), "the file");
-    std::vector<Packet> packets;
-    for (Quota quota; (reader.read(packets, quota), !packets.empty()); quota = {}) {
+    each_batch(reader, [&](const std::vector<Packet>& packets) {
       ENSURE(packets.size() <= limits::settled_packets);
       for (const Packet& packet : packets) {
         ENSURE(packet.bytes.size() <= packet.wire_length);
@@ -49,7 +48,7 @@ std::string packets_in(std::string_view bytes, std::size_t piece) {
                 std::to_string(packet.wire_length) + " ";
         text.append(reinterpret_cast<const char*>(packet.bytes.data()), packet.bytes.size());
       }
-    }
+    });
     for (const std::string& note : reader.notes()) text += note + "\n";
     ENSURE(reader.bytes_read() <= bytes.size());
     text += reader.secrets();
