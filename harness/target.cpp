@@ -36,8 +36,10 @@ std::string minted(const std::string& command, const std::string& captured) {
   while (!value.empty() && (value.back() == '\r' || value.back() == ' ')) value.pop_back();
   // What it printed may be half a secret: it is not repeated here.
   if (result.status != 0)
-    throw Error(fmt::format("the credentials command ended with {}; run it by hand with REHEARSE_CREDENTIAL set", result.status));
-  if (value.empty()) throw Error("the credentials command printed nothing; let it print the Authorization field's value");
+    throw Error(fmt::format("the credentials command ended with {}; run it by hand with REHEARSE_CREDENTIAL set",
+                            result.status));
+  if (value.empty())
+    throw Error("the credentials command printed nothing; let it print the Authorization field's value");
   return value;
 }
 
@@ -80,7 +82,8 @@ replay::Header header_rule(const std::string& text) {
     rule = {text.substr(0, colon), expanded(std::string(replay::trim(text.substr(colon + 1))), text.substr(0, colon))};
   replay::Request probe{"GET", "/", {rule}, ""};
   if (colon == std::string::npos || !replay::unsendable(probe).empty())
-    throw Error(fmt::format("a header needs the form \"Name: value\" on one line; {:?} is none", text.substr(0, colon)));
+    throw Error(
+        fmt::format("a header needs the form \"Name: value\" on one line; {:?} is none", text.substr(0, colon)));
   if (replay::hop_by_hop(rule.name) || replay::equal_without_case(rule.name, "Content-Length") ||
       replay::equal_without_case(rule.name, "Host"))
     throw Error(fmt::format("{} is the connection's own field and cannot be set{}", rule.name,
@@ -124,7 +127,8 @@ void Target::adapt(const replay::Step& step, replay::Request& request) const {
     }
   }
   for (const replay::Header& rule : settings_.headers) {
-    if (is_credential(rule.name) && (step.keep_credentials || (replay::equal_without_case(rule.name, "Authorization") && binds_authorization(step))))
+    if (is_credential(rule.name) && (step.keep_credentials || (replay::equal_without_case(rule.name, "Authorization") &&
+                                                               binds_authorization(step))))
       continue;
     if (rule.value.empty())
       replay::erase_field(request.headers, rule.name);

@@ -50,7 +50,8 @@ TEST(Target, MintsACredentialForEachCapturedOne) {
   TargetSettings settings;
   settings.credentials = "echo noise >&2; echo \"new of $REHEARSE_CREDENTIAL\"; echo more";
   Plan plan;
-  plan.steps = {with_credential(1, "Bearer it's a"), with_credential(2, "Bearer b"), with_credential(3, "Bearer it's a")};
+  plan.steps = {with_credential(1, "Bearer it's a"), with_credential(2, "Bearer b"),
+                with_credential(3, "Bearer it's a")};
   EXPECT_THAT(credentials_sent(settings, plan),
               ElementsAre("new of Bearer it's a", "new of Bearer b", "new of Bearer it's a"));
 }
@@ -106,7 +107,8 @@ TEST(HeaderRule, IsOneFieldOfARequest) {
   unsetenv("REHEARSE_TEST_TOKEN");
   EXPECT_THAT(problem_of([] { static_cast<void>(header_rule("Authorization: Bearer ${REHEARSE_TEST_TOKEN}")); }),
               HasSubstr("REHEARSE_TEST_TOKEN is not set"));
-  for (const char* text : {"", "X", "X Y: 1", "X: 1\r\nY: 2", ": 1", "Content-Length: 5", "Host: a", "Connection: close"})
+  for (const char* text :
+       {"", "X", "X Y: 1", "X: 1\r\nY: 2", ": 1", "Content-Length: 5", "Host: a", "Connection: close"})
     EXPECT_NE(problem_of([&] { static_cast<void>(header_rule(text)); }), "") << text;
 }
 

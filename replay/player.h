@@ -65,6 +65,9 @@ struct PlayOptions {
       nullptr;  // when it becomes true: nothing more is sent, what is in flight has 5 s to end
 };
 
+// Throws Error when the target is no http or https URL, or one with a path or a user. Asks nobody for its address.
+void expect_target(const std::string& target);
+
 // What `play` would throw before anything is sent: the target is no http or https URL, a file of `tls` cannot be used, a step
 // cannot be sent, nobody runs a cue.
 void expect_playable(const Plan& plan, const PlayOptions& options);

@@ -46,27 +46,6 @@ replay::Plan plan_in(const PlayArguments& arguments) {
   return std::move(planned.plan);
 }
 
-// That the target names a host and a port. Whether the host is known is for a play to find out: a dry run goes nowhere.
-void expect_url(const std::string& target) {
-  constexpr std::string_view scheme = "http://";
-  std::string_view rest = target;
-  const bool http = rest.starts_with(scheme);
-  if (http) rest.remove_prefix(scheme.size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  const auto bracket = rest.find(']');
-  const auto colon = rest.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  const std::string_view host = rest.substr(0, colon);
-  unsigned port = 80;
-  if (http && colon != std::string_view::npos) {
-    const auto digits = rest.substr(colon + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (error != std::errc() || end != digits.data() + digits.size()) port = 0;
-  }
-  if (!http || host.empty() || host.find_first_of("/?#@ ") != std::string_view::npos || port == 0 || port > 65'535)
-    throw Error(
-        fmt::format("--target {}: give http://host:port, with a port from 1 to 65535 and nothing behind it", target));
-}
-
 // Brings the plan to its times and says at which speed the player is to go.
 double set_pace(const PlayArguments& arguments, replay::Plan& plan) {
   replay::Pace pace;
@@ -128,7 +107,7 @@ struct Summary {
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
-  expect_url(arguments.target);
+  replay::expect_target(arguments.target);
   if (arguments.speed == "max" && arguments.max_gap_seconds > 0)
     throw Error(
         "--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");

@@ -40,9 +40,12 @@ std::string tls_reason() {
   return reason == nullptr ? "no reason given" : reason;
 }
 
-}  // namespace
+struct Parsed {
+  Endpoint endpoint;  // without addresses
+  std::string port;
+};
 
-Endpoint endpoint_of(const std::string& target) {
+Parsed parsed(const std::string& target) {
   const auto url = boost::urls::parse_uri(target);
   if (!url || (url->scheme() != "http" && url->scheme() != "https") || url->host().empty())
     throw Error(fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target));
@@ -60,6 +63,15 @@ Endpoint endpoint_of(const std::string& target) {
     throw Error(fmt::format("the target {:?} has a port outside 1 to 65535", target));
   endpoint.authority = std::string(url->encoded_host_and_port());
   endpoint.host = url->host_address();
+  return {std::move(endpoint), port};
+}
+
+}  // namespace
+
+void expect_target(const std::string& target) { static_cast<void>(parsed(target)); }
+
+Endpoint endpoint_of(const std::string& target) {
+  auto [endpoint, port] = parsed(target);
   endpoint.addresses = addresses_of(endpoint.host, port, target);
   return endpoint;
 }
