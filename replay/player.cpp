@@ -20,6 +20,9 @@ namespace {
 // Files that are not connections: databases, logs, the loops' own.
 constexpr std::size_t other_files = 64;
 
+// How long a thread may take to be there.
+constexpr std::chrono::nanoseconds start_up{10'000'000};
+
 // When requests leave later than this, times that are measured say more of the sender than of the service.
 constexpr std::int64_t max_late_p50_ns = 1'000'000;
 constexpr std::int64_t max_late_p99_ns = 20'000'000;
@@ -60,7 +63,10 @@ class Player {
     history.name = options_.name;
     history.target = options_.target;
     history.began_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-    shared_.start = Shared::Clock::now();
+    // Times begin when the workers are up.
+    const auto lead = shared_.has_times() ? start_up : std::chrono::nanoseconds(0);
+    shared_.start = Shared::Clock::now() + lead;
+    history.began_ns += lead.count();
     if (workers_.size() == 1 && !shared_.has_times()) {
       workers_.front()->run_here();  // memory of the main thread is cheaper, and there are no times to keep
     } else {

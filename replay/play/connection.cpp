@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -122,6 +123,7 @@ void Connection::opened() {
   dialect_ = second ? make_http2(*this, authority, lane_.endpoint->tls) : make_http1(*this, authority);
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
+    task->ready_ns = worker_.now_ns_;
     dialect_->submit(*task);
   }
   flush();
@@ -262,7 +264,8 @@ void Connection::leaving(Task& task) {
   const std::int64_t now = worker_.now();
   last_used_ns_ = now;
   task.record.sent_ns = now;
-  worker_.lateness_.add(now - task.record.due_ns);
+  // How long a server takes to accept a connection is not the sender's lateness.
+  worker_.lateness_.add(task.late_ns + now - task.ready_ns);
   const PlayOptions& options = worker_.shared_.options;
   worker_.watch(task, Task::to_end, options.deadline);
   if (options.begin_deadline.count() > 0) worker_.watch(task, Task::to_begin, options.begin_deadline);

@@ -21,6 +21,8 @@ struct Task {
   std::size_t position = 0;          // of its step in the plan
   Record record;                     // its request, and what came of it
   std::unique_ptr<Request> adapted;  // what is sent in its place
+  std::int64_t late_ns = 0;          // when it was given to its connection, from when it was due
+  std::int64_t ready_ns = 0;         // when it was, or when that was open
   bool left = false;                 // bytes of it were given to the network
   bool begun = false;                // bytes of its answer came
 

@@ -217,8 +217,8 @@ void Worker::advance(Lane& lane) {
       continue;
     }
     const PlayOptions& options = shared_.options;
-    if (lane.due_ns < 0) {
-      lane.due_ns = now_ns_;
+    if (lane.due_ns == Lane::unknown) {
+      lane.due_ns = std::max<std::int64_t>(now_ns_, 0);
       if (options.speed > 0) {
         const auto at = static_cast<double>(step.due_ns - shared_.first_due_ns) / options.speed;
         lane.due_ns = std::max(lane.due_ns, static_cast<std::int64_t>(at));
@@ -252,7 +252,7 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
       return false;
     }
   }
-  const std::int64_t due = std::exchange(lane.due_ns, -1);
+  const std::int64_t due = std::exchange(lane.due_ns, Lane::unknown);
   lane.has_turn = false;
   ++lane.next;
   ++lane.in_flight;
@@ -275,6 +275,8 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
     shared_.options.adapt(step, *task->adapted);
   }
   ++shared_.sent;
+  task->ready_ns = now();
+  task->late_ns = task->ready_ns - due;
   connection->submit(*task);
   return true;
 }
@@ -307,7 +309,7 @@ bool Worker::make_room() {
 }
 
 void Worker::skip(Lane& lane, std::uint32_t position) {
-  lane.due_ns = -1;
+  lane.due_ns = Lane::unknown;
   lane.has_turn = false;
   ++lane.next;
   end_step(position);

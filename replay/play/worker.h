@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -33,7 +34,8 @@ struct Lane {
 
   std::size_t next = 0;  // of `steps`
   std::size_t in_flight = 0;
-  std::int64_t due_ns = -1;  // of the next step, once it is known
+  static constexpr std::int64_t unknown = std::numeric_limits<std::int64_t>::min();
+  std::int64_t due_ns = unknown;  // of the next step
   bool has_turn = false;     // the rate has given the next step its time
   bool runnable = false;     // it is to be looked at
   bool timed = false;        // ... at a time
