@@ -206,7 +206,10 @@ HistoryFile load_histories(const std::string& path) {
   Database database(path, Database::Mode::read, history_file_version, "history");
   database.expect_table("history", "history");
   HistoryFile file;
-  Statement heads(database, "SELECT * FROM history ORDER BY rowid");
+  Statement heads(
+      database,
+      "SELECT name, target, began_ns, sent, unbound, interrupted, scheduling, workers, late_p50_ns, late_p99_ns, "
+      "late_max_ns, behind FROM history ORDER BY rowid");
   while (heads.step()) {
     History history;
     history.name = heads.bytes(0);

@@ -36,9 +36,9 @@ struct Lane {
   std::size_t in_flight = 0;
   static constexpr std::int64_t unknown = std::numeric_limits<std::int64_t>::min();
   std::int64_t due_ns = unknown;  // of the next step
-  bool has_turn = false;     // the rate has given the next step its time
-  bool runnable = false;     // it is to be looked at
-  bool timed = false;        // ... at a time
+  bool has_turn = false;          // the rate has given the next step its time
+  bool runnable = false;          // it is to be looked at
+  bool timed = false;             // ... at a time
   bool over = false;
   std::vector<std::unique_ptr<Connection>> connections;
 };
