@@ -51,9 +51,9 @@ bool captured_as_http2(const Request& request) {
 class Player {
  public:
   Player(const Plan& plan, const PlayOptions& options) : plan_(plan), options_(options), shared_(plan, options) {
-    endpoints_.push_back(endpoint_of(options.target));
-    for (const std::string& other : options.other_instances) endpoints_.push_back(endpoint_of(other));
-    if (std::any_of(endpoints_.begin(), endpoints_.end(), [](const Endpoint& each) { return each.tls; }))
+    destinations_.push_back(destination_of(options.target));
+    for (const std::string& other : options.other_instances) destinations_.push_back(destination_of(other));
+    if (std::any_of(destinations_.begin(), destinations_.end(), [](const Destination& each) { return each.tls; }))
       shared_.tls = tls_context(options.tls, options.http);
     divide();
   }
@@ -107,7 +107,7 @@ class Player {
       if (steps[i].request) lane = by_number[steps[i].lane];
       if (lane == nullptr) {
         lane = lanes_.emplace_back(std::make_unique<Lane>()).get();
-        lane->endpoint = &endpoints_[static_cast<std::size_t>(steps[i].lane) % endpoints_.size()];
+        lane->destination = &destinations_[static_cast<std::size_t>(steps[i].lane) % destinations_.size()];
         if (steps[i].request) by_number[steps[i].lane] = lane;
       }
       if (steps[i].overlaps && steps[i].request) lane->multiplexed |= captured_as_http2(*steps[i].request);
@@ -160,7 +160,7 @@ class Player {
   const Plan& plan_;
   const PlayOptions& options_;
   Shared shared_;
-  std::vector<Endpoint> endpoints_;
+  std::vector<Destination> destinations_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::unique_ptr<Worker>> workers_;  // end before the lanes do
   std::mutex cues_mutex_;
@@ -170,8 +170,8 @@ class Player {
 }  // namespace
 
 void expect_playable(const Plan& plan, const PlayOptions& options) {
-  bool tls = endpoint_of(options.target).tls;
-  for (const std::string& other : options.other_instances) tls |= endpoint_of(other).tls;
+  bool tls = destination_of(options.target).tls;
+  for (const std::string& other : options.other_instances) tls |= destination_of(other).tls;
   if (tls) static_cast<void>(tls_context(options.tls, options.http));
   for (const Step& step : plan.steps) {
     if (!step.request && !options.on_cue)

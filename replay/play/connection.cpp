@@ -67,7 +67,7 @@ void Connection::open() {
   state_ = State::connecting;
   ++worker_.open_connections_;
   mute_ = served_ = false;
-  stream_ = std::make_unique<Stream>(*lane_.endpoint, lane_.endpoint->tls ? worker_.shared_.tls.get() : nullptr);
+  stream_ = std::make_unique<Stream>(*lane_.destination, lane_.destination->tls ? worker_.shared_.tls.get() : nullptr);
   connect();
 }
 
@@ -117,10 +117,10 @@ void Connection::opened() {
   state_ = State::open;
   listen(EPOLLIN);
   const HttpVersion version = worker_.shared_.options.http;
-  const bool second = lane_.endpoint->tls ? stream_->speaks_http2() : version == HttpVersion::http2;
+  const bool second = lane_.destination->tls ? stream_->speaks_http2() : version == HttpVersion::http2;
   const std::string& authority =
-      worker_.shared_.options.host.empty() ? lane_.endpoint->authority : worker_.shared_.options.host;
-  dialect_ = second ? make_http2(*this, authority, lane_.endpoint->tls) : make_http1(*this, authority);
+      worker_.shared_.options.host.empty() ? lane_.destination->authority : worker_.shared_.options.host;
+  dialect_ = second ? make_http2(*this, authority, lane_.destination->tls) : make_http1(*this, authority);
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
     task->ready_ns = worker_.now_ns_;

@@ -24,7 +24,8 @@ bool is_address(const std::string& host) {
 
 }  // namespace
 
-Stream::Stream(const Endpoint& endpoint, SSL_CTX* tls) : endpoint_(endpoint), context_(tls), tls_(nullptr, &SSL_free) {}
+Stream::Stream(const Destination& destination, SSL_CTX* tls)
+    : destination_(destination), context_(tls), tls_(nullptr, &SSL_free) {}
 
 Stream::~Stream() { close(); }
 
@@ -43,8 +44,8 @@ Progress Stream::fail(int error) {
 
 // Begins with the next address. A name may have several ("localhost": ::1 and 127.0.0.1), and a service listen on one of them.
 Progress Stream::begin() {
-  while (next_address_ < endpoint_.addresses.size()) {
-    const Address& address = endpoint_.addresses[next_address_++];
+  while (next_address_ < destination_.addresses.size()) {
+    const Address& address = destination_.addresses[next_address_++];
     close();
     socket_ = ::socket(address.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (socket_ < 0) {
@@ -84,11 +85,11 @@ Progress Stream::connect() {
   if (!tls_) {
     tls_.reset(SSL_new(context_));
     SSL_set_fd(tls_.get(), socket_);
-    if (is_address(endpoint_.host)) {
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), endpoint_.host.c_str());
+    if (is_address(destination_.host)) {
+      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), destination_.host.c_str());
     } else {
-      SSL_set_tlsext_host_name(tls_.get(), endpoint_.host.c_str());
-      SSL_set1_host(tls_.get(), endpoint_.host.c_str());
+      SSL_set_tlsext_host_name(tls_.get(), destination_.host.c_str());
+      SSL_set1_host(tls_.get(), destination_.host.c_str());
     }
   }
   ERR_clear_error();

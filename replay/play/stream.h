@@ -22,8 +22,8 @@ enum class Progress {
 
 class Stream {
  public:
-  // `tls` is null for plain TCP. Connects to the endpoint's addresses in turn, until one accepts.
-  Stream(const Endpoint& endpoint, SSL_CTX* tls);
+  // `tls` is null for plain TCP. Connects to the destination's addresses in turn, until one accepts.
+  Stream(const Destination& destination, SSL_CTX* tls);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -51,7 +51,7 @@ class Stream {
   Progress tls_progress(int result);
   void close();
 
-  const Endpoint& endpoint_;
+  const Destination& destination_;
   SSL_CTX* context_;
   std::unique_ptr<SSL, void (*)(SSL*)> tls_;
   int socket_ = -1;

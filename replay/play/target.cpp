@@ -41,7 +41,7 @@ std::string tls_reason() {
 }
 
 struct Parsed {
-  Endpoint endpoint;  // without addresses
+  Destination destination;  // without addresses
   std::string port;
 };
 
@@ -54,26 +54,26 @@ Parsed parsed(const std::string& target) {
   if ((!url->encoded_path().empty() && url->encoded_path() != "/") || url->has_query() || url->has_fragment())
     throw Error(
         fmt::format("the target {:?} holds a path; give http://host:port, for paths stand in the requests", target));
-  Endpoint endpoint;
-  endpoint.tls = url->scheme() == "https";
+  Destination destination;
+  destination.tls = url->scheme() == "https";
   const std::string port =
-      url->has_port() && !url->port().empty() ? std::string(url->port()) : (endpoint.tls ? "443" : "80");
+      url->has_port() && !url->port().empty() ? std::string(url->port()) : (destination.tls ? "443" : "80");
   // A resolver would take 65,616 for 80, and requests would go where nobody sent them.
   if (port.size() > 5 || std::stoi(port) == 0 || std::stoi(port) > 65'535)
     throw Error(fmt::format("the target {:?} has a port outside 1 to 65535", target));
-  endpoint.authority = std::string(url->encoded_host_and_port());
-  endpoint.host = url->host_address();
-  return {std::move(endpoint), port};
+  destination.authority = std::string(url->encoded_host_and_port());
+  destination.host = url->host_address();
+  return {std::move(destination), port};
 }
 
 }  // namespace
 
 void expect_target(const std::string& target) { static_cast<void>(parsed(target)); }
 
-Endpoint endpoint_of(const std::string& target) {
-  auto [endpoint, port] = parsed(target);
-  endpoint.addresses = addresses_of(endpoint.host, port, target);
-  return endpoint;
+Destination destination_of(const std::string& target) {
+  auto [destination, port] = parsed(target);
+  destination.addresses = addresses_of(destination.host, port, target);
+  return destination;
 }
 
 std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version) {

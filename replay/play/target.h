@@ -18,7 +18,7 @@ struct Address {
   socklen_t size = 0;
 };
 
-struct Endpoint {
+struct Destination {
   std::string authority;  // for the Host field: with the port unless it is the scheme's
   std::string host;       // a name, or an address without brackets
   bool tls = false;
@@ -26,7 +26,7 @@ struct Endpoint {
 };
 
 // Throws Error when the target is no http or https URL without path and user, or its host is not known.
-[[nodiscard]] Endpoint endpoint_of(const std::string& target);
+[[nodiscard]] Destination destination_of(const std::string& target);
 
 // What TLS connections are made with. Throws Error when a file of `tls` cannot be used.
 [[nodiscard]] std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version);

@@ -28,7 +28,7 @@ class Worker;
 // Steps that share a connection and keep their order; or a cue alone.
 struct Lane {
   std::vector<std::uint32_t> steps;  // positions in the plan
-  const Endpoint* endpoint = nullptr;
+  const Destination* destination = nullptr;
   Worker* worker = nullptr;
   bool multiplexed = false;  // its requests overlapped on an HTTP/2 connection
 
