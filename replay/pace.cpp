@@ -10,11 +10,11 @@
 namespace rehearse::replay {
 namespace {
 
-// Of the requests, the one that is due first in front.
+// Of the requests and of the cues that have a time, the one that is due first in front.
 std::vector<std::size_t> in_order_of_time(const Plan& plan) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    if (plan.steps[i].request) order.push_back(i);
+    if (plan.steps[i].request || plan.steps[i].due_ns > 0) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plan.steps[a].due_ns < plan.steps[b].due_ns; });
@@ -54,7 +54,7 @@ Plan paced(Plan plan, const Pace& pace) {
     before = step.due_ns;
     if (pace.max_gap_ns > 0 && gap > pace.max_gap_ns) cut += gap - pace.max_gap_ns;
     double due_ns = static_cast<double>(step.due_ns - cut) / pace.speed;
-    if (pace.rate > 0) {
+    if (pace.rate > 0 && step.request) {
       due_ns = std::max(due_ns, earliest_ns);
       earliest_ns = due_ns + 1e9 / pace.rate;
     }

@@ -1,9 +1,11 @@
 #include "replay/player.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <memory>
 #include <thread>
@@ -70,7 +72,11 @@ class Player {
     if (workers_.size() == 1 && !shared_.has_times()) {
       workers_.front()->run_here();  // memory of the main thread is cheaper, and there are no times to keep
     } else {
-      for (const auto& worker : workers_) worker->start();
+      try {
+        for (const auto& worker : workers_) worker->start();
+      } catch (...) {  // no further thread: those that run would wait for those that do not
+        shared_.abort(std::current_exception());
+      }
       for (const auto& worker : workers_) worker->join();
     }
     for (std::thread& cue : cues_) cue.join();
@@ -127,11 +133,15 @@ class Player {
   void run_cue(Lane& lane) {
     const std::lock_guard lock(cues_mutex_);
     cues_.emplace_back([this, &lane] {
+      sigset_t pipe;
+      sigemptyset(&pipe);
+      sigaddset(&pipe, SIGPIPE);
+      pthread_sigmask(SIG_UNBLOCK, &pipe, nullptr);  // which the worker that starts it may have blocked
       try {
         options_.on_cue(plan_.steps[lane.steps.front()]);
       } catch (...) {
         shared_.abort(std::current_exception());
-        for (const auto& worker : workers_) worker->wake(lane);
+        for (const auto& worker : workers_) worker->wake();
         return;
       }
       lane.worker->cue_over(lane);
@@ -139,9 +149,12 @@ class Player {
   }
 
   [[nodiscard]] Sender sender() const {
-    Lateness all;
+    Lateness all, lag;
     Sender sender;
-    for (const auto& worker : workers_) all.add(worker->lateness());
+    for (const auto& worker : workers_) {
+      all.add(worker->lateness());
+      lag.add(worker->lag());
+    }
     sender.scheduling = workers_.front()->scheduling();
     sender.workers = static_cast<unsigned>(workers_.size());
     sender.late_p50_ns = all.quantile(0.5);
@@ -154,6 +167,10 @@ class Player {
     else if (sender.late_p99_ns > max_late_p99_ns)
       sender.behind = fmt::format("one request in a hundred left more than {:.1f} ms late",
                                   static_cast<double>(sender.late_p99_ns) / 1e6);
+    else if (lag.quantile(0.5) > max_late_p50_ns || lag.quantile(0.99) > max_late_p99_ns)
+      sender.behind =
+          fmt::format("answers may have waited {:.1f} ms to be read, one in a hundred {:.1f} ms",
+                      static_cast<double>(lag.quantile(0.5)) / 1e6, static_cast<double>(lag.quantile(0.99)) / 1e6);
     return sender;
   }
 

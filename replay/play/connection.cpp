@@ -58,6 +58,7 @@ void Connection::submit(Task& task) {
     if (state_ == State::closed) open();
     return;
   }
+  worker_.watch(task, Task::to_leave, worker_.shared_.options.deadline);
   dialect_->submit(task);
   flush();
   settle();
@@ -76,9 +77,12 @@ void Connection::close() {
   unrest();
   state_ = State::closed;
   --worker_.open_connections_;
+  // A child of another thread may hold the socket until it is another program: the loop would still hear of it.
+  if (listened_socket_ >= 0) epoll_ctl(worker_.epoll_, EPOLL_CTL_DEL, listened_socket_, nullptr);
   listened_socket_ = -1;
   dialect_.reset();
   stream_.reset();
+  worker_.unpark_one();
 }
 
 void Connection::listen(std::uint32_t events) {
@@ -94,9 +98,10 @@ void Connection::listen(std::uint32_t events) {
 }
 
 void Connection::connect() {
-  const int before = stream_->socket();
+  const int before = stream_->sockets();
   const Progress progress = stream_->connect();
-  if (stream_->socket() != before) listened_socket_ = -1;  // the old one is closed, and perhaps its number used again
+  if (stream_->sockets() != before || stream_->socket() < 0)
+    listened_socket_ = -1;  // the old one is closed, and perhaps its number used again
   switch (progress) {
     case Progress::wants_write:
       return listen(EPOLLOUT);
@@ -107,7 +112,10 @@ void Connection::connect() {
     default:
       break;
   }
-  const std::string problem = "connecting: " + (progress == Progress::closed ? closed_by_server : stream_->problem());
+  refuse_backlog("connecting: " + (progress == Progress::closed ? closed_by_server : stream_->problem()));
+}
+
+void Connection::refuse_backlog(const std::string& problem) {
   const std::deque<Task*> waiting = std::exchange(backlog_, {});
   close();
   for (Task* task : waiting) fail(*task, Outcome::refused, problem);
@@ -117,6 +125,8 @@ void Connection::opened() {
   state_ = State::open;
   listen(EPOLLIN);
   const HttpVersion version = worker_.shared_.options.http;
+  if (version == HttpVersion::http2 && lane_.destination->tls && !stream_->speaks_http2())
+    return refuse_backlog("connecting: the server does not choose HTTP/2; leave the version to it");
   const bool second = lane_.destination->tls ? stream_->speaks_http2() : version == HttpVersion::http2;
   const std::string& authority =
       worker_.shared_.options.host.empty() ? lane_.destination->authority : worker_.shared_.options.host;
@@ -124,6 +134,7 @@ void Connection::opened() {
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
     task->ready_ns = worker_.now_ns_;
+    worker_.watch(*task, Task::to_leave, worker_.shared_.options.deadline);
     dialect_->submit(*task);
   }
   flush();
@@ -144,6 +155,7 @@ void Connection::read() {
     switch (moved.progress) {
       case Progress::done:
         last_used_ns_ = worker_.now();
+        worker_.lag_.add(last_used_ns_ - worker_.news_since_ns_);
         dialect_->received({worker_.scratch_.data(), moved.bytes});
         if (dialect_->over()) return;
         if (moved.bytes < worker_.scratch_.size() && !stream_->holds_bytes()) return;
@@ -211,7 +223,7 @@ void Connection::drop(const std::string& problem) {
     if (task->left) {
       fail(*task, Outcome::lost,
            fmt::format("{}: {}", task->begun ? "reading the answer" : "waiting for the answer", problem));
-    } else if (!of_use) {
+    } else if (!of_use || worker_.shared_.stopped()) {
       fail(*task, Outcome::refused, fmt::format("sending: {}", problem));
     } else {
       backlog_.push_back(task);
@@ -242,6 +254,8 @@ void Connection::expired(Task& task, Task::Wait wait) {
     return fail_all(problem);
   }
   if (wait == Task::to_begin && task.begun) return;
+  // Of answers that come one behind the other only the next one can begin.
+  if (wait == Task::to_begin && !dialect_->is_next(task)) return worker_.watch(task, wait, options.begin_deadline);
   const auto limit = wait == Task::to_begin ? options.begin_deadline : options.deadline;
   dialect_->cancel(task);
   fail(task, task.left ? Outcome::lost : Outcome::refused,
@@ -251,6 +265,7 @@ void Connection::expired(Task& task, Task::Wait wait) {
                                 : "waiting for the answer"));
   if (state_ == State::open && !dialect_->over()) flush();
   if (state_ == State::open && dialect_->over()) drop("an earlier answer on the connection did not come");
+  rest_if_idle();
 }
 
 void Connection::answered(Task& task) {
@@ -263,6 +278,7 @@ void Connection::answered(Task& task) {
 void Connection::leaving(Task& task) {
   const std::int64_t now = worker_.now();
   last_used_ns_ = now;
+  worker_.unwatch(task, Task::to_leave);
   task.record.sent_ns = now;
   // How long a server takes to accept a connection is not the sender's lateness.
   worker_.lateness_.add(task.late_ns + now - task.ready_ns);
@@ -272,7 +288,10 @@ void Connection::leaving(Task& task) {
   if (dialect_->awaits_permission(task)) worker_.watch(task, Task::for_permission, permission_wait);
 }
 
-void Connection::failed(Task& task, Outcome outcome, std::string problem) { fail(task, outcome, problem); }
+void Connection::failed(Task& task, Outcome outcome, std::string problem) {
+  fail(task, outcome, problem);
+  rest_if_idle();
+}
 
 void Connection::fail(Task& task, Outcome outcome, const std::string& problem) {
   task.record.outcome = outcome;

@@ -50,6 +50,7 @@ class Connection final : public Listener {
   void settle();
   void listen(std::uint32_t events);
   void drop_if_closed_by_server();
+  void refuse_backlog(const std::string& problem);
   // The stream is of no use any more. What has left is lost; what has not goes over another one when this one had been of use.
   void drop(const std::string& problem);
   void fail(Task& task, Outcome outcome, const std::string& problem);

@@ -29,8 +29,8 @@ struct Task {
   [[nodiscard]] const Request& to_send() const { return adapted ? *adapted : record.request; }
 
   // Of whoever carries it: what is waited for, each with its end, linked in the order of these ends.
-  enum Wait : std::uint8_t { to_connect, to_begin, to_end, for_permission };
-  static constexpr int waits = 4;
+  enum Wait : std::uint8_t { to_connect, to_leave, to_begin, to_end, for_permission };
+  static constexpr int waits = 5;
   struct Link {
     std::int64_t until_ns = 0;
     Task* earlier = nullptr;
@@ -82,6 +82,8 @@ class Dialect {
   [[nodiscard]] virtual bool awaits_permission(const Task&) const { return false; }
   virtual void go_on_without_permission(Task&) {}
 
+  // What comes next may be the task's answer, and not one of an earlier task.
+  [[nodiscard]] virtual bool is_next(const Task&) const { return true; }
   // Nobody waits for the answer to this task any more.
   virtual void cancel(Task& task) = 0;
   // Those without an answer, in their order; the connection is over.

@@ -128,6 +128,7 @@ class Http1 final : public Dialect {
   int pieces(iovec* into, int most) override {
     int count = 0;
     std::size_t skip = offset_;
+    bool large = false;
     for (std::size_t i = sending_; i < tasks_.size() && count < most; ++i) {
       const auto parts = tasks_[i].wire.pieces();
       for (std::size_t part = 0; part < parts.size() && count < most; ++part) {
@@ -143,7 +144,9 @@ class Http1 final : public Dialect {
         const std::string_view rest = parts[part].substr(skip);
         skip = 0;
         into[count++] = {const_cast<char*>(rest.data()), rest.size()};
+        large |= rest.size() > small_body_bytes;
       }
+      if (large) return count;  // what is behind it does not leave yet
     }
     return count;
   }
@@ -177,7 +180,7 @@ class Http1 final : public Dialect {
     if (state_ == State::until_close && !tasks_.empty()) finish();
   }
 
-  [[nodiscard]] bool open() const override { return open_; }
+  [[nodiscard]] bool open() const override { return open_ && !(reading_ && !keep_); }
   [[nodiscard]] bool over() const override { return !open_; }
   [[nodiscard]] bool idle() const override { return tasks_.empty(); }
   [[nodiscard]] bool awaits_permission(const Task& task) const override {
@@ -190,11 +193,15 @@ class Http1 final : public Dialect {
     }
   }
 
+  [[nodiscard]] bool is_next(const Task& task) const override {
+    return !tasks_.empty() && tasks_.front().task == &task;
+  }
+
   // Answers come in the order of the requests: without this one's nothing behind it can be told apart.
   void cancel(Task& task) override {
-    open_ = false;
     const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const Sent& each) { return each.task == &task; });
     if (found == tasks_.end()) return;
+    if (found->leaving) open_ = false;
     if (static_cast<std::size_t>(found - tasks_.begin()) < sending_) --sending_;
     tasks_.erase(found);
   }

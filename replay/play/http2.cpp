@@ -133,13 +133,17 @@ class Http2 final : public Dialect {
 
   int pieces(iovec* into, int most) override {
     if (most < 1) return 0;
-    while (output_.size() < output_bytes) {
+    // Not before the rest has left: what is taken now is said to leave now.
+    while (taken_ || output_.empty()) {
+      if (output_.size() >= output_bytes) break;
+      taken_ = true;
       const std::uint8_t* bytes = nullptr;
       const ssize_t size = nghttp2_session_mem_send(session_.get(), &bytes);
       if (size < 0) broken_ = true;
       if (size <= 0) break;
       output_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
     }
+    taken_ = false;
     if (output_.empty()) return 0;
     into[0] = {output_.data(), output_.size()};
     return 1;
@@ -251,6 +255,11 @@ class Http2 final : public Dialect {
 
   void not_sent(const nghttp2_frame& frame, int error) {
     if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST) return;
+    // A server that goes away takes no new ones: it goes over another connection.
+    if (Stream* const stream = stream_of(frame.hd.stream_id); stream != nullptr && !open_) {
+      unsubmitted_.push_back(stream->task);
+      retire(*stream);
+    }
     fail(frame.hd.stream_id, Outcome::refused, fmt::format("sending: {}", nghttp2_strerror(error)));
     streams_.erase(frame.hd.stream_id);
   }
@@ -349,6 +358,7 @@ class Http2 final : public Dialect {
   std::string output_;
   std::uint64_t sent_ = 0;                                      // bytes
   std::deque<std::pair<std::int32_t, std::uint64_t>> leaving_;  // streams whose head stands behind so many bytes
+  bool taken_ = false;                                          // within `pieces`
   bool open_ = true;
   bool broken_ = false;
 };

@@ -31,6 +31,7 @@ Schedule::Schedule(const Plan& plan, const PlayOptions& options) : plan_(plan), 
   std::unordered_map<StepId, std::uint32_t> position;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;  // cause, dependent
   causes_left_ = std::make_unique<std::atomic<std::uint32_t>[]>(plan.steps.size());
+  ready_ns_ = std::make_unique<std::atomic<std::int64_t>[]>(plan.steps.size());
   for (std::uint32_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     position[step.id] = i;

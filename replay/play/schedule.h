@@ -26,10 +26,19 @@ class Schedule {
     return causes_left_[position].load(std::memory_order_acquire) == 0;
   }
 
-  // The step is over; `wake` is called with each one that waited for it last. Once a step.
+  // When the last of its causes was over, as `end` was told; 0 without any. REQUIRES: ready(position).
+  [[nodiscard]] std::int64_t ready_ns(std::size_t position) const {
+    return ready_ns_[position].load(std::memory_order_relaxed);
+  }
+
+  // The step is over, at `at_ns`; `wake` is called with each one that waited for it last. Once a step.
   template <class Wake>
-  void end(std::size_t position, const Wake& wake) {
+  void end(std::size_t position, std::int64_t at_ns, const Wake& wake) {
     for (std::size_t i = first_dependent_[position]; i < first_dependent_[position + 1]; ++i) {
+      std::atomic<std::int64_t>& ready = ready_ns_[dependents_[i]];
+      std::int64_t latest = ready.load(std::memory_order_relaxed);
+      while (latest < at_ns && !ready.compare_exchange_weak(latest, at_ns, std::memory_order_relaxed)) {
+      }
       if (causes_left_[dependents_[i]].fetch_sub(1, std::memory_order_acq_rel) == 1) wake(dependents_[i]);
     }
   }
@@ -59,6 +68,7 @@ class Schedule {
   std::map<std::pair<StepId, Place>, std::string> made_earlier_;
   std::unordered_map<StepId, Wanted> wanted_;
   std::unique_ptr<std::atomic<std::uint32_t>[]> causes_left_;
+  std::unique_ptr<std::atomic<std::int64_t>[]> ready_ns_;
   std::vector<std::size_t> first_dependent_;  // of step i: dependents_[first_dependent_[i] .. first_dependent_[i + 1])
   std::vector<std::uint32_t> dependents_;
 };

@@ -52,6 +52,7 @@ Progress Stream::begin() {
       fail(errno);
       continue;
     }
+    ++sockets_;
     const int on = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     // BBR, where it is the machine's choice, would pace: requests are to leave when they are due.

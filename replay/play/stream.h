@@ -32,6 +32,8 @@ class Stream {
   [[nodiscard]] Progress connect();
   // The socket of this moment; -1 when there is none.
   [[nodiscard]] int socket() const { return socket_; }
+  // How many there were: the number of a socket that is closed is given to the next one.
+  [[nodiscard]] int sockets() const { return sockets_; }
 
   struct Moved {
     Progress progress;
@@ -55,6 +57,7 @@ class Stream {
   SSL_CTX* context_;
   std::unique_ptr<SSL, void (*)(SSL*)> tls_;
   int socket_ = -1;
+  int sockets_ = 0;
   std::size_t next_address_ = 0;
   bool connected_ = false;
   std::string problem_;

@@ -30,6 +30,8 @@ constexpr std::int64_t stop_poll_ns = 100'000'000;
 constexpr std::int64_t stop_grace_ns = 5'000'000'000;
 // Connections of a lane whose requests were captured side by side on HTTP/2, to a server that speaks HTTP/1.1: as many as browsers open.
 constexpr std::size_t connections_instead_of_streams = 6;
+// What it takes to ask whether anything happened.
+constexpr std::int64_t look_ns = 2'000;
 // How long a loop goes on with what is runnable before it looks at sockets again.
 constexpr std::size_t lanes_a_turn = 64;
 
@@ -72,9 +74,13 @@ Worker::Worker(Shared& shared)
 
 Worker::~Worker() {
   join();
-  for (Lane* lane : lanes_) lane->connections.clear();
+  close_connections();
   if (epoll_ >= 0) ::close(epoll_);
   if (bell_ >= 0) ::close(bell_);
+}
+
+void Worker::close_connections() {
+  for (Lane* lane : lanes_) lane->connections.clear();
 }
 
 void Worker::add(Lane& lane) {
@@ -116,7 +122,8 @@ void Worker::set_scheduling() {
   if (!shared_.has_times() || !shared_.options.real_time) return;
   sched_param parameters{};
   parameters.sched_priority = sched_get_priority_min(SCHED_FIFO);
-  const int error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters);
+  // What a worker starts (cues, and their processes) does not inherit it.
+  const int error = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) == 0 ? 0 : errno;
   scheduling_ = error == 0 ? fmt::format("real-time (SCHED_FIFO {})", parameters.sched_priority)
                            : fmt::format("normal; real-time was refused: {}", std::generic_category().message(error));
 }
@@ -133,8 +140,10 @@ void Worker::play_lanes() try {
     look_after_time();
     if (lanes_left_ > 0 && !shared_.aborted) wait_for_events();
   }
+  close_connections();
 } catch (...) {
   shared_.abort(std::current_exception());
+  close_connections();
 }
 
 // -- messages ----------------------------------------------------------------------------------------------------------
@@ -150,6 +159,7 @@ void Worker::post(Message message) {
 }
 
 void Worker::wake(Lane& lane) { post({&lane, false}); }
+void Worker::wake() { post({nullptr, false}); }
 void Worker::cue_over(Lane& lane) { post({&lane, true}); }
 
 void Worker::take_messages() {
@@ -159,6 +169,7 @@ void Worker::take_messages() {
     messages.swap(inbox_);
   }
   for (const Message& message : messages) {
+    if (message.lane == nullptr) continue;
     if (message.cue_over) {
       Lane& lane = *message.lane;
       --lane.in_flight;
@@ -216,29 +227,47 @@ void Worker::advance(Lane& lane) {
       skip(lane, position);
       continue;
     }
-    const PlayOptions& options = shared_.options;
-    if (lane.due_ns == Lane::unknown) {
-      lane.due_ns = std::max<std::int64_t>(now_ns_, 0);
-      if (options.speed > 0) {
-        const auto at = static_cast<double>(step.due_ns - shared_.first_due_ns) / options.speed;
-        lane.due_ns = std::max(lane.due_ns, static_cast<std::int64_t>(at));
-      }
+    if (lane.due_ns == Lane::unknown) find_due(lane, step, position);
+    if (wait_until(lane, lane.at_ns)) return;
+    if (shared_.options.rate > 0 && step.request && !lane.has_turn) {
+      take_turn(lane);
+      if (wait_until(lane, lane.at_ns)) return;
     }
-    if (wait_until(lane, lane.due_ns)) return;
-    if (options.rate > 0 && step.request && !lane.has_turn) {
-      // No two requests leave closer to one another than the rate allows, also when many are late.
-      const auto interval = static_cast<std::int64_t>(1e9 / options.rate);
-      std::int64_t turn = shared_.next_turn_ns.load();
-      std::int64_t mine = 0;
-      do {
-        mine = std::max(turn, now_ns_);
-      } while (!shared_.next_turn_ns.compare_exchange_weak(turn, mine + interval));
-      lane.due_ns = std::max(lane.due_ns, mine);
-      lane.has_turn = true;
-    }
-    if (lane.has_turn && wait_until(lane, lane.due_ns)) return;
     if (!start_step(lane, position)) return;
   }
+}
+
+// A step could leave when its time had come, its causes were over, and so were the requests before it on its lane: not when somebody
+// found the time to look.
+void Worker::find_due(Lane& lane, const Step& step, std::uint32_t position) {
+  const PlayOptions& options = shared_.options;
+  std::int64_t due = 0;
+  if (!shared_.has_times()) {
+    due = now_ns_;
+  } else {
+    due = shared_.schedule.ready_ns(position);
+    if (!step.overlaps) due = std::max(due, lane.over_ns);
+    if (options.speed > 0) {
+      const auto planned = static_cast<double>(step.due_ns - shared_.first_due_ns) / options.speed;
+      due = std::max(due, static_cast<std::int64_t>(planned));
+    }
+  }
+  lane.due_ns = lane.at_ns = due;
+}
+
+// Of the times of all requests no two are closer to one another than the rate allows; and no two leave closer, also when many are late.
+void Worker::take_turn(Lane& lane) {
+  const auto interval = static_cast<std::int64_t>(1e9 / shared_.options.rate);
+  const auto turn_of = [&](std::atomic<std::int64_t>& next, std::int64_t earliest) {
+    std::int64_t expected = next.load(), mine = 0;
+    do {
+      mine = std::max(expected, earliest);
+    } while (!next.compare_exchange_weak(expected, mine + interval));
+    return mine;
+  };
+  lane.due_ns = turn_of(shared_.next_due_ns, lane.due_ns);
+  lane.at_ns = turn_of(shared_.next_turn_ns, std::max(lane.due_ns, now_ns_));
+  lane.has_turn = true;
 }
 
 // False when there is no room for another connection yet.
@@ -248,7 +277,8 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
   if (step.request) {
     connection = connection_for(lane);
     if (connection == nullptr) {
-      parked_.push_back(&lane);
+      if (!lane.parked) parked_.push_back(&lane);
+      lane.parked = true;
       return false;
     }
   }
@@ -260,7 +290,7 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
     shared_.run_cue(lane);
     return true;
   }
-  auto* const task = new Task;
+  auto task = std::make_unique<Task>();
   task->position = position;
   Record& record = task->record;
   record.step = step.id;
@@ -277,7 +307,7 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
   ++shared_.sent;
   task->ready_ns = now();
   task->late_ns = task->ready_ns - due;
-  connection->submit(*task);
+  connection->submit(*task.release());
   return true;
 }
 
@@ -285,7 +315,8 @@ Connection* Worker::connection_for(Lane& lane) {
   Connection* best = nullptr;
   for (const auto& connection : lane.connections) {
     if (!connection->accepts()) continue;
-    if (best == nullptr || (!best->idle() && connection->idle())) best = connection.get();
+    const auto worth = [](const Connection& each) { return 2 * each.is_open() + each.idle(); };
+    if (best == nullptr || worth(*connection) > worth(*best)) best = connection.get();
   }
   const bool side_by_side = lane.multiplexed && shared_.options.http != HttpVersion::http2 && best != nullptr &&
                             !best->idle() && !best->multiplexes() &&
@@ -316,7 +347,7 @@ void Worker::skip(Lane& lane, std::uint32_t position) {
 }
 
 void Worker::end_step(std::uint32_t position) {
-  shared_.schedule.end(position, [&](std::uint32_t woken) {
+  shared_.schedule.end(position, now_ns_, [&](std::uint32_t woken) {
     Lane& lane = *shared_.lane_of[woken];
     if (lane.worker == this)
       make_runnable(lane);
@@ -342,6 +373,7 @@ void Worker::unpark_one() {
   if (parked_.empty()) return;
   Lane& lane = *parked_.front();
   parked_.pop_front();
+  lane.parked = false;
   make_runnable(lane);
 }
 
@@ -362,6 +394,7 @@ void Worker::finish(Task* task) {
   if (!options.on_record) shared_.records[task->position] = std::move(record);
   shared_.carried[task->position] = 1;
   Lane& lane = *shared_.lane_of[task->position];
+  lane.over_ns = now_ns_;
   --lane.in_flight;
   end_step(static_cast<std::uint32_t>(task->position));
   make_runnable(lane);
@@ -426,9 +459,13 @@ void Worker::wait_for_events() {
     timeout = std::max<std::int64_t>(until - now_ns_, 0);
   }
   epoll_event events[max_events];
+  const std::int64_t before = now_ns_;
   const int got = wait_for(epoll_, events, timeout);
   ENSURE(got >= 0 || errno == EINTR);
-  now();
+  // What comes without a wait may have come at any time since the last look.
+  const bool waited = now() - before > 2 * look_ns && timeout > 0;
+  news_since_ns_ = waited ? now_ns_ : looked_at_ns_;
+  looked_at_ns_ = now_ns_;
   for (int i = 0; i < got; ++i) {
     if (events[i].data.ptr != nullptr) {
       static_cast<Connection*>(events[i].data.ptr)->ready(events[i].events);

@@ -35,8 +35,11 @@ struct Lane {
   std::size_t next = 0;  // of `steps`
   std::size_t in_flight = 0;
   static constexpr std::int64_t unknown = std::numeric_limits<std::int64_t>::min();
-  std::int64_t due_ns = unknown;  // of the next step
+  std::int64_t due_ns = unknown;  // of the next step: when it could leave
+  std::int64_t at_ns = 0;         // ... and when it will, which the rate may put off
+  std::int64_t over_ns = 0;       // when the last of its requests was over
   bool has_turn = false;          // the rate has given the next step its time
+  bool parked = false;            // it waits until a connection may be opened
   bool runnable = false;          // it is to be looked at
   bool timed = false;             // ... at a time
   bool over = false;
@@ -60,7 +63,7 @@ struct Shared {
   std::vector<Record> records;        // by position, unless they are handed over
   std::vector<std::uint8_t> carried;  // by position: it has a record
 
-  std::atomic<std::int64_t> sent = 0, unbound = 0, next_turn_ns = 0;
+  std::atomic<std::int64_t> sent = 0, unbound = 0, next_due_ns = 0, next_turn_ns = 0;
   std::atomic<bool> enough = false;    // whoever looks at the records has seen enough
   std::atomic<bool> aborted = false;   // everything ends at once
   std::mutex callbacks;                // held while one of the options' functions runs
@@ -89,11 +92,14 @@ class Worker {
 
   // From any thread.
   void wake(Lane& lane);
+  void wake();
   void cue_over(Lane& lane);
 
   // What was obtained for its thread; after `join`.
   [[nodiscard]] const std::string& scheduling() const { return scheduling_; }
   [[nodiscard]] const Lateness& lateness() const { return lateness_; }
+  // How long answers may have waited to be read.
+  [[nodiscard]] const Lateness& lag() const { return lag_; }
 
  private:
   friend class Connection;
@@ -112,6 +118,7 @@ class Worker {
   };
 
   void play_lanes();
+  void close_connections();
   void set_scheduling();
   void take_messages();
   void release_due();
@@ -120,6 +127,8 @@ class Worker {
   void wait_for_events();
 
   void make_runnable(Lane& lane);
+  void take_turn(Lane& lane);
+  void find_due(Lane& lane, const Step& step, std::uint32_t position);
   void advance(Lane& lane);
   bool wait_until(Lane& lane, std::int64_t at_ns);
   bool start_step(Lane& lane, std::uint32_t position);
@@ -158,7 +167,9 @@ class Worker {
   std::size_t open_connections_ = 0;
   std::vector<char> scratch_;
   std::string scheduling_ = "normal";
-  Lateness lateness_;
+  Lateness lateness_, lag_;
+  std::int64_t looked_at_ns_ = 0;   // when the loop last heard of anything
+  std::int64_t news_since_ns_ = 0;  // what the loop hears of now may have happened since
   std::int64_t stopped_at_ns_ = -1;
 };
 
