@@ -87,7 +87,7 @@ http {{
   proxy_set_header X-Host $http_host; proxy_set_header X-Connection $connection;
   server {{ listen 127.0.0.1:{2} ssl http2; keepalive_requests 20; ssl_certificate {0}/server.pem; ssl_certificate_key {0}/server.key;
     ssl_client_certificate {0}/ca.pem; ssl_verify_client optional; location / {{ proxy_pass http://ours; }} }}
-  server {{ listen 127.0.0.1:{3} http2; keepalive_requests 20; location / {{ proxy_pass http://ours; }} }}
+  server {{ listen 127.0.0.1:{3} http2; http2_max_concurrent_streams 3; keepalive_requests 20; location / {{ proxy_pass http://ours; }} }}
 }})",
                        folder_.string(), server_->url().substr(7), tls_port_, clear_port_);
     const std::string configuration = folder_ / "nginx.conf", prefix = folder_.string();
@@ -174,23 +174,40 @@ TEST_F(Nginx, WhatIsNoTlsIsRefused) {
 }
 
 TEST_F(Nginx, StreamsThatOverlappedShareAConnectionAndRunSideBySide) {
-  for (const bool over_tls : {false, true}) {
-    PlayOptions options = over_tls ? trusting() : at(clear());
-    options.http = HttpVersion::http2;
-    Plan plan;
-    for (StepId id = 1; id <= 15; ++id) {
-      plan.steps.push_back(step(id, "/a"));
-      plan.steps.back().overlaps = true;
-    }
-    const History history = play(plan, options);
-    ASSERT_EQ(history.records.size(), 15u);
-    for (const Record& record : history.records) {
-      ASSERT_EQ(record.outcome, Outcome::answered) << record.problem;
-      EXPECT_EQ(field(record.response.headers, "x-connection"),
-                field(history.records[0].response.headers, "x-connection"));
-    }
-    EXPECT_LT(history.records[14].sent_ns, history.records[0].done_ns) << "it did not wait";
+  Plan plan;
+  for (StepId id = 1; id <= 15; ++id) {
+    plan.steps.push_back(step(id, "/a"));
+    plan.steps.back().overlaps = true;
   }
+  const History history = play(plan, trusting(HttpVersion::http2));
+  ASSERT_EQ(history.records.size(), 15u);
+  for (const Record& record : history.records) {
+    ASSERT_EQ(record.outcome, Outcome::answered) << record.problem;
+    EXPECT_EQ(field(record.response.headers, "x-connection"),
+              field(history.records[0].response.headers, "x-connection"));
+  }
+  EXPECT_LT(history.records[14].sent_ns, history.records[0].done_ns) << "it did not wait";
+}
+
+// nginx allows three streams here and goes away behind 20 requests, with others still to come.
+TEST_F(Nginx, WhatAServerDoesNotAllowYetWaitsAndGoesOverTheNextConnection) {
+  Plan plan;
+  for (StepId id = 1; id <= 100; ++id) {
+    plan.steps.push_back(step(id, "/a"));
+    plan.steps.back().overlaps = true;
+  }
+  PlayOptions options = at(clear());
+  options.http = HttpVersion::http2;
+  const History history = play(plan, options);
+  ASSERT_EQ(history.records.size(), 100u);
+  for (const Record& record : history.records) EXPECT_EQ(record.outcome, Outcome::answered) << record.problem;
+}
+
+TEST_F(Nginx, HttpTwoIsNotReplacedByAnotherVersionInSilence) {
+  PlayOptions options = at(server_->url());  // HTTP/1.1 alone
+  options.http = HttpVersion::http2;
+  options.deadline = milliseconds(500);
+  EXPECT_NE(play(plan_of({step(1, "/a")}), options).records[0].outcome, Outcome::answered);
 }
 
 // nginx ends a connection behind 20 requests: GOAWAY, or Connection: close.

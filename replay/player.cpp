@@ -28,6 +28,9 @@ constexpr std::chrono::nanoseconds start_up{10'000'000};
 // When requests leave later than this, times that are measured say more of the sender than of the service.
 constexpr std::int64_t max_late_p50_ns = 1'000'000;
 constexpr std::int64_t max_late_p99_ns = 20'000'000;
+// So does a sender without rest: answers wait for it, and what follows them too.
+constexpr double max_busy = 0.95;
+constexpr std::int64_t shortest_judged_ns = 200'000'000;
 
 // How many connections the process may have; raises its limit as far as it may.
 std::size_t connections_allowed() {
@@ -171,6 +174,10 @@ class Player {
       sender.behind =
           fmt::format("answers may have waited {:.1f} ms to be read, one in a hundred {:.1f} ms",
                       static_cast<double>(lag.quantile(0.5)) / 1e6, static_cast<double>(lag.quantile(0.99)) / 1e6);
+    else if (std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+               return worker->ended_ns() >= shortest_judged_ns && worker->busy() > max_busy;
+             }))
+      sender.behind = fmt::format("a worker was busy for more than {:.0f} % of the time", max_busy * 100);
     return sender;
   }
 

@@ -134,6 +134,7 @@ void Connection::opened() {
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
     task->ready_ns = worker_.now_ns_;
+    task->refused = false;
     worker_.watch(*task, Task::to_leave, worker_.shared_.options.deadline);
     dialect_->submit(*task);
   }

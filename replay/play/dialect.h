@@ -24,6 +24,7 @@ struct Task {
   std::int64_t late_ns = 0;          // when it was given to its connection, from when it was due
   std::int64_t ready_ns = 0;         // when it was, or when that was open
   bool left = false;                 // bytes of it were given to the network
+  bool refused = false;              // once, by a server that says that it did not look at it
   bool begun = false;                // bytes of its answer came
 
   [[nodiscard]] const Request& to_send() const { return adapted ? *adapted : record.request; }

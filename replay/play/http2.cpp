@@ -323,6 +323,15 @@ class Http2 final : public Dialect {
   }
 
   void closed(std::int32_t id, std::uint32_t error) {
+    // A limit of streams may be known too late. What was not looked at may be sent again (RFC 9113, section 8.7), once.
+    if (Stream* const stream = stream_of(id);
+        stream != nullptr && error == NGHTTP2_REFUSED_STREAM && open_ && !stream->task->refused) {
+      Task& task = *stream->task;
+      task.refused = true;
+      task.left = task.begun = false;
+      retire(*stream);
+      submit(task);
+    }
     // What a server that goes away did not look at goes over another connection, as if it had not left (RFC 9113, section 6.8).
     if (Stream* const stream = stream_of(id); stream != nullptr && error == NGHTTP2_REFUSED_STREAM && !open_) {
       stream->task->left = false;

@@ -464,6 +464,7 @@ void Worker::wait_for_events() {
   ENSURE(got >= 0 || errno == EINTR);
   // What comes without a wait may have come at any time since the last look.
   const bool waited = now() - before > 2 * look_ns && timeout > 0;
+  if (waited) slept_ns_ += now_ns_ - std::max<std::int64_t>(before, 0);
   news_since_ns_ = waited ? now_ns_ : looked_at_ns_;
   looked_at_ns_ = now_ns_;
   for (int i = 0; i < got; ++i) {

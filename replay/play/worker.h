@@ -100,6 +100,11 @@ class Worker {
   [[nodiscard]] const Lateness& lateness() const { return lateness_; }
   // How long answers may have waited to be read.
   [[nodiscard]] const Lateness& lag() const { return lag_; }
+  // The share of its time in which it had something to do.
+  [[nodiscard]] double busy() const {
+    return now_ns_ <= 0 ? 0 : 1 - static_cast<double>(slept_ns_) / static_cast<double>(now_ns_);
+  }
+  [[nodiscard]] std::int64_t ended_ns() const { return now_ns_; }
 
  private:
   friend class Connection;
@@ -168,6 +173,7 @@ class Worker {
   std::vector<char> scratch_;
   std::string scheduling_ = "normal";
   Lateness lateness_, lag_;
+  std::int64_t slept_ns_ = 0;
   std::int64_t looked_at_ns_ = 0;   // when the loop last heard of anything
   std::int64_t news_since_ns_ = 0;  // what the loop hears of now may have happened since
   std::int64_t stopped_at_ns_ = -1;
