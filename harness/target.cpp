@@ -27,6 +27,10 @@ bool binds_authorization(const replay::Step& step) {
   });
 }
 
+bool printable(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
+}
+
 std::string minted(const std::string& command, const std::string& captured) {
   // In the environment and not among the words of the command, which everybody on the machine can read.
   setenv("REHEARSE_CREDENTIAL", captured.c_str(), 1);
@@ -35,9 +39,15 @@ std::string minted(const std::string& command, const std::string& captured) {
   std::string value = result.output.substr(0, result.output.find('\n'));
   while (!value.empty() && (value.back() == '\r' || value.back() == ' ')) value.pop_back();
   // What it printed may be half a secret: it is not repeated here.
+  if (result.status == -1)
+    throw Error(fmt::format("the credentials command did not end within {} s", credentials_deadline.count()));
+  if (result.output.size() >= max_output_bytes)
+    throw Error("the credentials command printed more than 16 KiB; let it print one line");
   if (result.status != 0)
     throw Error(fmt::format("the credentials command ended with {}; run it by hand with REHEARSE_CREDENTIAL set",
                             result.status));
+  if (!printable(value))
+    throw Error("the credentials command printed control characters; let it print one line of text");
   if (value.empty())
     throw Error("the credentials command printed nothing; let it print the Authorization field's value");
   return value;
@@ -81,9 +91,8 @@ replay::Header header_rule(const std::string& text) {
   if (colon != std::string::npos)
     rule = {text.substr(0, colon), expanded(std::string(replay::trim(text.substr(colon + 1))), text.substr(0, colon))};
   replay::Request probe{"GET", "/", {rule}, ""};
-  if (colon == std::string::npos || !replay::unsendable(probe).empty())
-    throw Error(
-        fmt::format("a header needs the form \"Name: value\" on one line; {:?} is none", text.substr(0, colon)));
+  if (colon == std::string::npos || !replay::unsendable(probe).empty() || !printable(rule.value))
+    throw Error("a header needs the form \"Name: value\" on one line of text; what was given has another one");
   if (replay::hop_by_hop(rule.name) || replay::equal_without_case(rule.name, "Content-Length") ||
       replay::equal_without_case(rule.name, "Host"))
     throw Error(fmt::format("{} is the connection's own field and cannot be set{}", rule.name,

@@ -152,6 +152,7 @@ void HistoryWriter::add_document(std::string_view name, std::string_view body) {
 
 HistoryRecorder::HistoryRecorder(HistoryWriter& writer, const History& history) : writer_(writer), name_(history.name) {
   writer_.begin(history);
+  writer_.flush();
   thread_ = std::thread([this] { write(); });
 }
 
@@ -180,6 +181,7 @@ void HistoryRecorder::write() try {
     }
     changed_.notify_all();
     for (const Record& record : taken) writer_.add(name_, record);
+    writer_.flush();  // what the service got is on disk, whatever becomes of us
   }
 } catch (...) {
   const std::lock_guard lock(mutex_);

@@ -37,9 +37,10 @@ class HistoryWriter {
   void add(const History& history);
   void add_document(std::string_view name, std::string_view body);
 
-  // A history as it comes. Until `end` it stands there as interrupted; records are on disk a thousand at a time.
+  // A history as it comes. Until `end` it stands there as interrupted. Records are on disk a thousand at a time, and with `flush`.
   void begin(const History& history);
   void add(const std::string& history, const Record& record);
+  void flush() { commit(); }
   void end(const History& history);
 
  private:

@@ -26,14 +26,19 @@ namespace json = boost::json;
 // In the order of CauseKind.
 constexpr std::array<std::string_view, 6> cause_names{"by hand", "value", "entity", "session", "connection", "write"};
 
-json::object json_of(const Request& request) {
-  json::array headers;
-  for (const Header& header : request.headers) {
+json::array json_of(const Headers& headers) {
+  json::array all;
+  for (const Header& header : headers) {
     json::value value = json::string(header.value);
     if (!valid_utf8(header.value)) value = json::object{{"base64", base64(header.value)}};
-    headers.push_back(json::array{header.name, std::move(value)});
+    all.push_back(json::array{header.name, std::move(value)});
   }
-  json::object object{{"method", request.method}, {"headers", std::move(headers)}};
+  return all;
+}
+
+json::object json_of(const Request& request) {
+  json::object object{{"method", request.method}, {"headers", json_of(request.headers)}};
+  if (!request.trailers.empty()) object["trailers"] = json_of(request.trailers);
   put_bytes(object, "target", request.target);
   put_bytes(object, "body", request.body);
   return object;
@@ -93,18 +98,23 @@ std::int64_t integer_or(const json::object& object, std::string_view key, std::i
   return value ? value->to_number<std::int64_t>() : fallback;
 }
 
-Request request_of(const json::object& object) {
-  Request request{text_or(object, "method", "GET"), take_bytes(object, "target"), {}, take_bytes(object, "body")};
-  if (const auto* headers = object.if_contains("headers")) {
-    for (const json::value& header : headers->as_array()) {
-      const auto& pair = header.as_array();
-      const auto* coded = pair.at(1).if_object();
-      const std::string value =
-          coded ? whole_base64("base64", text_or(*coded, "base64")) : std::string(pair.at(1).as_string());
-      request.headers.push_back({std::string(pair.at(0).as_string()), value});
-    }
+Headers headers_in(const json::object& object, std::string_view key) {
+  Headers headers;
+  const auto* all = object.if_contains(key);
+  if (all == nullptr) return headers;
+  for (const json::value& header : all->as_array()) {
+    const auto& pair = header.as_array();
+    const auto* coded = pair.at(1).if_object();
+    const std::string value =
+        coded ? whole_base64("base64", text_or(*coded, "base64")) : std::string(pair.at(1).as_string());
+    headers.push_back({std::string(pair.at(0).as_string()), value});
   }
-  return request;
+  return headers;
+}
+
+Request request_of(const json::object& object) {
+  return {text_or(object, "method", "GET"), take_bytes(object, "target"), headers_in(object, "headers"),
+          take_bytes(object, "body"), headers_in(object, "trailers")};
 }
 
 Cause cause_of(const json::value& value) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <thread>
@@ -19,8 +21,8 @@
 namespace rehearse::replay {
 namespace {
 
-// Files that are not connections: databases, logs, the loops' own.
-constexpr std::size_t other_files = 64;
+// Files that may still be opened for other things: a database's journal, a cue's pipes.
+constexpr std::size_t other_files = 8;
 
 // How long a thread may take to be there.
 constexpr std::chrono::nanoseconds start_up{10'000'000};
@@ -32,8 +34,15 @@ constexpr std::int64_t max_late_p99_ns = 20'000'000;
 constexpr double max_busy = 0.95;
 constexpr std::int64_t shortest_judged_ns = 200'000'000;
 
-// How many connections the process may have; raises its limit as far as it may.
-std::size_t connections_allowed() {
+// Files that this process has open.
+std::size_t open_files() {
+  std::error_code error;
+  const std::filesystem::directory_iterator files("/proc/self/fd", error);
+  return error ? 0 : static_cast<std::size_t>(std::distance(begin(files), end(files)));
+}
+
+// How many connections the process may have beside `workers`; raises its limit as far as it may. Throws Error when there are none.
+std::size_t connections_allowed(std::size_t workers) {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 256;
   if (files.rlim_cur < files.rlim_max) {
@@ -42,7 +51,10 @@ std::size_t connections_allowed() {
     if (raised.rlim_cur > files.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
   }
   const auto all = static_cast<std::size_t>(files.rlim_cur);
-  return all > 2 * other_files ? all - other_files : std::max<std::size_t>(all / 2, 1);
+  const std::size_t taken = open_files() + 2 * workers + other_files;
+  if (taken + workers > all)
+    throw Error(fmt::format("{} files may be open, which leaves no connection: raise the limit (ulimit -n)", all));
+  return all - taken;
 }
 
 // HTTP/2 writes its fields small (RFC 9113, section 8.2.1). A lane of HTTP/1.1 whose requests overlap was pipelined.
@@ -109,7 +121,9 @@ class Player {
     shared_.lane_of.resize(steps.size());
     shared_.carried.resize(steps.size());
     if (!options_.on_record) shared_.records.resize(steps.size());
-    shared_.first_due_ns = steps.empty() ? 0 : steps.front().due_ns;
+    const auto first =
+        std::min_element(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.due_ns < b.due_ns; });
+    shared_.first_due_ns = first == steps.end() ? 0 : first->due_ns;
     for (std::uint32_t i = 0; i < steps.size(); ++i) {
       // A cue is a lane of its own: it waits for its causes only.
       Lane* lane = nullptr;
@@ -123,8 +137,9 @@ class Player {
       lane->steps.push_back(i);
       shared_.lane_of[i] = lane;
     }
-    const std::size_t count = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(lanes_.size(), 1));
-    const std::size_t allowed = connections_allowed();
+    std::size_t count = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(lanes_.size(), 1));
+    if (options_.max_connections > 0) count = std::min(count, options_.max_connections);
+    const std::size_t allowed = connections_allowed(count);
     const std::size_t most = options_.max_connections == 0 ? allowed : std::min(options_.max_connections, allowed);
     shared_.connections_each = std::max<std::size_t>(most / count, 1);
     shared_.run_cue = [this](Lane& lane) { run_cue(lane); };
@@ -197,6 +212,9 @@ void expect_playable(const Plan& plan, const PlayOptions& options) {
   bool tls = destination_of(options.target).tls;
   for (const std::string& other : options.other_instances) tls |= destination_of(other).tls;
   if (tls) static_cast<void>(tls_context(options.tls, options.http));
+  const Request with_host{"GET", "/", {{"Host", options.host}}, ""};
+  if (!unsendable(with_host).empty() || options.host.find_first_of(" \t/?#@") != std::string::npos)
+    throw Error("the host to name in requests is none; give a name or an address, with a port where it has one");
   for (const Step& step : plan.steps) {
     if (!step.request && !options.on_cue)
       throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));

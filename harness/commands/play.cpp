@@ -83,7 +83,7 @@ struct Summary {
   }
 
   void print(const PlayArguments& arguments, std::int64_t planned) const {
-    fmt::print("{} of {} steps were sent to {}\n", sent, planned, arguments.target);
+    fmt::print("{} of {} steps were played against {}\n", sent, planned, arguments.target);
     print_counts("outcomes", outcomes);
     for (const auto& [problem, count] : problems) fmt::print("  {:>12} {}\n", count, reports::terminal_escape(problem));
     if (unbound > 0)
@@ -108,6 +108,9 @@ struct Summary {
 
 int play_traffic(const PlayArguments& arguments) {
   replay::expect_target(arguments.target);
+  if (!std::isfinite(arguments.timeout_seconds + arguments.connect_timeout_seconds +
+                     arguments.first_byte_timeout_seconds))
+    throw Error("--timeout, --connect-timeout and --first-byte-timeout need numbers of seconds");
   if (arguments.speed == "max" && arguments.max_gap_seconds > 0)
     throw Error(
         "--max-gap cuts the pauses of the capture, and --speed max keeps none; give --speed 1, or leave --max-gap out");
@@ -144,6 +147,7 @@ int play_traffic(const PlayArguments& arguments) {
     options.begin_deadline = milliseconds_of(arguments.first_byte_timeout_seconds);
   const Target target(arguments.service, plan);
   target.apply(options);
+  if (stop_requested) return exit_interrupted;
   expect_playable(plan, options);  // before an earlier history is written over
   replay::HistoryWriter writer(arguments.history);
   Summary summary;

@@ -43,8 +43,8 @@ void show_histories(const replay::HistoryFile& file, bool as_json) {
                "problem");
   for (const auto& history : file.histories) {
     if (!as_json)
-      fmt::print("{} at {}: {} requests\n", terminal_escape(history.name), terminal_escape(history.target),
-                 history.records.size());
+      fmt::print("{} at {}: {} requests{}\n", terminal_escape(history.name), terminal_escape(history.target),
+                 history.records.size(), history.interrupted ? ", interrupted: others were to follow" : "");
     for (const auto& record : history.records) {
       if (!as_json) {
         print(record);

@@ -14,8 +14,8 @@
 namespace rehearse::replay {
 namespace {
 
-// A connection that was silent for so long is looked at before something is sent over it.
-constexpr std::int64_t stale_ns = 1'000'000;
+// How often a connection is read before others have their turn.
+constexpr int reads_a_turn = 4;
 constexpr int max_pieces = 16;
 // A client should not wait for permission for ever (RFC 9110, section 10.1.1); curl waits as long.
 constexpr std::chrono::milliseconds permission_wait{1'000};
@@ -75,6 +75,8 @@ void Connection::open() {
 void Connection::close() {
   if (state_ == State::closed) return;
   unrest();
+  if (held_back_) std::erase(worker_.held_back_, this);
+  held_back_ = false;
   state_ = State::closed;
   --worker_.open_connections_;
   // A child of another thread may hold the socket until it is another program: the loop would still hear of it.
@@ -151,7 +153,8 @@ void Connection::ready(std::uint32_t events) {
 }
 
 void Connection::read() {
-  while (state_ == State::open) {
+  for (int i = 0; state_ == State::open; ++i) {
+    if (i == reads_a_turn) return hold_back();
     const Stream::Moved moved = stream_->receive(worker_.scratch_.data(), worker_.scratch_.size());
     switch (moved.progress) {
       case Progress::done:
@@ -171,6 +174,18 @@ void Connection::read() {
         return drop(stream_->problem());
     }
   }
+}
+
+// The loop has times and other connections to look after, whatever this server sends.
+void Connection::hold_back() {
+  if (held_back_) return;
+  held_back_ = true;
+  worker_.held_back_.push_back(this);
+}
+
+void Connection::read_on() {
+  held_back_ = false;
+  ready(EPOLLIN);
 }
 
 void Connection::flush() {
@@ -201,11 +216,12 @@ void Connection::flush() {
 
 // After bytes went either way.
 void Connection::settle() {
-  if (state_ == State::open && dialect_->over()) drop(closed_by_server);
+  if (state_ == State::open && dialect_->over())
+    drop(dialect_->problem().empty() ? closed_by_server : dialect_->problem());
 }
 
 void Connection::drop_if_closed_by_server() {
-  if (!dialect_->idle() || worker_.now_ns_ - last_used_ns_ < stale_ns) return;
+  if (!dialect_->idle()) return;
   char byte = 0;
   const ssize_t got = ::recv(stream_->socket(), &byte, 1, MSG_PEEK);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -214,7 +230,7 @@ void Connection::drop_if_closed_by_server() {
     ready(EPOLLIN);  // what it says, and perhaps that it goes
 }
 
-void Connection::drop(const std::string& problem) {
+void Connection::drop(std::string problem) {
   const std::vector<Task*> tasks = dialect_->give_back();
   const bool of_use = served_;
   close();

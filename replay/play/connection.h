@@ -23,6 +23,8 @@ class Connection final : public Listener {
   void submit(Task& task);
   // The socket is ready: `events` of epoll.
   void ready(std::uint32_t events);
+  // Reads on what was held back, because others have their turn too.
+  void read_on();
   // The time that the task had is over.
   void expired(Task& task, Task::Wait wait);
   // Everything that has no answer fails.
@@ -52,8 +54,9 @@ class Connection final : public Listener {
   void drop_if_closed_by_server();
   void refuse_backlog(const std::string& problem);
   // The stream is of no use any more. What has left is lost; what has not goes over another one when this one had been of use.
-  void drop(const std::string& problem);
+  void drop(std::string problem);
   void fail(Task& task, Outcome outcome, const std::string& problem);
+  void hold_back();
   void rest_if_idle();
   void unrest();
 
@@ -70,6 +73,7 @@ class Connection final : public Listener {
   std::int64_t last_used_ns_ = 0;
   std::list<Connection*> place_;  // its own, or among those of the worker that nobody needs at the moment
   std::list<Connection*>::iterator node_;
+  bool held_back_ = false;
   bool resting_ = false;
 };
 

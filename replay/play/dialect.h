@@ -73,6 +73,8 @@ class Dialect {
   [[nodiscard]] virtual bool open() const = 0;
   // True when nothing more can come of this connection; what has no answer yet gets none.
   [[nodiscard]] virtual bool over() const = 0;
+  // Why it is over, when the server is to blame; else empty.
+  [[nodiscard]] virtual std::string problem() const { return {}; }
   // True when no answer is waited for.
   [[nodiscard]] virtual bool idle() const = 0;
 

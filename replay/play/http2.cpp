@@ -164,7 +164,9 @@ class Http2 final : public Dialect {
     if (used >= 0) return;
     broken_ = true;
     open_ = false;
+    problem_ = fmt::format("it is no HTTP/2: {}", nghttp2_strerror(static_cast<int>(used)));
   }
+  [[nodiscard]] std::string problem() const override { return problem_; }
 
   void ended() override { open_ = false; }
 
@@ -324,8 +326,8 @@ class Http2 final : public Dialect {
 
   void closed(std::int32_t id, std::uint32_t error) {
     // A limit of streams may be known too late. What was not looked at may be sent again (RFC 9113, section 8.7), once.
-    if (Stream* const stream = stream_of(id);
-        stream != nullptr && error == NGHTTP2_REFUSED_STREAM && open_ && !stream->task->refused) {
+    if (Stream* const stream = stream_of(id); stream != nullptr && error == NGHTTP2_REFUSED_STREAM && open_ &&
+                                              !stream->task->refused && !stream->task->begun) {
       Task& task = *stream->task;
       task.refused = true;
       task.left = task.begun = false;
@@ -333,13 +335,16 @@ class Http2 final : public Dialect {
       submit(task);
     }
     // What a server that goes away did not look at goes over another connection, as if it had not left (RFC 9113, section 6.8).
-    if (Stream* const stream = stream_of(id); stream != nullptr && error == NGHTTP2_REFUSED_STREAM && !open_) {
+    if (Stream* const stream = stream_of(id);
+        stream != nullptr && error == NGHTTP2_REFUSED_STREAM && !open_ && !stream->task->begun) {
       stream->task->left = false;
       unsubmitted_.push_back(stream->task);
       retire(*stream);
     }
     // Such a request was not looked at (RFC 9113, section 8.7).
-    const Outcome outcome = error == NGHTTP2_REFUSED_STREAM ? Outcome::refused : Outcome::lost;
+    Stream* const ended = stream_of(id);
+    const bool untouched = error == NGHTTP2_REFUSED_STREAM && ended != nullptr && !ended->task->begun;
+    const Outcome outcome = untouched ? Outcome::refused : Outcome::lost;
     fail(id, outcome, fmt::format("the server ended the stream: {}", nghttp2_http2_strerror(error)));
     streams_.erase(id);
   }
@@ -370,6 +375,7 @@ class Http2 final : public Dialect {
   bool taken_ = false;                                          // within `pieces`
   bool open_ = true;
   bool broken_ = false;
+  std::string problem_;
 };
 
 }  // namespace

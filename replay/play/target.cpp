@@ -9,6 +9,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <cstring>
+#include <system_error>
 
 #include "replay/error.h"
 
@@ -35,6 +36,10 @@ std::vector<Address> addresses_of(const std::string& host, const std::string& po
 
 std::string tls_reason() {
   const unsigned long code = ERR_get_error();
+  if (ERR_SYSTEM_ERROR(code)) {
+    ERR_clear_error();
+    return std::generic_category().message(ERR_GET_REASON(code));
+  }
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();
   return reason == nullptr ? "no reason given" : reason;
@@ -47,15 +52,19 @@ struct Parsed {
 
 Parsed parsed(const std::string& target) {
   const auto url = boost::urls::parse_uri(target);
-  if (!url || (url->scheme() != "http" && url->scheme() != "https") || url->host().empty())
-    throw Error(fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target));
+  const std::string scheme = url ? lower(std::string_view(url->scheme())) : "";
+  // What stands before an @ may be a password.
+  if ((scheme != "http" && scheme != "https") || url->host().empty())
+    throw Error(target.find('@') == std::string::npos
+                    ? fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target)
+                    : "the target is no URL of the form http://host:port or https://host:port");
   if (url->has_userinfo())
     throw Error("a target holds a user or a password; give http://host:port, for credentials stand in the requests");
   if ((!url->encoded_path().empty() && url->encoded_path() != "/") || url->has_query() || url->has_fragment())
     throw Error(
         fmt::format("the target {:?} holds a path; give http://host:port, for paths stand in the requests", target));
   Destination destination;
-  destination.tls = url->scheme() == "https";
+  destination.tls = scheme == "https";
   const std::string port =
       url->has_port() && !url->port().empty() ? std::string(url->port()) : (destination.tls ? "443" : "80");
   // A resolver would take 65,616 for 80, and requests would go where nobody sent them.
@@ -83,8 +92,6 @@ std::shared_ptr<SSL_CTX> tls_context(const TlsOptions& tls, HttpVersion version)
   SSL_CTX_set_mode(context.get(),
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context.get(), 1);
-  // A server that closes without close_notify: whether the answer was whole is for its framing to say.
-  SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   if (tls.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());

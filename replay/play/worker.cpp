@@ -135,6 +135,7 @@ void Worker::play_lanes() try {
   for (Lane* lane : lanes_) make_runnable(*lane);
   while (lanes_left_ > 0 && !shared_.aborted) {
     take_messages();
+    read_held_back();
     release_due();
     run_lanes();
     look_after_time();
@@ -185,6 +186,15 @@ void Worker::make_runnable(Lane& lane) {
   if (lane.runnable || lane.over) return;
   lane.runnable = true;
   runnable_.push_back(&lane);
+}
+
+void Worker::read_held_back() {
+  // Each one takes itself off the list, and may put itself there again.
+  for (std::size_t left = held_back_.size(); left > 0 && !held_back_.empty(); --left) {
+    Connection* const connection = held_back_.front();
+    held_back_.erase(held_back_.begin());
+    connection->read_on();
+  }
 }
 
 void Worker::release_due() {
@@ -265,7 +275,8 @@ void Worker::take_turn(Lane& lane) {
     } while (!next.compare_exchange_weak(expected, mine + interval));
     return mine;
   };
-  lane.due_ns = turn_of(shared_.next_due_ns, lane.due_ns);
+  if (!lane.rated) lane.due_ns = turn_of(shared_.next_due_ns, lane.due_ns);
+  lane.rated = true;
   lane.at_ns = turn_of(shared_.next_turn_ns, std::max(lane.due_ns, now_ns_));
   lane.has_turn = true;
 }
@@ -279,11 +290,12 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
     if (connection == nullptr) {
       if (!lane.parked) parked_.push_back(&lane);
       lane.parked = true;
+      lane.has_turn = false;  // when there is room, others have left meanwhile
       return false;
     }
   }
   const std::int64_t due = std::exchange(lane.due_ns, Lane::unknown);
-  lane.has_turn = false;
+  lane.has_turn = lane.rated = false;
   ++lane.next;
   ++lane.in_flight;
   if (!step.request) {
@@ -341,7 +353,7 @@ bool Worker::make_room() {
 
 void Worker::skip(Lane& lane, std::uint32_t position) {
   lane.due_ns = Lane::unknown;
-  lane.has_turn = false;
+  lane.has_turn = lane.rated = false;
   ++lane.next;
   end_step(position);
 }
@@ -454,7 +466,7 @@ void Worker::wait_for_events() {
     if (watches_[kind].first != nullptr) until = std::min(until, watches_[kind].first->links[kind].until_ns);
   }
   std::int64_t timeout = 0;
-  if (runnable_.empty()) {
+  if (runnable_.empty() && held_back_.empty()) {
     until = std::min(until, now() + stop_poll_ns);
     timeout = std::max<std::int64_t>(until - now_ns_, 0);
   }

@@ -39,6 +39,7 @@ struct Lane {
   std::int64_t at_ns = 0;         // ... and when it will, which the rate may put off
   std::int64_t over_ns = 0;       // when the last of its requests was over
   bool has_turn = false;          // the rate has given the next step its time
+  bool rated = false;             // it is due at a time that the rate has given
   bool parked = false;            // it waits until a connection may be opened
   bool runnable = false;          // it is to be looked at
   bool timed = false;             // ... at a time
@@ -127,6 +128,7 @@ class Worker {
   void set_scheduling();
   void take_messages();
   void release_due();
+  void read_held_back();
   void run_lanes();
   void look_after_time();
   void wait_for_events();
@@ -170,6 +172,7 @@ class Worker {
   std::list<Connection*> resting_;  // open and not needed at the moment, the one that rests for longest first
   std::array<Watch, Task::waits> watches_;
   std::size_t open_connections_ = 0;
+  std::vector<Connection*> held_back_;  // they have more to read
   std::vector<char> scratch_;
   std::string scheduling_ = "normal";
   Lateness lateness_, lag_;
