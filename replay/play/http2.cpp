@@ -70,6 +70,11 @@ class Http2 final : public Dialect {
           static_cast<Http2*>(self)->closed(id, error);
           return 0;
         });
+    nghttp2_session_callbacks_set_error_callback2(raw, [](nghttp2_session*, int, const char* message, std::size_t size,
+                                                          void* self) {
+      static_cast<Http2*>(self)->problem_ = fmt::format("it is no sound HTTP/2: {}", std::string_view(message, size));
+      return 0;
+    });
     nghttp2_session* session = nullptr;
     ENSURE(nghttp2_session_client_new(&session, raw, this) == 0);
     session_.reset(session);
