@@ -736,7 +736,7 @@ TEST_F(Commands, PlayTakesNoPlansWordForAPostThatIsARead) {
   EXPECT_EQ(shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite").status, 3);
   const Ended allowed =
       shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite --writes allowed");
-  EXPECT_THAT(allowed.out, HasSubstr("1 of 1 steps were sent"));
+  EXPECT_THAT(allowed.out, HasSubstr("1 of 1 steps were played"));
 }
 
 TEST_F(Commands, PlayUnderstandsWhatIsWantedAndWhen) {
@@ -771,9 +771,9 @@ TEST_F(Commands, PlayUnderstandsWhatIsWantedAndWhen) {
 TEST_F(Commands, PlayRefusesWhatItWouldNotUnderstand) {
   const std::string play = "$REHEARSE play fixtures/captures/orders-small.pcap --dry-run --target ";
   for (const char* target :
-       {"h", "https://h", "http://", "http://h:0", "http://h:65616", "http://h/a", "http://me@h", "http://h:x"})
+       {"h", "ftp://h", "http://", "http://h:0", "http://h:65616", "http://h/a", "http://me@h", "http://h:x"})
     EXPECT_THAT(shell(play + "'" + target + "'"), RefusesWith("give http://host:port")) << target;
-  for (const char* target : {"http://nobody-knows-it", "http://h:8080/", "http://[::1]:80"})
+  for (const char* target : {"http://nobody-knows-it", "http://h:8080/", "http://[::1]:80", "https://h", "HTTP://h"})
     EXPECT_EQ(shell(play + "'" + target + "' >/dev/null").status, 0) << target;
   EXPECT_THAT(shell(play + "http://h --max-gap 2"), RefusesWith("--speed max keeps none"));
   EXPECT_EQ(shell(play + "http://h --max-gap 2 --speed 1 >/dev/null").status, 0);

@@ -304,6 +304,63 @@ TEST(Limits, StepsWaitForAFreeConnection) {
   EXPECT_LE(most, 3);
 }
 
+TEST(Limits, AServerThatNeverStopsIsGivenUpInTime) {
+  Server server([](Peer& peer, const Request&) {
+    std::string many;
+    while (many.size() < 100'000) many += "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    while (::send(peer.socket(), many.data(), many.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  PlayOptions options = at(server.url());
+  options.deadline = milliseconds(100);
+  const History history = play(plan_of({step(1, "/a")}), options);
+  EXPECT_THAT(history.records[0].problem, HasSubstr("no answer within 100 ms"));
+}
+
+TEST(Limits, TheRateHoldsForWhatWaitedForAConnection) {
+  Server server([first = true](Peer& peer, const Request&) mutable {
+    if (std::exchange(first, false)) std::this_thread::sleep_for(milliseconds(80));
+    peer.send(ok());
+  });
+  std::vector<Step> steps;
+  for (StepId id = 1; id <= 10; ++id) steps.push_back(step(id, "/a", {}, id));
+  PlayOptions options = at(server.url());
+  options.rate = 200;
+  options.max_connections = 1;
+  const History history = play(plan_of(std::move(steps)), options);
+  std::vector<std::int64_t> sent;
+  for (const Record& record : history.records) sent.push_back(record.sent_ns);
+  std::sort(sent.begin(), sent.end());
+  for (std::size_t i = 1; i < sent.size(); ++i) EXPECT_GE(sent[i] - sent[i - 1], 4'000'000) << i;
+}
+
+TEST(Limits, MoreWorkersThanConnectionsAreNoMoreConnections) {
+  std::atomic<int> open = 0, most = 0;
+  Server server([&](Peer& peer, const Request&) {
+    most = std::max<int>(most, ++open);
+    std::this_thread::sleep_for(milliseconds(2));
+    --open;
+    peer.send(ok());
+  });
+  std::vector<Step> steps;
+  for (StepId id = 1; id <= 20; ++id) steps.push_back(step(id, "/a", {}, id));
+  PlayOptions options = at(server.url());
+  options.workers = 4;
+  options.max_connections = 1;
+  EXPECT_THAT(outcomes_of(play(plan_of(std::move(steps)), options)), ElementsAre(std::pair("answered", 20)));
+  EXPECT_EQ(most, 1);
+}
+
+TEST(Limits, AHostThatIsNoneIsRefusedBeforeAnythingIsSent) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  for (const char* host : {"a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: b", "a b", "a/b", "me@b"}) {
+    PlayOptions options = at(server.url());
+    options.host = host;
+    EXPECT_THROW(static_cast<void>(play(plan_of({step(1, "/a")}), options)), Error) << host;
+  }
+  EXPECT_THAT(server.requests(), IsEmpty());
+}
+
 // The name has an address at which nobody listens; the socket of the second one gets the number of the first one's.
 TEST(Limits, TheNextAddressOfANameIsTried) {
   Server server([](Peer& peer, const Request&) { peer.send(ok()); });

@@ -88,6 +88,7 @@ TEST(Send, AResetInTheMiddleOfAnAnswerIsLost) {
     peer.reset();
   });
   EXPECT_EQ(record.outcome, Outcome::lost);
+  EXPECT_EQ(record.problem, "reading the answer: Connection reset by peer");
 }
 
 TEST(Send, NoAnswerByTheDeadlineIsLost) {

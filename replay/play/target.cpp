@@ -56,8 +56,8 @@ Parsed parsed(const std::string& target) {
   // What stands before an @ may be a password.
   if ((scheme != "http" && scheme != "https") || url->host().empty())
     throw Error(target.find('@') == std::string::npos
-                    ? fmt::format("the target {:?} is no URL of the form http://host:port or https://host:port", target)
-                    : "the target is no URL of the form http://host:port or https://host:port");
+                    ? fmt::format("the target {:?} is no http URL: give http://host:port or https://host:port", target)
+                    : "the target is no http URL: give http://host:port or https://host:port");
   if (url->has_userinfo())
     throw Error("a target holds a user or a password; give http://host:port, for credentials stand in the requests");
   if ((!url->encoded_path().empty() && url->encoded_path() != "/") || url->has_query() || url->has_fragment())
@@ -69,7 +69,7 @@ Parsed parsed(const std::string& target) {
       url->has_port() && !url->port().empty() ? std::string(url->port()) : (destination.tls ? "443" : "80");
   // A resolver would take 65,616 for 80, and requests would go where nobody sent them.
   if (port.size() > 5 || std::stoi(port) == 0 || std::stoi(port) > 65'535)
-    throw Error(fmt::format("the target {:?} has a port outside 1 to 65535", target));
+    throw Error(fmt::format("the target {:?} has a port outside 1 to 65535; give http://host:port", target));
   destination.authority = std::string(url->encoded_host_and_port());
   destination.host = url->host_address();
   return {std::move(destination), port};
