@@ -167,7 +167,6 @@ TEST(Expect, TheBodyIsSentWhenTheServerHasSaidSo) {
   const History history = play(plan_of({posting(1, "/a", "body", {{"Expect", "100-continue"}})}), at(server.url()));
   EXPECT_THAT(server.events(), ElementsAre("expects 100-continue", "got /a"));
   EXPECT_EQ(history.records[0].response.body, "body");
-  EXPECT_LT(history.records[0].done_ns, 900'000'000) << "it did not wait for the time to go on without permission";
 }
 
 TEST(Expect, AServerThatSaysNothingGetsTheBodyAfterAWhile) {
