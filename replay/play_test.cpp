@@ -164,14 +164,19 @@ TEST(Expect, TheBodyIsSentWhenTheServerHasSaidSo) {
     server.note("expects " + std::string(field(head.headers, "Expect").value_or("nothing")));
     peer.send("HTTP/1.1 100 Continue\r\n\r\n");
   };
-  const History history = play(plan_of({posting(1, "/a", "body", {{"Expect", "100-continue"}})}), at(server.url()));
+  PlayOptions options = at(server.url());
+  options.permission_wait = std::chrono::hours(1);  // so that nothing but the permission lets the body go
+  const History history = play(plan_of({posting(1, "/a", "body", {{"Expect", "100-continue"}})}), options);
   EXPECT_THAT(server.events(), ElementsAre("expects 100-continue", "got /a"));
   EXPECT_EQ(history.records[0].response.body, "body");
 }
 
 TEST(Expect, AServerThatSaysNothingGetsTheBodyAfterAWhile) {
   Server server([](Peer& peer, const Request& request) { peer.send(ok(request.body)); });
-  const History history = play(plan_of({posting(1, "/a", "body", {{"Expect", "100-continue"}})}), at(server.url()));
+  PlayOptions options = at(server.url());
+  options.permission_wait = milliseconds(20);
+  const History history = play(plan_of({posting(1, "/a", "body", {{"Expect", "100-continue"}})}), options);
+  EXPECT_GE(history.records[0].done_ns - history.records[0].sent_ns, 20'000'000);
   EXPECT_EQ(history.records[0].response.body, "body");
 }
 
@@ -248,6 +253,25 @@ TEST(Bodies, AnAnswerMayComeInAnyPieces) {
 
 // -- limits ------------------------------------------------------------------------------------------------------------------
 
+// Answers after a moment, and counts how many requests it had at once.
+class SideBySide {
+ public:
+  Handler handler() {
+    return [this](Peer& peer, const Request&) {
+      const int now = ++open_;
+      for (int most = most_; most < now && !most_.compare_exchange_weak(most, now);) {
+      }
+      std::this_thread::sleep_for(milliseconds(2));
+      --open_;
+      peer.send(ok());
+    };
+  }
+  [[nodiscard]] int most() const { return most_; }
+
+ private:
+  std::atomic<int> open_ = 0, most_ = 0;
+};
+
 TEST(Limits, TheFirstByteHasATimeOfItsOwn) {
   Server server([](Peer& peer, const Request& request) {
     if (request.target == "/silent") return;
@@ -286,13 +310,8 @@ TEST(Limits, AConnectionThatNobodyAcceptsIsRefusedInTime) {
 }
 
 TEST(Limits, StepsWaitForAFreeConnection) {
-  std::atomic<int> open = 0, most = 0;
-  Server server([&](Peer& peer, const Request&) {
-    most = std::max<int>(most, ++open);
-    std::this_thread::sleep_for(milliseconds(2));
-    --open;
-    peer.send(ok());
-  });
+  SideBySide requests;
+  Server server(requests.handler());
   std::vector<Step> steps;
   // Each lane comes twice, so that idle connections have to make room for others.
   for (StepId id = 1; id <= 60; ++id) steps.push_back(step(id, "/a", {}, id % 30));
@@ -300,7 +319,7 @@ TEST(Limits, StepsWaitForAFreeConnection) {
   options.max_connections = 3;
   const History history = play(plan_of(std::move(steps)), options);
   EXPECT_THAT(outcomes_of(history), ElementsAre(std::pair("answered", 60)));
-  EXPECT_LE(most, 3);
+  EXPECT_LE(requests.most(), 3);
 }
 
 TEST(Limits, AServerThatNeverStopsIsGivenUpInTime) {
@@ -327,28 +346,29 @@ TEST(Limits, TheRateHoldsForWhatWaitedForAConnection) {
   options.rate = 200;
   options.max_connections = 1;
   const History history = play(plan_of(std::move(steps)), options);
-  std::vector<std::int64_t> sent;
-  for (const Record& record : history.records) sent.push_back(record.sent_ns);
+  std::vector<std::int64_t> sent, due;
+  for (const Record& record : history.records) {
+    sent.push_back(record.sent_ns);
+    due.push_back(record.due_ns);
+    EXPECT_GE(record.sent_ns, record.due_ns);
+  }
   std::sort(sent.begin(), sent.end());
+  std::sort(due.begin(), due.end());
+  for (std::size_t i = 1; i < due.size(); ++i) EXPECT_GE(due[i] - due[i - 1], 5'000'000) << i;
   for (std::size_t i = 1; i < sent.size(); ++i)
     EXPECT_GE(sent[i], 80'000'000 + (static_cast<std::int64_t>(i) - 1) * 5'000'000) << i;
 }
 
 TEST(Limits, MoreWorkersThanConnectionsAreNoMoreConnections) {
-  std::atomic<int> open = 0, most = 0;
-  Server server([&](Peer& peer, const Request&) {
-    most = std::max<int>(most, ++open);
-    std::this_thread::sleep_for(milliseconds(2));
-    --open;
-    peer.send(ok());
-  });
+  SideBySide requests;
+  Server server(requests.handler());
   std::vector<Step> steps;
   for (StepId id = 1; id <= 20; ++id) steps.push_back(step(id, "/a", {}, id));
   PlayOptions options = at(server.url());
   options.workers = 4;
   options.max_connections = 1;
   EXPECT_THAT(outcomes_of(play(plan_of(std::move(steps)), options)), ElementsAre(std::pair("answered", 20)));
-  EXPECT_EQ(most, 1);
+  EXPECT_EQ(requests.most(), 1);
 }
 
 TEST(Limits, AHostThatIsNoneIsRefusedBeforeAnythingIsSent) {

@@ -45,7 +45,9 @@ struct PlayOptions {
   std::chrono::milliseconds begin_deadline{
       0};  // for the first byte of an answer, from when the request began to leave; 0: none
   std::chrono::milliseconds deadline{10'000};  // for the whole answer, the same
-  unsigned workers = 1;                        // threads; a connection stays with one of them
+  // How long a body waits for the server's permission (100-continue; RFC 9110, section 10.1.1); curl waits as long.
+  std::chrono::milliseconds permission_wait{1'000};
+  unsigned workers = 1;             // threads; a connection stays with one of them
   std::size_t max_connections = 0;  // open at once; 0: as many as the process may have. Steps wait for a free one.
   bool real_time = true;            // with a speed or a rate the workers try to run before other threads (SCHED_FIFO)
 

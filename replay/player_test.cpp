@@ -353,6 +353,10 @@ TEST(Play, TheRateHoldsAlsoAfterAPause) {
   PlayOptions options = at(server.url());
   options.rate = 200;
   const History history = play(plan_of(std::move(steps)), options);
+  for (std::size_t i = 1; i < history.records.size(); ++i) {
+    EXPECT_GE(history.records[i].due_ns - history.records[i - 1].due_ns, 5'000'000) << i;
+    EXPECT_GE(history.records[i].sent_ns, history.records[i].due_ns) << i;
+  }
   // Not in a burst that makes up for the pause of 100 ms.
   for (std::size_t i = 1; i < history.records.size(); ++i)
     EXPECT_GE(history.records[i].sent_ns, 100'000'000 + (static_cast<std::int64_t>(i) - 1) * 5'000'000) << i;

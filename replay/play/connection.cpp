@@ -17,8 +17,6 @@ namespace {
 // How often a connection is read before others have their turn.
 constexpr int reads_a_turn = 4;
 constexpr int max_pieces = 16;
-// A client should not wait for permission for ever (RFC 9110, section 10.1.1); curl waits as long.
-constexpr std::chrono::milliseconds permission_wait{1'000};
 
 const std::string closed_by_server = "the server closed the connection";
 
@@ -302,7 +300,7 @@ void Connection::leaving(Task& task) {
   const PlayOptions& options = worker_.shared_.options;
   worker_.watch(task, Task::to_end, options.deadline);
   if (options.begin_deadline.count() > 0) worker_.watch(task, Task::to_begin, options.begin_deadline);
-  if (dialect_->awaits_permission(task)) worker_.watch(task, Task::for_permission, permission_wait);
+  if (dialect_->awaits_permission(task)) worker_.watch(task, Task::for_permission, options.permission_wait);
 }
 
 void Connection::failed(Task& task, Outcome outcome, std::string problem) {

@@ -265,7 +265,7 @@ void Worker::find_due(Lane& lane, const Step& step, std::uint32_t position) {
   lane.due_ns = lane.at_ns = due;
 }
 
-// Of the times of all requests no two are closer to one another than the rate allows; and no two leave closer, also when many are late.
+// The times at which requests are due are as far apart as the rate says, and so are those at which they are let go when many are late.
 void Worker::take_turn(Lane& lane) {
   const auto interval = static_cast<std::int64_t>(1e9 / shared_.options.rate);
   const auto turn_of = [&](std::atomic<std::int64_t>& next, std::int64_t earliest) {
