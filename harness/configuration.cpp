@@ -278,9 +278,12 @@ void take_mapping(Section& section, Configuration& configuration) {
       const auto name = item.first.as<std::string>();
       Section entity(item.second, section.at("entities") + "." + name);
       Entity made{name, entity.texts("key"), entity.required("legacy", "a SELECT or a table"),
-                  entity.required("new", "a SELECT or a table")};
-      if (made.key.empty())
-        throw Error(fmt::format("{} is missing: name the columns that identify a row", entity.at("key")));
+                  entity.required("new", "a SELECT or a table"), entity.pairs("columns")};
+      if (!entity.has("key"))
+        throw Error(
+            fmt::format("{} is missing: name the columns that identify a row, or write [] for rows without a key",
+                        entity.at("key")));
+      for (const std::string& column : entity.texts("exact")) made.exact.insert(column);
       entity.expect_nothing_else();
       configuration.entities.push_back(std::move(made));
     }
@@ -305,6 +308,18 @@ void take_mapping(Section& section, Configuration& configuration) {
   configuration.ignored_legacy_tables.merge(numbers.pairs("legacy"));
   configuration.ignored_new_tables.merge(numbers.pairs("new"));
   numbers.expect_nothing_else();
+  Section columns = section.section("ignored_columns");
+  for (const auto& [side, ignored] : {std::pair("legacy", &configuration.ignored_legacy_columns),
+                                      std::pair("new", &configuration.ignored_new_columns)}) {
+    for (const auto& [column, reason] : columns.pairs(side)) {
+      if (column.find('.') == std::string::npos)
+        throw Error(fmt::format("{}.{}: write {} as table.column", columns.at(side), column, column));
+      if (reason.empty())
+        throw Error(fmt::format("{}.{}: give the reason why it is not compared", columns.at(side), column));
+      ignored->emplace(column, reason);
+    }
+  }
+  columns.expect_nothing_else();
 }
 
 void take_mapping_file(const std::string& path, Configuration& configuration) {

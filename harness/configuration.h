@@ -64,9 +64,11 @@ struct AlertSettings {
 
 struct Entity {
   std::string name;
-  std::vector<std::string> key;  // its key columns, in the SELECTs' words
-  std::string legacy;            // SELECTs with the same columns in the same order
+  std::vector<std::string> key;  // its key columns, in the SELECTs' words; none: rows without a key, which are counted
+  std::string legacy;            // SELECTs with the same columns in the same order, or names of tables
   std::string new_;
+  std::map<std::string, std::string> columns = {};  // of tables: legacy column → new column, where the names differ
+  std::set<std::string> exact = {};  // columns whose scale, padding, spelling of JSON and sign of zero count
 };
 
 struct Sequence {
@@ -100,6 +102,8 @@ struct Configuration {
   std::vector<Sequence> sequences;
   std::map<std::string, std::string> ignored_legacy_tables;  // table → reason
   std::map<std::string, std::string> ignored_new_tables;
+  std::map<std::string, std::string> ignored_legacy_columns;  // "table.column" → reason
+  std::map<std::string, std::string> ignored_new_columns;
   std::vector<properties::Edge> guards;  // edges that the new service itself refuses when their condition does not hold
   std::map<std::string, std::string> waived;  // invariant → reason
   std::size_t fault_steps = 300;              // how much of the plan is played while something is broken

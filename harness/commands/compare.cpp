@@ -45,10 +45,10 @@ std::string as_json(const Comparison& comparison) {
 
 int compare_databases(const std::string& config, bool json) {
   const Configuration configuration = load_configuration(config);
-  Session legacy(configuration.legacy_database.dsn, "the legacy database");
-  Session new_(configuration.new_database.dsn, "the new database");
   const Comparison comparison =
-      compare(configuration.entities, {&legacy, "legacy database", true}, {&new_, "new database", false});
+      compare(configuration.entities,
+              {configuration.legacy_database.dsn, "legacy database", true, &configuration.ignored_legacy_columns},
+              {configuration.new_database.dsn, "new database", false, &configuration.ignored_new_columns});
   if (json) {
     fmt::print("{}\n", as_json(comparison));
   } else {

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "harness/commands/commands.h"
-#include "harness/databases/comparison.h"
+#include "harness/databases/coverage.h"
 #include "harness/databases/session.h"
 #include "harness/services.h"
 #include "replay/capture/import.h"
@@ -133,14 +133,19 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
                                              "start from, or give restore.command",
                                              database.template_name));
     }
-    const auto left_over = unmapped_tables(config.entities, {&session, name + " database", legacy_schema},
-                                           legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables);
-    if (left_over.empty()) {
-      examination.good("every table is mapped or ignored with a reason");
-    } else {
-      examination.missing(fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(left_over, ", ")),
-                          "map them under entities, or name them in ignored_tables with a reason");
-    }
+    const Coverage coverage = coverage_of(
+        config.entities, legacy_schema, legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables,
+        legacy_schema ? config.ignored_legacy_columns : config.ignored_new_columns, session);
+    if (coverage.unread_tables.empty() && coverage.unread_columns.empty())
+      examination.good("every table and column is mapped or ignored with a reason");
+    if (!coverage.unread_tables.empty())
+      examination.missing(
+          fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(coverage.unread_tables, ", ")),
+          "map them under entities, or name them in ignored_tables with a reason");
+    if (!coverage.unread_columns.empty())
+      examination.missing(
+          fmt::format("columns that no entity reads: {}: R5 stays unknown", fmt::join(coverage.unread_columns, ", ")),
+          "map them under entities, or name them in ignored_columns with a reason");
   });
 }
 
