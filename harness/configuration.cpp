@@ -296,6 +296,12 @@ void take_mapping(Section& section, Configuration& configuration) {
       const std::string table = sequence.text("table", "");
       Sequence made{sequence.text("entity", table), sequence.required("legacy", "a sequence"),
                     sequence.required("new", "a sequence"), sequence.text("column", "id")};
+      const std::string rule = sequence.text("rule", "at least");
+      if (rule != "at least" && rule != "equal" && rule != "ignored")
+        throw Error(fmt::format("sequences.rule must be \"at least\", equal or ignored, not {:?}", rule));
+      made.rule = rule == "equal"     ? Sequence::Rule::equal
+                  : rule == "ignored" ? Sequence::Rule::ignored
+                                      : Sequence::Rule::at_least;
       sequence.expect_nothing_else();
       configuration.sequences.push_back(std::move(made));
     }
@@ -369,13 +375,17 @@ YAML::Node readable_document(const std::string& path) {
   }
 }
 
-void check(const Configuration& configuration) {
+void check_mapping(const Configuration& configuration) {
   std::set<std::string> names;
   for (const Entity& entity : configuration.entities) names.insert(entity.name);
   for (const Sequence& sequence : configuration.sequences) {
     if (!names.contains(sequence.entity))
       throw Error(fmt::format("sequences: {} is no entity of the mapping", sequence.entity));
   }
+}
+
+void check(const Configuration& configuration) {
+  check_mapping(configuration);
   std::set<std::string> values;
   for (const auto& [stage, value] : configuration.flag.values) {
     if (!values.insert(value).second) throw Error(fmt::format("flag.values: {:?} stands for two stages", value));
@@ -439,6 +449,28 @@ RedactionSettings load_redaction(const RedactionArguments& arguments) {
   if (!arguments.key_file.empty()) settings.key_file = arguments.key_file;
   if (arguments.off) settings.off = "--no-redaction";
   return settings;
+}
+
+Configuration load_databases(const std::string& path) {
+  const YAML::Node root = readable_document(path);
+  Configuration configuration;
+  configuration.path = path;
+  try {
+    Section section(root, "");
+    Section databases = section.section("databases");
+    configuration.legacy_database = database_of(databases.section("legacy"));
+    configuration.new_database = database_of(databases.section("new"));
+    databases.expect_nothing_else();
+    take_mapping(section, configuration);
+    if (const std::string mapping = beside(path, section.text("mapping", "")); !mapping.empty())
+      take_mapping_file(mapping, configuration);
+    check_mapping(configuration);
+  } catch (const Error& problem) {
+    throw Error(fmt::format("{}: {}", path, problem.what()));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}", path, problem.mark.line + 1, problem.msg));
+  }
+  return configuration;
 }
 
 Configuration load_configuration(const std::string& path) {

@@ -76,6 +76,8 @@ struct Sequence {
   std::string legacy;  // the sequences
   std::string new_;
   std::string column = "id";  // of the entity's SELECT
+  // What `compare` asks of the next numbers: the same on both sides, or at least above every number in use. The rest is reported.
+  enum class Rule { at_least, equal, ignored } rule = Rule::at_least;
 };
 
 struct Configuration {
@@ -120,6 +122,9 @@ struct Configuration {
 // Reads the file; ${NAME} and ${NAME:-default} stand for environment variables. Throws Error with one sentence that names the
 // key and says what it takes. Relative paths in the file are relative to it.
 [[nodiscard]] Configuration load_configuration(const std::string& path);
+
+// The databases and the mapping alone, whatever else the file holds or lacks. Throws as load_configuration does.
+[[nodiscard]] Configuration load_databases(const std::string& path);
 
 // The text of a commented configuration for these services; empty arguments become placeholders to fill in.
 struct InitAnswers {

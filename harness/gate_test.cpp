@@ -911,7 +911,79 @@ TEST_F(Commands, CompareSaysWhatDiffers) {
   EXPECT_EQ(contents(directory_ / "equal"), "0\n") << ended.out;
   const json::value found = json::parse(contents(directory_ / "compare.json"));
   EXPECT_EQ(found.at("differences"), 1);
-  EXPECT_EQ(found.at_pointer("/rows/0/new"), "by hand");
+  EXPECT_EQ(found.at_pointer("/rows/0/columns/0/new"), "by hand");
+  EXPECT_EQ(found.at_pointer("/entities/0/planted"), found.at_pointer("/entities/0/planted_found"));
+}
+
+// What stands beside `databases` and the mapping does not matter to the comparison.
+TEST_F(Commands, CompareLooksAtEverythingThatTablesDoNotShow) {
+  const Ended ended = with_orders(R"sh(
+    export PGOPTIONS="-c client_min_messages=warning"
+    for d in legacy new; do psql -qX "$ORDERS_ADMIN_DSN" -c "CREATE DATABASE cmp_$d"; done
+    L="$ORDERS_ADMIN_DSN dbname=cmp_legacy"; N="$ORDERS_ADMIN_DSN dbname=cmp_new"
+    for d in "$L" "$N"; do
+      psql -qX "$d" -c "CREATE TABLE t (id bigserial PRIMARY KEY, price numeric CHECK (price > 0), note text)"
+      psql -qX "$d" -c "INSERT INTO t (price) SELECT i FROM generate_series(1, 9) i"
+      psql -qXtA "$d" -c "SELECT lo_from_bytea(4711, 'content')" >/dev/null
+    done
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "$L"}, new: {dsn: "$N"}}
+entities: {t: {key: [id], legacy: t, new: t}}
+sequences: [{entity: t, legacy: t_id_seq, new: t_id_seq, rule: equal}]
+END
+    compare() { $REHEARSE compare -c $OUT/map.yaml "$@" >$OUT/out 2>$OUT/err; echo "$? $(tail -1 $OUT/out)"; grep -h "$WANT" $OUT/out; }
+    WANT="large objects: 1 rows legacy, 1 new, equal"; compare
+    psql -qX "$N" -c "SELECT nextval('t_id_seq')" >/dev/null; WANT="would not give the same number"; compare
+    psql -qX "$N" -c "SELECT setval('t_id_seq', 3)" >/dev/null; WANT="in use would be given again"; compare
+    psql -qX "$N" -c "SELECT setval('t_id_seq', 9)" >/dev/null
+    psql -qX "$N" -c "SELECT lo_put(4711, 0, 'C')" >/dev/null; WANT="large objects/4711.sha256"; compare
+    psql -qX "$N" -c "SELECT lo_put(4711, 0, 'c')" >/dev/null
+    psql -qX "$N" -c "ALTER TABLE t DROP CONSTRAINT t_price_check; UPDATE t SET price = 0 WHERE id = 1"
+    psql -qX "$N" -c "ALTER TABLE t ADD CHECK (price > 0) NOT VALID"; WANT="rows of t in the new database break"; compare
+    $REHEARSE compare -c $OUT/map.yaml --repair-sql $OUT/repair.sql >/dev/null; psql -qX "$N" -f $OUT/repair.sql
+    WANT="^equal"; compare
+    psql -qX "$L" -c "ALTER TABLE t ADD COLUMN more int"; psql -qX "$N" -c "ALTER TABLE t ADD COLUMN more int"
+    sed -i 's/legacy: t, new: t}/legacy: "SELECT id, price, note FROM t", new: "SELECT id, price, note FROM t"}/' $OUT/map.yaml
+    WANT="columns that no entity reads (legacy: t.more; new: t.more)"; compare
+    sed -i 's/FROM t"/FROM t WHERE id < 0"/g' $OUT/map.yaml; WANT="the tables that it reads have some"; compare
+    for d in "$L" "$N"; do psql -qXtA "$d" -c "SELECT lo_unlink(4711)" >/dev/null; done
+    psql -qX "$L" -c "DELETE FROM t"; psql -qX "$N" -c "DELETE FROM t"; WANT="there are no rows on either side"; compare
+    for d in legacy new; do psql -qX "$ORDERS_ADMIN_DSN" -c "DROP DATABASE cmp_$d"; done
+  )sh");
+  EXPECT_THAT(lines_of(ended.out),
+              testing::ElementsAre(HasSubstr("0 equal"), HasSubstr("large objects"), HasSubstr("1 different"),
+                                   HasSubstr("same number"), HasSubstr("1 different"), HasSubstr("given again"),
+                                   HasSubstr("1 different"), HasSubstr("sha256"), HasSubstr("1 different"),
+                                   HasSubstr("1 rows of t"), HasSubstr("0 equal"), HasSubstr("equal"),
+                                   HasSubstr("2 unknown"), HasSubstr("t.more"), HasSubstr("2 unknown"),
+                                   HasSubstr("have some"), HasSubstr("2 unknown"), HasSubstr("no rows on either side")))
+      << ended.err;
+}
+
+TEST_F(Commands, CompareRefusesWhatItCannotReadInOneSentence) {
+  const auto compare = [&](const std::string& map) {
+    std::ofstream(directory_ / "map.yaml") << map;
+    return with_orders("$REHEARSE compare -c $OUT/map.yaml 2>&1");
+  };
+  const std::string databases =
+      "databases: {legacy: {dsn: \"${ORDERS_LEGACY_DSN}\"}, new: {dsn: \"${ORDERS_NEW_DSN}\"}}\n";
+  const auto says = [](const Ended& ended, int status, const std::string& what) {
+    EXPECT_EQ(ended.status, status) << ended.out;
+    EXPECT_THAT(ended.out, HasSubstr(what));
+  };
+  says(compare("entities: [\n"), 3, "indent with spaces");
+  says(compare(databases), 3, "the configuration maps no entities");
+  says(compare("databases: {legacy: {dsn: \"host=/nowhere dbname=x\"}, new: {dsn: \"dbname=y\"}}\nentities: {t: {key: "
+               "[id], legacy: t, new: t}}"),
+       3, "cannot connect to the legacy database");
+  says(compare(databases + "entities: {t: {key: [id], legacy: SELECT id FROM nowhere, new: SELECT 1 AS id}}"), 2,
+       "nowhere");
+  says(compare(databases + "entities: {t: {key: [id], legacy: SELEC id, new: SELECT 1 AS id}}"), 2, "syntax error");
+  says(compare(databases +
+               "entities: {t: {key: [id], legacy: \"SELECT 1 AS id, 1 AS v\", new: \"SELECT 1 AS id, now() AS v\"}}"),
+       2, "integer and timestamp with time zone cannot be compared");
+  says(compare(databases + "ignored_columns: {legacy: {note: why}}\nentities: {t: {key: [id], legacy: t, new: t}}"), 3,
+       "write note as table.column");
 }
 
 }  // namespace

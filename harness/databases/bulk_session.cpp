@@ -34,7 +34,8 @@ constexpr std::int64_t rows_between_looks = 1'024;
 // connection next.
 constexpr const char* settings =
     "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; "
-    "SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL xmloption = 'content'; "
+    "SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL "
+    "xmloption = 'content'; "
     "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL client_min_messages = 'warning'; "
     "SET LOCAL application_name = 'rehearse'; SET LOCAL idle_in_transaction_session_timeout = 0";
 constexpr const char* settings_hold =
@@ -81,9 +82,10 @@ struct BulkSession::Connection {
     }
     if (limits.until && std::chrono::steady_clock::now() > *limits.until) {
       cancel();
-      throw Error(fmt::format("{} was read longer than a snapshot may be held; map the entity as a table, which is read in "
-                              "parts, or allow more with --snapshot-limit",
-                              what));
+      throw Error(
+          fmt::format("{} was read longer than a snapshot may be held; map the entity as a table, which is read in "
+                      "parts, or allow more with --snapshot-limit",
+                      what));
     }
   }
 
@@ -127,7 +129,8 @@ void BulkSession::begin(const std::string& snapshot) {
   PGconn* pq = connection_->pq.get();
   connection_->checked(PQexec(pq, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   if (!snapshot.empty()) {
-    std::unique_ptr<char, decltype(&PQfreemem)> quoted(PQescapeLiteral(pq, snapshot.data(), snapshot.size()), PQfreemem);
+    std::unique_ptr<char, decltype(&PQfreemem)> quoted(PQescapeLiteral(pq, snapshot.data(), snapshot.size()),
+                                                       PQfreemem);
     connection_->checked(PQexec(pq, fmt::format("SET TRANSACTION SNAPSHOT {}", quoted.get()).c_str()));
   }
   connection_->checked(PQexec(pq, settings));
@@ -184,7 +187,7 @@ std::vector<BulkSession::Column> BulkSession::columns_of(const std::string& quer
 }
 
 std::vector<std::vector<std::optional<std::string>>> BulkSession::text(const std::string& sql,
-                                                                        const std::vector<std::string>& parameters) {
+                                                                       const std::vector<std::string>& parameters) {
   const Result result = connection_->run(sql, parameters, 0);
   std::vector<std::vector<std::optional<std::string>>> rows;
   for (int r = 0; r < PQntuples(result.get()); ++r) {
@@ -207,7 +210,8 @@ std::int64_t BulkSession::binary(const std::string& sql, const std::vector<std::
     for (std::size_t c = 0; c < row.size(); ++c) {
       const int column = static_cast<int>(c);
       const bool null = PQgetisnull(result.get(), r, column) == 1;
-      row[c] = null ? BinaryField{} : BinaryField{PQgetvalue(result.get(), r, column), PQgetlength(result.get(), r, column)};
+      row[c] =
+          null ? BinaryField{} : BinaryField{PQgetvalue(result.get(), r, column), PQgetlength(result.get(), r, column)};
     }
     on_row(row);
   }

@@ -50,8 +50,8 @@ class BulkSession {
   // The columns of the query, without running it.
   [[nodiscard]] std::vector<Column> columns_of(const std::string& query);
   // A statement's rows as text; `parameters` are its $1, $2, ...
-  [[nodiscard]] std::vector<std::vector<std::optional<std::string>>> text(const std::string& sql,
-                                                                           const std::vector<std::string>& parameters = {});
+  [[nodiscard]] std::vector<std::vector<std::optional<std::string>>> text(
+      const std::string& sql, const std::vector<std::string>& parameters = {});
   // ... in the binary format, one by one.
   std::int64_t binary(const std::string& sql, const std::vector<std::string>& parameters, const OnRow& on_row);
   [[nodiscard]] std::string value(const std::string& sql, const std::vector<std::string>& parameters = {});

@@ -123,9 +123,7 @@ void append_real(Wire wire, Form form, bool exact, std::string_view value, std::
   append_real<double, std::uint64_t>(real, exact, out);
 }
 
-std::string_view without_padding(std::string_view text) {
-  return text.substr(0, text.find_last_not_of(' ') + 1);
-}
+std::string_view without_padding(std::string_view text) { return text.substr(0, text.find_last_not_of(' ') + 1); }
 
 std::string uuid_text(std::string_view bytes) {
   if (bytes.size() != 16) malformed("uuid");
@@ -161,17 +159,35 @@ struct Family {
 // depends on a setting (money) or on another type's format (composites, ranges).
 const std::map<std::string_view, Family>& families() {
   using Of = Family::Of;
-  static const std::map<std::string_view, Family> all{
-      {"int2", {Of::integer, Wire::int2}},      {"int4", {Of::integer, Wire::int4}},
-      {"int8", {Of::integer, Wire::int8}},      {"numeric", {Of::numeric, Wire::numeric}},
-      {"float4", {Of::real, Wire::float4}},     {"float8", {Of::real, Wire::float8}},
-      {"text", {Of::text, Wire::text}},         {"varchar", {Of::text, Wire::text}},
-      {"name", {Of::text, Wire::text}},         {"citext", {Of::text, Wire::text}},
-      {"bpchar", {Of::text, Wire::padded_text}}, {"json", {Of::json, Wire::json}},
-      {"jsonb", {Of::json, Wire::jsonb}},       {"uuid", {Of::same, Wire::uuid}},
-      {"bool", {}}, {"bytea", {}}, {"date", {}}, {"time", {}}, {"timetz", {}}, {"timestamp", {}}, {"timestamptz", {}},
-      {"interval", {}}, {"inet", {}}, {"cidr", {}}, {"macaddr", {}}, {"macaddr8", {}}, {"bit", {}}, {"varbit", {}},
-      {"pg_lsn", {}}};
+  static const std::map<std::string_view, Family> all{{"int2", {Of::integer, Wire::int2}},
+                                                      {"int4", {Of::integer, Wire::int4}},
+                                                      {"int8", {Of::integer, Wire::int8}},
+                                                      {"numeric", {Of::numeric, Wire::numeric}},
+                                                      {"float4", {Of::real, Wire::float4}},
+                                                      {"float8", {Of::real, Wire::float8}},
+                                                      {"text", {Of::text, Wire::text}},
+                                                      {"varchar", {Of::text, Wire::text}},
+                                                      {"name", {Of::text, Wire::text}},
+                                                      {"citext", {Of::text, Wire::text}},
+                                                      {"bpchar", {Of::text, Wire::padded_text}},
+                                                      {"json", {Of::json, Wire::json}},
+                                                      {"jsonb", {Of::json, Wire::jsonb}},
+                                                      {"uuid", {Of::same, Wire::uuid}},
+                                                      {"bool", {}},
+                                                      {"bytea", {}},
+                                                      {"date", {}},
+                                                      {"time", {}},
+                                                      {"timetz", {}},
+                                                      {"timestamp", {}},
+                                                      {"timestamptz", {}},
+                                                      {"interval", {}},
+                                                      {"inet", {}},
+                                                      {"cidr", {}},
+                                                      {"macaddr", {}},
+                                                      {"macaddr8", {}},
+                                                      {"bit", {}},
+                                                      {"varbit", {}},
+                                                      {"pg_lsn", {}}};
   return all;
 }
 
@@ -303,9 +319,10 @@ std::pair<Canonical, Canonical> comparable(const ValueType& left, const ValueTyp
   const Family* right_family = family_of(right);
   for (const auto& [family, type] : {std::pair(left_family, &left), std::pair(right_family, &right)}) {
     if (family == nullptr)
-      throw Error(fmt::format("values of type {} have no form in which they can be compared; write the column with ::text "
-                              "in both SELECTs",
-                              type->spelled));
+      throw Error(
+          fmt::format("values of type {} have no form in which they can be compared; write the column with ::text "
+                      "in both SELECTs",
+                      type->spelled));
   }
   bool fits = left.array == right.array;
   Form form = common_form(*left_family, *right_family, fits);
@@ -315,7 +332,8 @@ std::pair<Canonical, Canonical> comparable(const ValueType& left, const ValueTyp
     throw Error(
         fmt::format("{} and {} cannot be compared as they are; cast one of them in its SELECT to what the other one is",
                     left.spelled, right.spelled));
-  return {Canonical(left_family->wire, form, left.array, exact), Canonical(right_family->wire, form, right.array, exact)};
+  return {Canonical(left_family->wire, form, left.array, exact),
+          Canonical(right_family->wire, form, right.array, exact)};
 }
 
 }  // namespace rehearse::harness

@@ -20,7 +20,8 @@ std::string jsonb(std::string_view printed) {
 }
 
 TEST(CanonicalJson, HasOneSpellingForEachNumber) {
-  for (const char* number : {"100", "1e2", "100.0", "1.00E+2", "0.1e3", "1000e-1"}) EXPECT_EQ(json(number), "1e2") << number;
+  for (const char* number : {"100", "1e2", "100.0", "1.00E+2", "0.1e3", "1000e-1"})
+    EXPECT_EQ(json(number), "1e2") << number;
   for (const char* zero : {"0", "-0", "0.00", "0e9", "-0.0e-3"}) EXPECT_EQ(json(zero), "0") << zero;
   EXPECT_EQ(json("-12.5"), "-125e-1");
   EXPECT_EQ(json("0.001"), "1e-3");
@@ -44,8 +45,8 @@ TEST(CanonicalJson, HasOneSpellingForEachText) {
 }
 
 TEST(CanonicalJson, OfWhatJsonbPrintsIsTheSame) {
-  for (const char* printed : {R"({"a": 1.50, "bc": [-0.0, 100, "x1.0"], "d\"2.0": {}})", R"("3.0")", "[]", "1e2", "true",
-                              R"("\\")", R"({"": null})"}) {
+  for (const char* printed : {R"({"a": 1.50, "bc": [-0.0, 100, "x1.0"], "d\"2.0": {}})", R"("3.0")", "[]", "1e2",
+                              "true", R"("\\")", R"({"": null})"}) {
     EXPECT_EQ(jsonb(printed), json(printed)) << printed;
   }
   EXPECT_EQ(jsonb("{\"a\": 1.0}"), jsonb("{\"a\": 1.00}"));

@@ -20,8 +20,10 @@ class CanonicalValues : public TwoDatabases {
       if (*database == 'n') sql("n", "CREATE TYPE other AS ENUM ('a', 'b', 'c')");
       sql(database,
           "CREATE TYPE state AS ENUM ('open', 'shut'); CREATE COLLATION blind (provider = icu, locale = "
-          "'und-u-ks-level2', deterministic = false); CREATE FUNCTION swapped(a int, b int) RETURNS int[] LANGUAGE sql AS "
-          "'SELECT array_agg(CASE WHEN i = a THEN b WHEN i = b THEN a ELSE i END ORDER BY i) FROM generate_series(1, 40) i'");
+          "'und-u-ks-level2', deterministic = false); CREATE FUNCTION swapped(a int, b int) RETURNS int[] LANGUAGE sql "
+          "AS "
+          "'SELECT array_agg(CASE WHEN i = a THEN b WHEN i = b THEN a ELSE i END ORDER BY i) FROM generate_series(1, "
+          "40) i'");
     }
   }
 
@@ -182,9 +184,10 @@ TEST_F(CanonicalValues, OfOtherTypesAreTheirBytes) {
 }
 
 TEST_F(CanonicalValues, WithoutACommonFormAreRefusedWithTheCast) {
-  EXPECT_THAT(problem("'5.00'::money", "'5.00'::money"),
-              HasSubstr("entity e, column v: values of type money have no form in which they can be compared; write the "
-                        "column with ::text in both SELECTs"));
+  EXPECT_THAT(
+      problem("'5.00'::money", "'5.00'::money"),
+      HasSubstr("entity e, column v: values of type money have no form in which they can be compared; write the "
+                "column with ::text in both SELECTs"));
   EXPECT_THAT(problem("'pg_class'::regclass", "'pg_class'::regclass"), HasSubstr("regclass"));
   EXPECT_THAT(problem("1::oid", "1::oid"), HasSubstr("oid"));
   EXPECT_THAT(problem("int4range(1, 2)", "int4range(1, 2)"), HasSubstr("int4range"));

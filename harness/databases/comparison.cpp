@@ -234,6 +234,14 @@ void DatabasePair::look(const Entity& entity, const VolatileCells* masked, Entit
   }
   const EntityColumns columns = paired_columns(entity, readings, sides);
   result.columns = columns.names;
+  std::array<std::optional<double>, 2> before;
+  for (std::size_t s = 0; s < 2 && options_.cost; ++s) {
+    const auto begun = readers[s]->server_seconds();
+    static_cast<void>(readers[s]->leader().value(
+        fmt::format("SELECT count(*) FROM {}", held[s].table.empty() ? "(" + held[s].query + ") s" : held[s].table)));
+    before[s] = readers[s]->server_seconds();
+    if (begun && before[s]) result.count_seconds[s] = *before[s] - *begun;
+  }
   const EntityPass pass = full_pass(entity, columns, readings, readers, options_);
   result.rows = pass.rows;
   result.bytes = pass.bytes;
@@ -261,6 +269,10 @@ void DatabasePair::look(const Entity& entity, const VolatileCells* masked, Entit
       for (const RowElement& element : wanted) keys.insert(element.key);
       compare_rows(keys, both, columns, masked, result);
     }
+  }
+  for (std::size_t s = 0; s < 2 && options_.cost; ++s) {
+    const auto after = readers[s]->server_seconds();
+    if (before[s] && after) result.server_seconds[s] = *after - *before[s];
   }
   if (result.at_least) {
     // A changed row is two elements of the table.

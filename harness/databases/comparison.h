@@ -48,6 +48,8 @@ struct EntityComparison {
   std::map<std::string, std::int64_t> masked;  // column → values that differ and are not counted
   std::int64_t settled = 0;                    // rows that were written while they were read, and are equal
   std::array<int, 2> snapshots{};
+  std::array<std::optional<double>, 2> server_seconds,
+      count_seconds;  // CPU of this pass and of count(*); see PassOptions
   int planted = 0, planted_found = 0;
   std::vector<std::string> notes;  // what the mapping leaves out by itself
   std::string problem;             // why it is not proved; empty when it is

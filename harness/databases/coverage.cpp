@@ -16,7 +16,8 @@ namespace {
 namespace json = boost::json;
 
 bool of_word(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 // The words, stars, points and everything else of a SELECT, one by one; strings and comments are left out.
@@ -83,7 +84,7 @@ class Lexer {
 };
 
 struct ReadTable {
-  std::string name, alias;
+  std::string name, alias, schema;
 };
 
 void add_tables_of(const json::value& node, std::vector<ReadTable>& tables) {
@@ -93,7 +94,8 @@ void add_tables_of(const json::value& node, std::vector<ReadTable>& tables) {
     const auto* relation = object->if_contains("Relation Name");
     const auto* alias = object->if_contains("Alias");
     if (relation != nullptr && alias != nullptr)
-      tables.push_back({std::string(relation->as_string()), std::string(alias->as_string())});
+      tables.push_back({std::string(relation->as_string()), std::string(alias->as_string()),
+                        std::string(object->at("Schema").as_string())});
     for (const auto& member : *object) add_tables_of(member.value(), tables);
   }
 }
@@ -126,18 +128,19 @@ Columns all_columns(Session& session) {
 // Partition → the table that it is a part of.
 std::map<std::string, std::string> partitions(Session& session) {
   std::map<std::string, std::string> roots;
-  for (const Row& row : session
-                            .run("SELECT c.relname, (SELECT r.relname FROM pg_class r WHERE r.oid = "
-                                 "pg_partition_root(c.oid)) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p')")
-                            .rows)
+  for (const Row& row :
+       session
+           .run("SELECT c.relname, (SELECT r.relname FROM pg_class r WHERE r.oid = "
+                "pg_partition_root(c.oid)) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p')")
+           .rows)
     roots[row[0].value_or("")] = row[1].value_or("");
   return roots;
 }
 
 // What a view's own definition names.
 std::string definition_of_view(const std::string& name, Session& session) {
-  return session.value(fmt::format("SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = {}::regclass AND relkind IN ('v')",
-                                   session.quoted(name)));
+  return session.value(fmt::format(
+      "SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = {}::regclass AND relkind IN ('v')", session.quoted(name)));
 }
 
 class Reader {
@@ -149,8 +152,8 @@ class Reader {
     const std::string& source = legacy_schema_ ? entity.legacy : entity.new_;
     if (!is_table_name(source)) return read_select(source);
     if (const std::string view = definition_of_view(source, session_); !view.empty()) return read_select(view);
-    const std::string table = session_.value(
-        fmt::format("SELECT relname FROM pg_class WHERE oid = {}::regclass", session_.quoted(source)));
+    const std::string table =
+        session_.value(fmt::format("SELECT relname FROM pg_class WHERE oid = {}::regclass", session_.quoted(source)));
     for (const std::string& column : all_[table]) read_[table].insert(column);
     seen_.insert(table);
   }
@@ -203,11 +206,12 @@ class Reader {
   void read_views_of(const std::string& select) {
     const auto tokens = Lexer(select).tokens();
     for (std::size_t i = 1; i < tokens.size(); ++i) {
-      if (!tokens[i].name || (tokens[i - 1].text != "from" && tokens[i - 1].text != "join" && tokens[i - 1].text != ","))
+      if (!tokens[i].name ||
+          (tokens[i - 1].text != "from" && tokens[i - 1].text != "join" && tokens[i - 1].text != ","))
         continue;
-      const std::string known = session_.value(fmt::format(
-          "SELECT count(*) FROM pg_class WHERE oid = to_regclass({}) AND relkind = 'v'",
-          session_.quoted(quoted_identifier(tokens[i].text))));
+      const std::string known =
+          session_.value(fmt::format("SELECT count(*) FROM pg_class WHERE oid = to_regclass({}) AND relkind = 'v'",
+                                     session_.quoted(quoted_identifier(tokens[i].text))));
       if (known == "1" && views_.insert(tokens[i].text).second)
         read_select(definition_of_view(quoted_identifier(tokens[i].text), session_));
     }
@@ -248,18 +252,31 @@ std::vector<ColumnWord> column_words(const std::string& select) {
   return words;
 }
 
+bool tables_hold_rows(const std::string& source, Session& session) {
+  if (is_table_name(source)) return false;  // read whole: that it gave no rows is what it holds
+  const Rows plan = session.run("EXPLAIN (VERBOSE, FORMAT JSON) " + source);
+  std::vector<ReadTable> tables;
+  add_tables_of(json::parse(plan.rows.at(0).at(0).value_or("")), tables);
+  return std::any_of(tables.begin(), tables.end(), [&](const ReadTable& table) {
+    return session.value(fmt::format("SELECT EXISTS (SELECT FROM {}.{})", session.quoted_name(table.schema),
+                                     session.quoted_name(table.name))) == "t";
+  });
+}
+
 std::string said_of(const Coverage& legacy, const Coverage& new_) {
   const auto listed = [](const std::vector<std::string>& names) {
     return names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "));
   };
   std::string text;
   if (!legacy.unread_tables.empty() || !new_.unread_tables.empty())
-    text = fmt::format("tables that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_tables with a reason",
-                       listed(legacy.unread_tables), listed(new_.unread_tables));
+    text = fmt::format(
+        "tables that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_tables with a reason",
+        listed(legacy.unread_tables), listed(new_.unread_tables));
   if (!legacy.unread_columns.empty() || !new_.unread_columns.empty())
-    text += fmt::format("{}columns that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_columns with "
-                        "a reason",
-                        text.empty() ? "" : "; ", listed(legacy.unread_columns), listed(new_.unread_columns));
+    text += fmt::format(
+        "{}columns that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_columns with "
+        "a reason",
+        text.empty() ? "" : "; ", listed(legacy.unread_columns), listed(new_.unread_columns));
   return text;
 }
 

@@ -28,6 +28,9 @@ struct Coverage {
 [[nodiscard]] Coverage coverage_of(const std::vector<Entity>& entities, bool legacy_schema, const Ignored& tables,
                                    const Ignored& columns, Session& session);
 
+// True when a table that the SELECT reads holds a row: then a SELECT that gives none leaves them all out.
+[[nodiscard]] bool tables_hold_rows(const std::string& source, Session& session);
+
 // One sentence that names what is left over on either side, and what to do; empty when nothing is.
 [[nodiscard]] std::string said_of(const Coverage& legacy, const Coverage& new_);
 

@@ -31,7 +31,8 @@ class CoverageOfAMapping : public TwoDatabases {
     TwoDatabases::SetUp();
     session_.emplace(dsn_of("l"), "the legacy database");
     session_->run(
-        "CREATE TABLE customer (id int PRIMARY KEY, name text, note text, shown text GENERATED ALWAYS AS (name) STORED); "
+        "CREATE TABLE customer (id int PRIMARY KEY, name text, note text, shown text GENERATED ALWAYS AS (name) "
+        "STORED); "
         "CREATE TABLE address (id int, customer_id int, city text, note text)");
   }
   Coverage coverage(const std::string& legacy, const Ignored& tables = {}, const Ignored& columns = {}) {

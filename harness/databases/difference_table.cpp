@@ -62,8 +62,8 @@ constexpr std::size_t greatest_third = std::size_t{1} << 21;
 
 DifferenceTable::DifferenceTable(std::size_t elements, std::uint64_t seed)
     : seed_(seed),
-      third_(std::clamp(static_cast<std::size_t>(static_cast<double>(elements) * cells_per_element / 3) + 1, least_third,
-                        greatest_third)),
+      third_(std::clamp(static_cast<std::size_t>(static_cast<double>(elements) * cells_per_element / 3) + 1,
+                        least_third, greatest_third)),
       cells_(3 * third_) {}
 
 DifferenceTable::Places DifferenceTable::places_of(const RowElement& element) const {
@@ -104,8 +104,7 @@ void DifferenceTable::add(const DifferenceTable& other) {
     cells_[i].count += other.cells_[i].count;
     for (std::size_t w = 0; w < RowElement::key_words; ++w)
       cells_[i].sum.key[w] = sum(cells_[i].sum.key[w], other.cells_[i].sum.key[w]);
-    for (std::size_t w = 0; w < 2; ++w)
-      cells_[i].sum.hash[w] = sum(cells_[i].sum.hash[w], other.cells_[i].sum.hash[w]);
+    for (std::size_t w = 0; w < 2; ++w) cells_[i].sum.hash[w] = sum(cells_[i].sum.hash[w], other.cells_[i].sum.hash[w]);
     cells_[i].check = sum(cells_[i].check, other.cells_[i].check);
   }
 }

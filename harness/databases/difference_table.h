@@ -41,9 +41,9 @@ class DifferenceTable {
     std::int64_t times = 0;  // on the left side more often than on the right one; never 0
   };
   struct Difference {
-    std::vector<Found> found;    // ordered
-    bool complete = false;       // all of it
-    std::int64_t at_least = 0;   // different elements that there are for certain
+    std::vector<Found> found;   // ordered
+    bool complete = false;      // all of it
+    std::int64_t at_least = 0;  // different elements that there are for certain
   };
   [[nodiscard]] Difference decode() const;
   // Nothing is left: both sides held the same.

@@ -91,7 +91,8 @@ RC_GTEST_PROP(DifferenceTableOfRows, NeverSaysMoreThanThereIsNorInventsWhatIsNot
   }
   const auto difference = table.decode();
   RC_ASSERT(difference.at_least <= static_cast<std::int64_t>(count));
-  for (const auto& found : difference.found) RC_ASSERT(twin.contains(found.element) && twin[found.element] == found.times);
+  for (const auto& found : difference.found)
+    RC_ASSERT(twin.contains(found.element) && twin[found.element] == found.times);
   RC_ASSERT(!difference.complete || difference.found.size() == count);
 }
 

@@ -111,10 +111,10 @@ EntityColumns paired_columns(const Entity& entity, const std::array<const Readin
   const bool same = std::equal(left.begin(), left.end(), right.begin(), right.end(),
                                [](const auto& a, const auto& b) { return a.name == b.name; });
   if (!same) {
-    throw Error(fmt::format("entity {}: its SELECTs give different columns ({} in the {}, {} in the {}); give both the same "
-                            "names in the same order, or name what is not compared in ignored_columns with a reason",
-                            entity.name, names_of(*readings[0]), sides[0]->label, names_of(*readings[1]),
-                            sides[1]->label));
+    throw Error(
+        fmt::format("entity {}: its SELECTs give different columns ({} in the {}, {} in the {}); give both the same "
+                    "names in the same order, or name what is not compared in ignored_columns with a reason",
+                    entity.name, names_of(*readings[0]), sides[0]->label, names_of(*readings[1]), sides[1]->label));
   }
   for (std::size_t c = 0; c < left.size(); ++c) {
     const std::string& name = left[c].name;

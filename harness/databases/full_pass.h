@@ -20,9 +20,10 @@
 namespace rehearse::harness {
 
 struct PassOptions {
-  std::size_t connections = 1;        // to each side
+  std::size_t connections = 1;           // to each side
   std::size_t max_differences = 10'000;  // rows of an entity; more are "at least"
   std::chrono::milliseconds snapshot_limit{60'000};
+  bool cost = false;  // measure the servers' CPU time, and that of count(*)
   std::uint64_t seed = 1;
   Now now = std::chrono::steady_clock::now;
   const std::atomic<bool>* stop = nullptr;  // ends with ReadingStopped

@@ -80,7 +80,8 @@ TEST_F(FullPass, FindsExactlyTheRowsThatDiffer) {
 
 TEST_F(FullPass, FindsElevenHundredDifferencesWithSeveralConnections) {
   sql("n",
-      "UPDATE t SET cents = -cents WHERE id <= 1000 AND cents <> 0; DELETE FROM t WHERE id > 4950; INSERT INTO t SELECT i, 'x' "
+      "UPDATE t SET cents = -cents WHERE id <= 1000 AND cents <> 0; DELETE FROM t WHERE id > 4950; INSERT INTO t "
+      "SELECT i, 'x' "
       "FROM generate_series(6001, 6050) i");
   for (const std::size_t connections : {1U, 2U, 5U}) {
     options_.connections = connections;
@@ -129,8 +130,8 @@ TEST_F(FullPass, OfRowsWithoutAKeyCountsThem) {
 }
 
 TEST_F(FullPass, TakesKeysOfAnyTypeAndNumber) {
-  const auto differs_in = [&](const std::string& columns, const std::vector<std::string>& key, const std::string& values,
-                              const std::string& other) {
+  const auto differs_in = [&](const std::string& columns, const std::vector<std::string>& key,
+                              const std::string& values, const std::string& other) {
     both("DROP TABLE IF EXISTS k; CREATE TABLE k (" + columns + ", v int)");
     both("INSERT INTO k VALUES (" + values + ", 1), (" + other + ", 2)");
     sql("n", "UPDATE k SET v = 3 WHERE v = 2");
@@ -141,8 +142,9 @@ TEST_F(FullPass, TakesKeysOfAnyTypeAndNumber) {
   const std::string long_text(100, 'k');
   EXPECT_THAT(differs_in("k text", {"k"}, "'" + long_text + "'", "'" + long_text + "2'"),
               ElementsAre(long_text + "2.v: 2 | 3"));
-  EXPECT_THAT(differs_in("k uuid", {"k"}, "'00000000-9c0b-4ef8-bb6d-6bb9bd380a11'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
-              ElementsAre("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11.v: 2 | 3"));
+  EXPECT_THAT(
+      differs_in("k uuid", {"k"}, "'00000000-9c0b-4ef8-bb6d-6bb9bd380a11'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
+      ElementsAre("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11.v: 2 | 3"));
   EXPECT_THAT(differs_in("a int, b text, c bigint", {"c", "a", "b"}, "1, 'x', 2", "1, 'y,z', -2"),
               ElementsAre("-2,1,y\\,z.v: 2 | 3"));
   EXPECT_THAT(differs_in("k numeric", {"k"}, "1", "2.50"), ElementsAre("2.50.v: 2 | 3"));
@@ -173,7 +175,9 @@ TEST_F(FullPass, FollowsColumnsThatAreCalledDifferently) {
 }
 
 TEST_F(FullPass, LeavesOutGeneratedAndIgnoredColumns) {
-  sql("n", "ALTER TABLE t ADD COLUMN double numeric GENERATED ALWAYS AS (cents * 2) STORED; ALTER TABLE t ADD COLUMN own int");
+  sql("n",
+      "ALTER TABLE t ADD COLUMN double numeric GENERATED ALWAYS AS (cents * 2) STORED; ALTER TABLE t ADD COLUMN own "
+      "int");
   const std::map<std::string, std::string> ignored{{"t.own", "not migrated"}};
   Side side = right();
   side.ignored_columns = &ignored;
@@ -185,7 +189,8 @@ TEST_F(FullPass, LeavesOutGeneratedAndIgnoredColumns) {
 
 TEST_F(FullPass, ReadsTablesOfPartitionsAndTheirChildren) {
   sql("n",
-      "CREATE TABLE parts (LIKE t) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO "
+      "CREATE TABLE parts (LIKE t) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM "
+      "(0) TO "
       "(2000); CREATE TABLE parts_2 PARTITION OF parts DEFAULT; INSERT INTO parts SELECT * FROM t; DROP TABLE t");
   entity_.new_ = "parts";
   auto found = compared();
@@ -197,7 +202,8 @@ TEST_F(FullPass, ReadsTablesOfPartitionsAndTheirChildren) {
 
 TEST_F(FullPass, NamesTheTransactionThatWroteARowAndWhenItCommitted) {
   sql("n", "UPDATE t SET name = 'x' WHERE id = 9");
-  const std::string writer = *sql("n", "SELECT xmin, pg_xact_commit_timestamp(xmin)::text FROM t WHERE id = 9").rows[0][0];
+  const std::string writer =
+      *sql("n", "SELECT xmin, pg_xact_commit_timestamp(xmin)::text FROM t WHERE id = 9").rows[0][0];
   auto found = compared();
   ASSERT_EQ(found.findings.size(), 1u);
   EXPECT_EQ(found.findings[0].right.transaction, writer);
@@ -230,7 +236,8 @@ TEST_F(FullPass, OfASideThatGoesAwayIsNeverAShortTable) {
   options_.on_progress = [&](const std::string&, std::int64_t, double) {
     std::call_once(ended, [] {
       sql("postgres",
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'n' AND backend_type = 'client backend'");
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'n' AND backend_type = 'client "
+          "backend'");
     });
   };
   const auto found = compared();
@@ -253,7 +260,9 @@ TEST_F(FullPass, StopsWhenItIsToldTo) {
   options_.stop = &stop;
   options_.on_progress = [&](const std::string&, std::int64_t, double) { stop = true; };
   EXPECT_THROW(static_cast<void>(compared()), ReadingStopped);
-  EXPECT_EQ(*sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'n' AND state = 'active'").rows[0][0], "0");
+  EXPECT_EQ(
+      *sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'n' AND state = 'active'").rows[0][0],
+      "0");
 }
 
 TEST_F(FullPass, SaysWhenAStatementTimeoutEndsIt) {
@@ -263,7 +272,8 @@ TEST_F(FullPass, SaysWhenAStatementTimeoutEndsIt) {
 }
 
 TEST_F(FullPass, RefusesASnapshotThatIsHeldTooLong) {
-  entity_.legacy = "SELECT id, name, cents, payload FROM t, LATERAL (SELECT pg_sleep(0.001 + 0 * id) AS slept OFFSET 0) s";
+  entity_.legacy =
+      "SELECT id, name, cents, payload FROM t, LATERAL (SELECT pg_sleep(0.001 + 0 * id) AS slept OFFSET 0) s";
   entity_.new_ = "SELECT id, name, cents, payload FROM t";
   options_.snapshot_limit = std::chrono::milliseconds(300);
   EXPECT_THAT(compared().problem, HasSubstr("longer than a snapshot may be held"));

@@ -52,10 +52,11 @@ struct TableColumn {
 
 std::vector<TableColumn> columns_of_table(const std::string& table, BulkSession& session) {
   std::vector<TableColumn> columns;
-  for (const auto& row : session.text("SELECT attname, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, "
-                                      "(attgenerated <> '')::int FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-                                      "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
-                                      {table})) {
+  for (const auto& row :
+       session.text("SELECT attname, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, "
+                    "(attgenerated <> '')::int FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+                    "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
+                    {table})) {
     columns.push_back({row[0].value_or(""), static_cast<std::uint32_t>(std::stoul(row[1].value_or("0"))),
                        row[2].value_or("") == "1"});
   }
@@ -92,7 +93,8 @@ void choose_table_columns(const Entity& entity, bool legacy_schema, const std::s
     const bool taken =
         !chosen.emplace(word, name + (as_text ? "::text" : "") + " AS " + quoted_identifier(word)).second;
     if (taken)
-      throw Error(fmt::format("entity {}: two columns of {} are called {}; mend its `columns`", entity.name, table, word));
+      throw Error(
+          fmt::format("entity {}: two columns of {} are called {}; mend its `columns`", entity.name, table, word));
   }
   for (const auto& [name, word] : words) {
     if (!chosen.contains(word))

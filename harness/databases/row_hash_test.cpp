@@ -48,11 +48,12 @@ TEST(RowHash, IsNoSumOfItsColumns) {
 
 TEST(RowHash, CarriesShortKeysAsTheyAreAndLongOnesAsAHash) {
   const RowHasher hasher(7);
-  for (const std::string& key : {std::string(), std::string("k"), bytes_of({"12345678", "87654321"}), bytes_of({std::string(16, 'u')}),
-                                 std::string(27, '\xFF')}) {
+  for (const std::string& key : {std::string(), std::string("k"), bytes_of({"12345678", "87654321"}),
+                                 bytes_of({std::string(16, 'u')}), std::string(27, '\xFF')}) {
     EXPECT_EQ(RowHasher::key_in(hasher.element(key, "row")), key);
   }
-  const RowElement one = hasher.element(std::string(28, 'a'), "row"), other = hasher.element(std::string(28, 'b'), "row");
+  const RowElement one = hasher.element(std::string(28, 'a'), "row"),
+                   other = hasher.element(std::string(28, 'b'), "row");
   EXPECT_EQ(RowHasher::key_in(one), std::nullopt);
   EXPECT_NE(one.key, other.key);
 }

@@ -16,9 +16,9 @@
 namespace rehearse::harness {
 
 struct FoundRow {
-  KeyValues key;                                    // in print
-  std::vector<std::optional<std::string>> values;   // canonical bytes
-  std::vector<std::optional<std::string>> shown;    // in print, identifiers in the other side's words
+  KeyValues key;                                   // in print
+  std::vector<std::optional<std::string>> values;  // canonical bytes
+  std::vector<std::optional<std::string>> shown;   // in print, identifiers in the other side's words
   RowElement element;
   std::string writer;      // the transaction that wrote it; empty when it is not known
   std::string written_at;  // when that committed; empty when it is not known

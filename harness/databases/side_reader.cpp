@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "harness/databases/server_cost.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -26,6 +27,16 @@ SideReader::SideReader(const Side& side, std::size_t connections, std::chrono::m
 void SideReader::restart() {
   for (BulkSession& session : sessions_) session = BulkSession(side_.dsn, "the " + side_.label);
   take_snapshot();
+}
+
+std::optional<double> SideReader::server_seconds() const {
+  double sum = 0;
+  for (const BulkSession& session : sessions_) {
+    const auto seconds = cpu_seconds_of_backend(session.process_id());
+    if (!seconds) return std::nullopt;
+    sum += *seconds;
+  }
+  return sum;
 }
 
 void SideReader::take_snapshot() {
@@ -78,8 +89,9 @@ void SideReader::read(const Reading& reading, const OnRow& on_row, const std::at
         while (!failed && (!old() || next == 0)) {
           const std::size_t mine = next++;
           if (mine >= parts.size()) return;
-          sessions_[index].copy(reading.part(parts[mine].begin, parts[mine].end), reading.columns.size(),
-                                [&](const BinaryRow& row) { on_row(index, row); }, limits);
+          sessions_[index].copy(
+              reading.part(parts[mine].begin, parts[mine].end), reading.columns.size(),
+              [&](const BinaryRow& row) { on_row(index, row); }, limits);
         }
       } catch (...) {
         const std::lock_guard lock(guard);

@@ -22,8 +22,8 @@ using Now = std::function<std::chrono::steady_clock::time_point()>;
 
 struct Side {
   std::string dsn;
-  std::string label;   // "legacy database"
-  bool legacy_schema;  // which SELECT of an entity speaks its words
+  std::string label;                                                    // "legacy database"
+  bool legacy_schema;                                                   // which SELECT of an entity speaks its words
   const std::map<std::string, std::string>* ignored_columns = nullptr;  // "table.column" → reason
   // Identifiers that the server made in this database → those that stand for them on the other side; applied to keys and to
   // columns that are named as identifiers.
@@ -41,6 +41,8 @@ class SideReader {
   // `halt` turns true. Throws Error, and never returns, unless every row was read.
   void read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop, const std::atomic<bool>& halt);
 
+  // CPU time of the servers' processes behind the connections; nothing where they do not run on this machine.
+  [[nodiscard]] std::optional<double> server_seconds() const;
   // In the transaction of the snapshot.
   [[nodiscard]] BulkSession& leader() { return sessions_.front(); }
   [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
