@@ -43,8 +43,8 @@ std::string in_words(const std::string& entity, const RowFinding& finding) {
     text = fmt::format("    {} is in the new database only{}", name, times);
   } else {
     for (const auto& cell : finding.cells)
-      text += fmt::format("{}    {}.{}: legacy {}, new {}", text.empty() ? "" : "\n", name, cell.column, shown(cell.left),
-                          shown(cell.right));
+      text += fmt::format("{}    {}.{}: legacy {}, new {}", text.empty() ? "" : "\n", name, cell.column,
+                          shown(cell.left), shown(cell.right));
   }
   return text + written_by("legacy", finding.left) + written_by("new", finding.right) + "\n";
 }
@@ -63,13 +63,12 @@ std::string cost_in_words(const EntityComparison& entity) {
 }
 
 std::string in_words(const EntityComparison& entity) {
-  std::string text =
-      fmt::format("  {}: {} rows legacy, {} new, {}\n", entity.entity, entity.rows[0], entity.rows[1],
-                  !entity.problem.empty()   ? "not proved"
-                  : entity.at_least         ? fmt::format("at least {} rows differ", entity.differences)
-                  : entity.rows[0] + entity.rows[1] == 0 ? std::string("nothing to compare")
-                  : entity.differences == 0 ? std::string("equal")
-                                            : fmt::format("{} rows differ", entity.differences));
+  std::string text = fmt::format("  {}: {} rows legacy, {} new, {}\n", entity.entity, entity.rows[0], entity.rows[1],
+                                 !entity.problem.empty() ? "not proved"
+                                 : entity.at_least       ? fmt::format("at least {} rows differ", entity.differences)
+                                 : entity.rows[0] + entity.rows[1] == 0 ? std::string("nothing to compare")
+                                 : entity.differences == 0              ? std::string("equal")
+                                                           : fmt::format("{} rows differ", entity.differences));
   if (!entity.problem.empty()) text += fmt::format("    {}\n", reports::terminal_escape(entity.problem));
   for (std::size_t i = 0; i < std::min(listed, entity.findings.size()); ++i)
     text += in_words(entity.entity, entity.findings[i]);
@@ -117,6 +116,7 @@ json::object of(const EntityComparison& entity) {
                     {"planted", entity.planted},
                     {"planted_found", entity.planted_found},
                     {"seconds", entity.seconds},
+                    {"pass_seconds", entity.pass_seconds},
                     {"problem", entity.problem}};
   made["columns"] = json::array(entity.columns.begin(), entity.columns.end());
   made["notes"] = json::array(entity.notes.begin(), entity.notes.end());
@@ -199,7 +199,8 @@ std::string as_json(const DatabaseVerdict& verdict) {
                                      {"new_max", sequence.new_max},
                                      {"problem", sequence.problem}});
   for (const auto& one : verdict.constraints.broken)
-    broken.push_back(json::object{{"table", one.table}, {"name", one.name}, {"definition", one.definition}, {"rows", one.rows}});
+    broken.push_back(
+        json::object{{"table", one.table}, {"name", one.name}, {"definition", one.definition}, {"rows", one.rows}});
   json::array problems(verdict.problems.begin(), verdict.problems.end());
   for (const std::string& problem : {verdict.unmapped, verdict.constraints.problem}) {
     if (!problem.empty()) problems.push_back(json::string(problem));

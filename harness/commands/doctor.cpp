@@ -89,6 +89,54 @@ void examine_services(const Configuration& config, Examination& examination) {
   }
 }
 
+// The rungs of "this database was not written", the cheapest first, and what would add the missing ones.
+void examine_rungs(Session& session, const std::string& user, Examination& examination) {
+  const auto yes = [&](const std::string& condition) { return session.value("SELECT " + condition) == "t"; };
+  const auto list = [&](const std::string& query) {
+    return session.value("SELECT string_agg(name, ', ' ORDER BY name) FROM (" + query + ") q");
+  };
+  yes("pg_is_in_recovery()")
+      ? examination.missing("not written, by the WAL position: this is a standby", "give the dsn of the primary")
+      : examination.good("not written, by the WAL position and by transactions");
+  if (!yes("current_setting('server_version_num')::int >= 150000")) {
+    examination.missing("not written, by counters: before 15 a session may hold its counts back",
+                        "use PostgreSQL 15 or later");
+  } else if (!yes("current_setting('track_counts') = 'on'")) {
+    examination.missing("not written, by counters: nothing is counted",
+                        "ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf();");
+  } else if (!yes("pg_has_role('pg_read_all_stats', 'USAGE')")) {
+    examination.missing("not written, by counters: other roles' sessions are not seen",
+                        "GRANT pg_read_all_stats TO " + user + ";");
+  } else {
+    examination.good("not written, by counters, while no other session holds some back");
+  }
+  constexpr const char* ours = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
+  const std::string sequences =
+      list(fmt::format("SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                       "c.relnamespace WHERE c.relkind = 'S' AND {} "
+                       "AND NOT has_sequence_privilege(c.oid, 'SELECT')",
+                       ours));
+  sequences.empty() ? examination.good("sequences are readable")
+                    : examination.missing("not written: sequences that may not be read",
+                                          "GRANT SELECT ON " + sequences + " TO " + user + ";");
+  const std::string tables =
+      list(fmt::format("SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                       "c.relnamespace WHERE c.relkind IN ('r', 'p') "
+                       "AND {} AND NOT has_table_privilege(c.oid, 'SELECT')",
+                       ours));
+  tables.empty() ? examination.good("not written, by the content of every table")
+                 : examination.missing("not written, by content, and compared: tables that may not be read",
+                                       "GRANT SELECT ON " + tables + " TO " + user + ";");
+  yes("current_setting('track_commit_timestamp') = 'on'")
+      ? examination.good("rows tell when they were committed")
+      : examination.missing("rows do not tell when they were committed",
+                            "ALTER SYSTEM SET track_commit_timestamp = on; and restart the server");
+  if (yes("current_setting('wal_level') = 'logical'") &&
+      yes("(SELECT count(*) FROM pg_replication_slots) >= current_setting('max_replication_slots')::int"))
+    examination.missing("no replication slot is free for the commit log",
+                        "drop one that nobody uses, or ALTER SYSTEM SET max_replication_slots and restart the server");
+}
+
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
                       const Configuration& config, Examination& examination) {
   fmt::print("{} database\n", name);
@@ -110,6 +158,7 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
     } else {
       examination.good("the commit log is readable");
     }
+    examine_rungs(session, user, examination);
     if (!database.disposable)
       return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
     if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") ==

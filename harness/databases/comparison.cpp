@@ -242,7 +242,9 @@ void DatabasePair::look(const Entity& entity, const VolatileCells* masked, Entit
     before[s] = readers[s]->server_seconds();
     if (begun && before[s]) result.count_seconds[s] = *before[s] - *begun;
   }
+  const auto begun = std::chrono::steady_clock::now();
   const EntityPass pass = full_pass(entity, columns, readings, readers, options_);
+  result.pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result.rows = pass.rows;
   result.bytes = pass.bytes;
   result.planted = pass.planted;

@@ -53,7 +53,7 @@ struct EntityComparison {
   int planted = 0, planted_found = 0;
   std::vector<std::string> notes;  // what the mapping leaves out by itself
   std::string problem;             // why it is not proved; empty when it is
-  double seconds = 0;
+  double seconds = 0, pass_seconds = 0;  // of all of it, and of reading both sides
 };
 
 // Both sides, connected and ready to read one entity after the other.

@@ -82,15 +82,15 @@ class Statements {
       columns.push_back(column(cell.column));
       values.push_back(literal(cell.left));
     }
-    return fmt::format("INSERT INTO {0} ({1}) OVERRIDING SYSTEM VALUE SELECT {2} WHERE NOT EXISTS (SELECT FROM {0} WHERE {3});\n",
-                       entity_.new_, fmt::join(columns, ", "), fmt::join(values, ", "), key_is(finding));
+    return fmt::format(
+        "INSERT INTO {0} ({1}) OVERRIDING SYSTEM VALUE SELECT {2} WHERE NOT EXISTS (SELECT FROM {0} WHERE {3});\n",
+        entity_.new_, fmt::join(columns, ", "), fmt::join(values, ", "), key_is(finding));
   }
 
   std::string remove(const RowFinding& finding) const {
     std::vector<std::string> guard;
     for (const auto& cell : finding.cells) guard.push_back(is(cell.column, cell.right));
-    return fmt::format("DELETE FROM {} WHERE {} AND {};\n", entity_.new_, key_is(finding),
-                       fmt::join(guard, " AND "));
+    return fmt::format("DELETE FROM {} WHERE {} AND {};\n", entity_.new_, key_is(finding), fmt::join(guard, " AND "));
   }
 
   const Entity& entity_;
@@ -99,7 +99,8 @@ class Statements {
 }  // namespace
 
 std::string repair_header() {
-  return "-- Makes the new database equal to the legacy one, row by row, where nothing has changed since they were compared.\n"
+  return "-- Makes the new database equal to the legacy one, row by row, where nothing has changed since they were "
+         "compared.\n"
          "-- Read it before you run it.\n"
          "BEGIN;\n"
          "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601';\n"
@@ -111,8 +112,7 @@ std::string repair_footer() { return "COMMIT;\n"; }
 std::string repair_sql(const Entity& entity, const EntityComparison& comparison) {
   const Statements statements(entity);
   std::string sql;
-  if (comparison.at_least)
-    sql += fmt::format("-- {}: more rows differ than are told apart here\n", entity.name);
+  if (comparison.at_least) sql += fmt::format("-- {}: more rows differ than are told apart here\n", entity.name);
   for (const RowFinding& finding : comparison.findings) sql += statements.of(finding);
   return sql;
 }

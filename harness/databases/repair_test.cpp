@@ -14,14 +14,18 @@ class Repairing : public TwoDatabases {
   void SetUp() override {
     TwoDatabases::SetUp();
     for (const char* database : {"l", "n"})
-      sql(database, "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text, at timestamptz, bytes bytea, doc json, "
-                    "many int[]); INSERT INTO t (note, at, bytes, doc, many) SELECT 'note ' || i, '2024-01-01 00:00+00', '\\x00ff', "
-                    "'{\"a\": 1}', ARRAY[i, NULL] FROM generate_series(1, 20) i");
+      sql(database,
+          "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text, at timestamptz, bytes bytea, "
+          "doc json, "
+          "many int[]); INSERT INTO t (note, at, bytes, doc, many) SELECT 'note ' || i, '2024-01-01 00:00+00', "
+          "'\\x00ff', "
+          "'{\"a\": 1}', ARRAY[i, NULL] FROM generate_series(1, 20) i");
     sql("n", "ALTER TABLE t RENAME note TO comment");
     entity_.columns = {{"note", "comment"}};
   }
   EntityComparison compared() {
-    return DatabasePair({dsn_of("l"), "legacy database", true}, {dsn_of("n"), "new database", false}, {}).compare(entity_);
+    return DatabasePair({dsn_of("l"), "legacy database", true}, {dsn_of("n"), "new database", false}, {})
+        .compare(entity_);
   }
   std::string statements() { return repair_header() + repair_sql(entity_, compared()) + repair_footer(); }
 
@@ -29,9 +33,12 @@ class Repairing : public TwoDatabases {
 };
 
 TEST_F(Repairing, MakesTheNewDatabaseEqualAndMayBeRunTwice) {
-  sql("l", "UPDATE t SET note = 'it''s \\ \"new\"' || chr(10) WHERE id = 3; UPDATE t SET note = NULL, at = 'infinity' WHERE id = 4");
+  sql("l",
+      "UPDATE t SET note = 'it''s \\ \"new\"' || chr(10) WHERE id = 3; UPDATE t SET note = NULL, at = 'infinity' WHERE "
+      "id = 4");
   sql("n",
-      "DELETE FROM t WHERE id IN (5, 6); UPDATE t SET bytes = NULL, doc = NULL, many = '{}' WHERE id = 7; INSERT INTO t (comment) "
+      "DELETE FROM t WHERE id IN (5, 6); UPDATE t SET bytes = NULL, doc = NULL, many = '{}' WHERE id = 7; INSERT INTO "
+      "t (comment) "
       "VALUES ('one too many')");
   ASSERT_EQ(compared().differences, 6);
   const std::string repair = statements();
@@ -43,10 +50,13 @@ TEST_F(Repairing, MakesTheNewDatabaseEqualAndMayBeRunTwice) {
 }
 
 TEST_F(Repairing, LeavesRowsAloneThatMovedSinceTheyWereCompared) {
-  sql("n", "UPDATE t SET comment = 'seen' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t (comment) VALUES ('extra')");
+  sql("n",
+      "UPDATE t SET comment = 'seen' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t (comment) VALUES "
+      "('extra')");
   const std::string repair = statements();
   sql("n",
-      "UPDATE t SET comment = 'moved' WHERE id = 1; INSERT INTO t (id, comment) OVERRIDING SYSTEM VALUE VALUES (2, 'there'); "
+      "UPDATE t SET comment = 'moved' WHERE id = 1; INSERT INTO t (id, comment) OVERRIDING SYSTEM VALUE VALUES (2, "
+      "'there'); "
       "UPDATE t SET comment = 'wanted' WHERE id = 21");
   sql("n", repair);
   EXPECT_EQ(sql("n", "SELECT string_agg(comment, ' ' ORDER BY id) FROM t WHERE id IN (1, 2, 21)").rows[0][0],

@@ -17,29 +17,6 @@ using namespace std::chrono_literals;
 // Enough of a log to see what was written; all rows are counted.
 constexpr std::size_t max_shown_changes = 20;
 
-// Sequences that a column of an ignored table owns are ignored with it.
-std::string sequences_of(Session& session, const TableNames& ignored) {
-  const Rows sequences = session.run(
-      "SELECT s.relname, format('%I.%I', n.nspname, s.relname), t.relname FROM pg_class s JOIN pg_namespace n ON n.oid "
-      "= s.relnamespace "
-      "LEFT JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass "
-      "AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass LEFT JOIN pg_class t ON t.oid = d.refobjid "
-      "WHERE s.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2");
-  // Asked one by one: pg_sequences says nothing of a value that is set and not used yet.
-  std::string all;
-  for (const Row& row : sequences.rows) {
-    const std::string sequence = row[0].value_or("");
-    if (ignored.contains(row[2].value_or("")) || ignored.contains(sequence.substr(sequence.find('.') + 1))) continue;
-    const std::string name = row[1].value_or("");
-    all += fmt::format("{}SELECT {} || '=' || last_value || CASE WHEN is_called THEN '' ELSE ' unused' END FROM {}",
-                       all.empty() ? "" : " UNION ALL ", session.quoted(name), name);
-  }
-  std::string text;
-  if (all.empty()) return text;
-  for (const Row& row : session.run(all).rows) text += row[0].value_or("") + "\n";
-  return text;
-}
-
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
 std::string content_of(Session& session, const TableNames& ignored) {
   const Rows tables = session.run(
@@ -93,6 +70,8 @@ Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, Table
     slot_.clear();  // wal_level or rights: the content digest decides instead, and the changes say so
   }
   sequences_ = sequences_of(session_, ignored_);
+  // Behind the making of the slot, which writes WAL, and before all that is looked at slowly.
+  mark_ = mark_of(session_, sequences_);
   if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
 }
 
@@ -106,7 +85,13 @@ Watch::~Watch() {
 
 void Watch::read_log(Changes& changes) {
   // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
-  session_.run("SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'rehearse', 'barrier')");
+  session_.run("SET synchronous_commit = on; BEGIN");
+  const std::string transaction = session_.value("SELECT pg_current_xact_id()");
+  const std::string snapshot = session_.value("SELECT pg_current_snapshot()");
+  session_.run("SELECT pg_logical_emit_message(true, 'rehearse', 'barrier'); COMMIT");
+  // Nobody else was at work at the barrier: what is written behind it needs a later transaction.
+  if (snapshot == fmt::format("{0}:{0}:", transaction))
+    behind_barrier_ = fmt::format("{0}:{0}:", std::stoull(transaction) + 1);
   const Rows log = session_.run(fmt::format(
       "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')",
       slot_));
@@ -121,9 +106,26 @@ void Watch::read_log(Changes& changes) {
   }
 }
 
+// The next lap may begin with the cheap rungs only when its first mark leaves no gap behind what was read here.
+void Watch::set_mark() {
+  mark_.reset();
+  const ServerMark now = mark_of(session_, sequences_);
+  if (!slot_.empty() && now.snapshot == behind_barrier_) mark_ = now;
+}
+
 Changes Watch::lap() {
   Changes changes;
   try {
+    if (mark_) {
+      const ServerMark now = mark_of(session_, sequences_of(session_, ignored_));
+      if (const auto rung = proves_untouched(*mark_, now)) {
+        changes.decided_by = name_of(*rung);
+        changes.known = true;
+        mark_ = now;
+        return changes;
+      }
+    }
+    behind_barrier_.clear();
     if (!slot_.empty()) read_log(changes);
     const std::string sequences = sequences_of(session_, ignored_);
     add_moved_sequences(sequences_, sequences, changes);
@@ -137,7 +139,9 @@ Changes Watch::lap() {
     changes.decided_by =
         fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
     changes.known = true;
+    set_mark();
   } catch (const Error& problem) {
+    changes.known = false;
     changes.problem = problem.what();
   }
   return changes;

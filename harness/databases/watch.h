@@ -2,7 +2,8 @@
 //
 // Three things are looked at, because each misses something: the commit log (logical decoding: exact, but blind to sequences,
 // unlogged tables and what was rolled back), the sequences, and a digest of every table's content (independent of WAL and
-// statistics, but blind to what was written and undone). Where client statements matter, the server's own count of the time
+// statistics, but blind to what was written and undone). Before them come cheaper signals (marks.h), which can prove that
+// nothing at all was written and then decide alone; `decided_by` says what did. Where client statements matter, the server's own count of the time
 // spent in them is read from outside the database.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "harness/databases/marks.h"
 #include "harness/databases/session.h"
 #include "properties/evidence.h"
 
@@ -38,6 +40,7 @@ class Watch {
 
  private:
   void read_log(properties::Changes& changes);
+  void set_mark();
 
   std::string what_;
   Depth depth_;
@@ -46,6 +49,8 @@ class Watch {
   std::string slot_;  // a temporary slot: the server drops it when the session ends, however it ends
   std::string sequences_;
   std::string content_;
+  std::optional<ServerMark> mark_;  // nothing happened unseen since then; none when that cannot be said
+  std::string behind_barrier_;      // the snapshot that proves it
 };
 
 // What was written in two spans of time, taken together.

@@ -47,7 +47,8 @@ class Watching : public TwoDatabases {
 TEST_F(Watching, NothingIsSeenWhenNothingHappens) {
   const Changes changes = seen("SELECT * FROM t");
   EXPECT_FALSE(changes.written());
-  EXPECT_EQ(changes.decided_by, "commit log, sequences, content digest");
+  EXPECT_EQ(changes.decided_by, "WAL position");
+  EXPECT_EQ(seen("UPDATE t SET a = a").decided_by, "commit log, sequences, content digest");
 }
 
 TEST(JoinedChanges, HoldWhatEitherSpanHeldAndAreKnownOnlyWhenBothAre) {
