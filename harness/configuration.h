@@ -130,6 +130,7 @@ struct Configuration {
 struct InitAnswers {
   std::string legacy_url, new_url, legacy_dsn, new_dsn, traffic;
 };
-[[nodiscard]] std::string configuration_template(const InitAnswers& answers, const std::string& entities);
+[[nodiscard]] std::string configuration_template(const InitAnswers& answers, const std::string& entities,
+                                                 const std::string& sequences = "[]");
 
 }  // namespace rehearse::harness

@@ -658,6 +658,12 @@ TEST_F(Commands, InitWritesAConfigurationThatCanBeRead) {
   const Configuration configuration = load_configuration(directory_ / "made.yaml");
   EXPECT_EQ(configuration.traffic, directory_ / "day.pcap");
   EXPECT_THAT(contents(directory_ / "made.yaml"), HasSubstr("idempotency_keys")) << "the tables are proposed";
+  const auto has = [&](const std::string& name) {
+    return std::any_of(configuration.entities.begin(), configuration.entities.end(),
+                       [&](const Entity& entity) { return entity.name == name; });
+  };
+  EXPECT_TRUE(has("orders") && has("payments")) << "and can be read";
+  EXPECT_EQ(configuration.sequences.size(), 3u);
   EXPECT_EQ(contents(directory_ / "again.status"), "3\n");
   EXPECT_THAT(contents(directory_ / "again.err"), HasSubstr("is there already"));
   EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   copy.forward is not given"));

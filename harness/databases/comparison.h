@@ -51,8 +51,8 @@ struct EntityComparison {
   std::array<std::optional<double>, 2> server_seconds,
       count_seconds;  // CPU of this pass and of count(*); see PassOptions
   int planted = 0, planted_found = 0;
-  std::vector<std::string> notes;  // what the mapping leaves out by itself
-  std::string problem;             // why it is not proved; empty when it is
+  std::vector<std::string> notes;        // what the mapping leaves out by itself
+  std::string problem;                   // why it is not proved; empty when it is
   double seconds = 0, pass_seconds = 0;  // of all of it, and of reading both sides
 };
 

@@ -27,9 +27,10 @@ struct ServerMark {
   std::string server;        // when it started, its timeline, when its counters were set back
   std::string wal_position;  // empty where it cannot be asked: a standby
   std::string snapshot;      // xmin:xmax:in progress
-  std::string counters;      // of this database: rows inserted, updated, deleted, of its catalogue too, and truncations by file
-  bool published = false;    // no other session of this database may hold counts back
-  std::string sequences;     // a line each: name=value
+  std::string
+      counters;  // of this database: rows inserted, updated, deleted, of its catalogue too, and truncations by file
+  bool published = false;  // no other session of this database may hold counts back
+  std::string sequences;   // a line each: name=value
 };
 
 // Takes a mark without writing anything. `sequences` is what sequences_of() gave at the same moment.

@@ -21,7 +21,8 @@ class MarksOfAServer : public TwoDatabases {
   void SetUp() override {
     TwoDatabases::SetUp();
     sql("l",
-        "CREATE TABLE t (id int PRIMARY KEY, a text); CREATE UNLOGGED TABLE u (a int); CREATE SEQUENCE s; INSERT INTO t "
+        "CREATE TABLE t (id int PRIMARY KEY, a text); CREATE UNLOGGED TABLE u (a int); CREATE SEQUENCE s; INSERT INTO "
+        "t "
         "VALUES (1, 'seed'); SELECT nextval('s')");
     observer_.emplace(dsn_of("l"), "the observer");
   }

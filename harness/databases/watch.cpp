@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 // Enough of a log to see what was written; all rows are counted.
 constexpr std::size_t max_shown_changes = 20;
+constexpr int shown_bytes = 300;
 
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
 std::string content_of(Session& session, const TableNames& ignored) {
@@ -63,11 +64,12 @@ void add_moved_sequences(const std::string& before, const std::string& after, Ch
 Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
     : what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
   try {
-    const std::string name = fmt::format("rehearse_{}", session_.process_id());
-    session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
+    log_.emplace(dsn, what);
+    const std::string name = fmt::format("rehearse_{}", log_->process_id());
+    static_cast<void>(log_->value("SELECT pg_create_logical_replication_slot($1, 'test_decoding', true)", {name}));
     slot_ = name;
   } catch (const Error&) {
-    slot_.clear();  // wal_level or rights: the content digest decides instead, and the changes say so
+    log_.reset();  // wal_level or rights: the content digest decides instead, and the changes say so
   }
   sequences_ = sequences_of(session_, ignored_);
   // Behind the making of the slot, which writes WAL, and before all that is looked at slowly.
@@ -78,7 +80,7 @@ Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, Table
 Watch::~Watch() {
   if (slot_.empty()) return;
   try {  // the server would drop it some time after the session, and refuse to drop the database until then
-    session_.run(fmt::format("SELECT pg_drop_replication_slot('{}')", slot_));
+    static_cast<void>(log_->value("SELECT pg_drop_replication_slot($1)", {slot_}));
   } catch (const Error&) {
   }
 }
@@ -88,22 +90,29 @@ void Watch::read_log(Changes& changes) {
   session_.run("SET synchronous_commit = on; BEGIN");
   const std::string transaction = session_.value("SELECT pg_current_xact_id()");
   const std::string snapshot = session_.value("SELECT pg_current_snapshot()");
-  session_.run("SELECT pg_logical_emit_message(true, 'rehearse', 'barrier'); COMMIT");
+  const std::string barrier = fmt::format("barrier {}", transaction);
+  session_.run(fmt::format("SELECT pg_logical_emit_message(true, 'rehearse', '{}'); COMMIT", barrier));
   // Nobody else was at work at the barrier: what is written behind it needs a later transaction.
   if (snapshot == fmt::format("{0}:{0}:", transaction))
     behind_barrier_ = fmt::format("{0}:{0}:", std::stoull(transaction) + 1);
-  const Rows log = session_.run(fmt::format(
-      "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')",
-      slot_));
-  for (const Row& row : log.rows) {
-    const std::string line = row[0].value_or("");
-    if (!line.starts_with("table ")) continue;
-    const std::string table = line.substr(6, line.find(": ", 6) - 6);
-    if (all_ignored(table, ignored_)) continue;
+  bool arrived = false;
+  // As a stream: a log may be longer than memory. The beginning of a line is all that is looked at.
+  const std::string lines = fmt::format(
+      "SELECT left(data, {}) FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', "
+      "'skip-empty-xacts', '1')",
+      shown_bytes, slot_);
+  const auto take = [&](const BinaryRow& row) {
+    const std::string_view line = row[0].value();
+    if (line.starts_with("message: ") && line.ends_with(barrier)) arrived = true;
+    if (!line.starts_with("table ")) return;
+    const std::string table(line.substr(6, line.find(": ", 6) - 6));
+    if (all_ignored(table, ignored_)) return;
     ++changes.rows;
     ++changes.by_table[table];
-    if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
-  }
+    if (changes.first.size() < max_shown_changes) changes.first.emplace_back(line);
+  };
+  static_cast<void>(log_->copy(lines, 1, take, {}));
+  if (!arrived) throw Error(fmt::format("{}: its commit log ends before what was committed", what_));
 }
 
 // The next lap may begin with the cheap rungs only when its first mark leaves no gap behind what was read here.

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "harness/databases/bulk_session.h"
 #include "harness/databases/marks.h"
 #include "harness/databases/session.h"
 #include "properties/evidence.h"
@@ -46,6 +47,7 @@ class Watch {
   Depth depth_;
   TableNames ignored_;
   Session session_;
+  std::optional<BulkSession> log_;
   std::string slot_;  // a temporary slot: the server drops it when the session ends, however it ends
   std::string sequences_;
   std::string content_;
