@@ -148,6 +148,16 @@ int run(int argc, char** argv) {
       ->add_option("--snapshot-limit", comparing.snapshot_limit_seconds, "seconds for which a snapshot is held at most")
       ->check(CLI::Range(1.0, 86'400.0))
       ->capture_default_str();
+  compare_command
+      ->add_option("--live", comparing.live_seconds,
+                   "the databases are being written: follow rows that differ until they settle, an entity so many "
+                   "seconds at most")
+      ->check(CLI::Range(0.1, 86'400.0));
+  compare_command
+      ->add_option("--window", comparing.window_seconds,
+                   "with --live: the seconds in which a write surely reaches the other database")
+      ->check(CLI::Range(0.01, 3'600.0))
+      ->capture_default_str();
   compare_command->add_option("--seed", comparing.seed, "of the hashes and of the self-test");
   compare_command->add_flag("--cost", comparing.cost,
                             "measure the CPU time of the servers, where they run here, beside count(*)");

@@ -112,8 +112,10 @@ struct CompareArguments {
   std::size_t connections = 1;        // to each side
   std::size_t max_differences = 10'000;
   double snapshot_limit_seconds = 60;
-  std::uint64_t seed = 0;  // 0: drawn, and printed
-  bool cost = false;       // measure the servers' CPU time beside that of count(*)
+  std::uint64_t seed = 0;     // 0: drawn, and printed
+  double live_seconds = 0;    // follow rows that differ for so long at most; 0: do not
+  double window_seconds = 5;  // in which a write surely arrives in the other database
+  bool cost = false;          // measure the servers' CPU time beside that of count(*)
   bool json = false;
 };
 int compare_databases(const CompareArguments& arguments);

@@ -12,6 +12,7 @@
 #include "harness/databases/comparison.h"
 #include "harness/databases/constraints.h"
 #include "harness/databases/coverage.h"
+#include "harness/databases/live_comparison.h"
 #include "harness/databases/repair.h"
 #include "replay/error.h"
 
@@ -19,6 +20,10 @@ namespace rehearse::harness {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::chrono::milliseconds milliseconds_of(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
 
 // For a person who waits; a pipe gets none.
 class RowProgress {
@@ -157,8 +162,7 @@ int compare_databases(const CompareArguments& arguments) {
   PassOptions options;
   options.connections = arguments.connections;
   options.max_differences = arguments.max_differences;
-  options.snapshot_limit =
-      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.snapshot_limit_seconds * 1000));
+  options.snapshot_limit = milliseconds_of(arguments.snapshot_limit_seconds);
   options.cost = arguments.cost;
   options.seed = verdict.seed;
   options.stop = &stop_requested;
@@ -172,7 +176,13 @@ int compare_databases(const CompareArguments& arguments) {
     if (arguments.entities.empty()) {
       if (const auto objects = large_objects(config, pair.left(), pair.right())) entities.push_back(*objects);
     }
-    for (const Entity& entity : entities) verdict.entities.push_back(pair.compare(entity));
+    LiveOptions live;
+    live.limit = milliseconds_of(arguments.live_seconds);
+    live.settling.window = milliseconds_of(arguments.window_seconds);
+    live.settling.max_rows = arguments.max_differences;
+    live.stop = &stop_requested;
+    for (const Entity& entity : entities)
+      verdict.entities.push_back(arguments.live_seconds > 0 ? compare_live(pair, entity, live) : pair.compare(entity));
   } catch (const ReadingStopped&) {
     verdict.interrupted = true;
   }

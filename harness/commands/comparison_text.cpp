@@ -74,6 +74,15 @@ std::string in_words(const EntityComparison& entity) {
     text += in_words(entity.entity, entity.findings[i]);
   if (entity.findings.size() > listed)
     text += fmt::format("    ... and {} more; --json lists them\n", entity.findings.size() - listed);
+  if (entity.live) {
+    const auto& live = *entity.live;
+    text += fmt::format("    {} rows that differed have settled, {} diverged, {} are hot, {} in flight\n", live.settled,
+                        live.diverged, live.hot, live.in_flight);
+    if (live.settled > 0)
+      text +=
+          fmt::format("    settled within {} ms (half), {} ms (99 of 100), {} ms (all)\n",
+                      live.times.within(0.5)->count(), live.times.within(0.99)->count(), live.times.within(1)->count());
+  }
   for (const std::string& note : entity.notes) text += fmt::format("    {}\n", note);
   return text + cost_in_words(entity);
 }
@@ -118,6 +127,15 @@ json::object of(const EntityComparison& entity) {
                     {"seconds", entity.seconds},
                     {"pass_seconds", entity.pass_seconds},
                     {"problem", entity.problem}};
+  if (entity.live) {
+    json::array times;
+    for (const auto time : entity.live->times.sorted) times.push_back(time.count());
+    made["live"] = json::object{{"settled", entity.live->settled},
+                                {"diverged", entity.live->diverged},
+                                {"hot", entity.live->hot},
+                                {"in_flight", entity.live->in_flight},
+                                {"settling_ms", std::move(times)}};
+  }
   made["columns"] = json::array(entity.columns.begin(), entity.columns.end());
   made["notes"] = json::array(entity.notes.begin(), entity.notes.end());
   const char* const names[2][2] = {{"server_cpu_legacy", "count_cpu_legacy"}, {"server_cpu_new", "count_cpu_new"}};

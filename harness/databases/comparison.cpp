@@ -116,6 +116,7 @@ void compare_rows(const std::set<KeyWords>& keys, const Sides& sides, const Enti
     RowFinding finding = rows[0] == nullptr   ? only_on(1, *rows[1], columns)
                          : rows[1] == nullptr ? only_on(0, *rows[0], columns)
                                               : changed(*rows[0], *rows[1], columns);
+    finding.key_words = key;
     const bool differs = !finding.cells.empty();
     if (differs && masked != nullptr) mask(result.entity, *masked, finding, result.masked);
     if (finding.cells.empty()) {
@@ -219,20 +220,67 @@ EntityComparison DatabasePair::compare(const Entity& entity, const VolatileCells
   return result;
 }
 
+DatabasePair::Prepared DatabasePair::prepare(const Entity& entity) {
+  const std::array<SideReader*, 2> readers{&left_, &right_};
+  const std::array<const Side*, 2> sides{&left_.side(), &right_.side()};
+  static const std::map<std::string, std::string> none;
+  Prepared prepared;
+  for (std::size_t s = 0; s < 2; ++s)
+    prepared.readings[s] =
+        reading_of(entity, sides[s]->legacy_schema, sides[s]->ignored_columns ? *sides[s]->ignored_columns : none,
+                   sides[s]->label, readers[s]->leader());
+  prepared.columns = paired_columns(entity, {&prepared.readings[0], &prepared.readings[1]}, sides);
+  return prepared;
+}
+
+std::map<KeyWords, DatabasePair::SecondLook> DatabasePair::look_again(const Entity& entity,
+                                                                      const std::set<KeyWords>& keys) {
+  const std::array<SideReader*, 2> readers{&left_, &right_};
+  for (SideReader* reader : readers) reader->renew();
+  const Prepared prepared = prepare(entity);
+  const RowHasher hasher(options_.seed);
+  std::set<RowElement> wanted;
+  for (const KeyWords& key : keys) wanted.insert({key, {}});
+  std::array<FoundRows, 2> rows;
+  for (std::size_t s = 0; s < 2; ++s)
+    rows[s] =
+        RowLookup(prepared.readings[s], prepared.columns.sides[s], hasher, *readers[s], options_.stop).rows(wanted);
+  std::map<KeyWords, SecondLook> looks;
+  for (const KeyWords& key : keys) {
+    SecondLook& look = looks[key];
+    std::array<const FoundRow*, 2> found{};
+    for (std::size_t s = 0; s < 2; ++s) {
+      const auto [first, last] = rows[s].equal_range(key);
+      if (std::distance(first, last) > 1)
+        throw Error(
+            fmt::format("entity {}: the key {} stands in more than one row", entity.name, key_text(first->second.key)));
+      if (first != last) found[s] = &first->second;
+      if (found[s] != nullptr) look.image = look.image * 31 + found[s]->element.hash[0];
+    }
+    if (found[0] != nullptr && found[1] != nullptr) {
+      RowFinding finding = changed(*found[0], *found[1], prepared.columns);
+      if (!finding.cells.empty()) look.finding = std::move(finding);
+      if (found[0]->age && found[1]->age) look.age = std::min(*found[0]->age, *found[1]->age);
+    } else if (found[0] != nullptr || found[1] != nullptr) {
+      look.finding =
+          only_on(found[0] != nullptr ? 0 : 1, found[0] != nullptr ? *found[0] : *found[1], prepared.columns);
+    }
+    if (look.finding) look.finding->key_words = key;
+  }
+  return looks;
+}
+
 void DatabasePair::look(const Entity& entity, const VolatileCells* masked, EntityComparison& result) {
   const std::array<SideReader*, 2> readers{&left_, &right_};
-  std::array<Reading, 2> held;
-  std::array<const Reading*, 2> readings{&held[0], &held[1]};
-  std::array<const Side*, 2> sides{&left_.side(), &right_.side()};
-  static const std::map<std::string, std::string> none;
+  const std::array<const Side*, 2> sides{&left_.side(), &right_.side()};
+  for (SideReader* reader : readers) reader->renew_when_old();
+  const Prepared prepared = prepare(entity);
+  const auto& [held, columns] = prepared;
+  const std::array<const Reading*, 2> readings{&held[0], &held[1]};
   for (std::size_t s = 0; s < 2; ++s) {
-    readers[s]->renew_when_old();
-    held[s] = reading_of(entity, sides[s]->legacy_schema, sides[s]->ignored_columns ? *sides[s]->ignored_columns : none,
-                         sides[s]->label, readers[s]->leader());
     for (const std::string& column : held[s].left_out)
       result.notes.push_back(fmt::format("{} of the {} is generated and not compared", column, sides[s]->label));
   }
-  const EntityColumns columns = paired_columns(entity, readings, sides);
   result.columns = columns.names;
   std::array<std::optional<double>, 2> before;
   for (std::size_t s = 0; s < 2 && options_.cost; ++s) {

@@ -4,7 +4,10 @@
 // column by column. What cannot be told is a problem of its entity, never an Error: the other entities are compared all the same.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -12,6 +15,7 @@
 #include "harness/configuration.h"
 #include "harness/databases/full_pass.h"
 #include "harness/databases/session.h"
+#include "harness/databases/settling.h"
 #include "harness/databases/side_reader.h"
 #include "properties/evidence.h"
 
@@ -36,6 +40,13 @@ struct RowFinding {
   std::int64_t times = 1;   // of rows without a key: how many more there are on that side
   std::vector<Cell> cells;  // of a change: those that differ; else all of the row's
   Writer left, right;
+  KeyWords key_words{};  // how a lookup finds it
+};
+
+// What became of rows that differed while both sides were written.
+struct LiveOutcome {
+  std::size_t settled = 0, diverged = 0, hot = 0, in_flight = 0;
+  SettlingTimes times;
 };
 
 struct EntityComparison {
@@ -51,6 +62,7 @@ struct EntityComparison {
   std::array<std::optional<double>, 2> server_seconds,
       count_seconds;  // CPU of this pass and of count(*); see PassOptions
   int planted = 0, planted_found = 0;
+  std::optional<LiveOutcome> live;       // of a comparison that followed rows until they settled
   std::vector<std::string> notes;        // what the mapping leaves out by itself
   std::string problem;                   // why it is not proved; empty when it is
   double seconds = 0, pass_seconds = 0;  // of all of it, and of reading both sides
@@ -64,10 +76,23 @@ class DatabasePair {
 
   // Never throws Error; ReadingStopped when the options' `stop` turns true.
   [[nodiscard]] EntityComparison compare(const Entity& entity, const VolatileCells* masked = nullptr);
+  // The rows of these keys, under new snapshots. Throws Error.
+  struct SecondLook {
+    std::optional<RowFinding> finding;  // nothing when both sides are equal
+    std::optional<std::chrono::milliseconds>
+        age;                  // of the younger side; nothing where it is not known or a row is missing
+    std::uint64_t image = 0;  // of both rows
+  };
+  [[nodiscard]] std::map<KeyWords, SecondLook> look_again(const Entity& entity, const std::set<KeyWords>& keys);
   [[nodiscard]] SideReader& left() { return left_; }
   [[nodiscard]] SideReader& right() { return right_; }
 
  private:
+  struct Prepared {
+    std::array<Reading, 2> readings;
+    EntityColumns columns;
+  };
+  [[nodiscard]] Prepared prepare(const Entity& entity);
   void look(const Entity& entity, const VolatileCells* masked, EntityComparison& result);
 
   SideReader left_, right_;

@@ -26,6 +26,8 @@ struct RowElement {
   auto operator<=>(const RowElement&) const = default;
 };
 
+using KeyWords = std::array<std::uint64_t, RowElement::key_words>;
+
 class DifferenceTable {
  public:
   // Has room for about `elements` of difference. `seed` makes the cells unpredictable to whoever wrote the rows.

@@ -89,10 +89,12 @@ Pairing paired(const CatalogueTable& legacy, const CatalogueTable& new_) {
   Pairing pairing;
   for (const Column& column : legacy.columns) pairing.legacy_only.push_back(&column);
   for (const Column& column : new_.columns) pairing.new_only.push_back(&column);
-  take(pairing.legacy_only, pairing.new_only,
-       [](const Column& a, const Column& b) { return std::size_t{a.name == b.name}; }, pairing.same);
-  take(pairing.legacy_only, pairing.new_only,
-       [](const Column& a, const Column& b) { return fit(a, b) ? shared_words(a.name, b.name) : 0; }, pairing.guessed);
+  take(
+      pairing.legacy_only, pairing.new_only,
+      [](const Column& a, const Column& b) { return std::size_t{a.name == b.name}; }, pairing.same);
+  take(
+      pairing.legacy_only, pairing.new_only,
+      [](const Column& a, const Column& b) { return fit(a, b) ? shared_words(a.name, b.name) : 0; }, pairing.guessed);
   return pairing;
 }
 
@@ -105,7 +107,7 @@ double agreement(const CatalogueTable& legacy, const CatalogueTable& new_) {
 
 // Legacy table → new table, the surest first; each stands in one pair.
 std::map<const CatalogueTable*, const CatalogueTable*> counterparts(const std::vector<CatalogueTable>& legacy,
-                                                                   const std::vector<CatalogueTable>& new_) {
+                                                                    const std::vector<CatalogueTable>& new_) {
   struct Candidate {
     double agreement;
     const CatalogueTable *legacy, *new_;
@@ -157,19 +159,20 @@ std::string entity_lines(const CatalogueTable& legacy, const CatalogueTable& new
   std::vector<std::string> key, renamed;
   for (const std::string& column : legacy.key) key.push_back(yaml(column));
   for (const auto& [left, right] : pairing.guessed) renamed.push_back(yaml(left->name) + ": " + yaml(right->name));
-  std::string text = fmt::format("  {}:\n    key: [{}]{}\n    legacy: {}\n    new: {}\n", yaml(legacy.name),
-                                 fmt::join(key, ", "), key.empty() ? "   # no primary key: rows are counted" : "",
-                                 yaml(legacy.name), yaml(new_.name));
+  std::string text =
+      fmt::format("  {}:\n    key: [{}]{}\n    legacy: {}\n    new: {}\n", yaml(legacy.name), fmt::join(key, ", "),
+                  key.empty() ? "   # no primary key: rows are counted" : "", yaml(legacy.name), yaml(new_.name));
   if (!renamed.empty())
     text += fmt::format("    columns: {{{}}}   # guessed from their names\n", fmt::join(renamed, ", "));
   for (const auto& [left, right] : pairing.same) {
     if (!fit(*left, *right))
-      text += fmt::format("    # {}: {} and {} cannot be compared as they are; write two SELECTs with a cast\n", left->name,
-                          left->type.spelled, right->type.spelled);
+      text += fmt::format("    # {}: {} and {} cannot be compared as they are; write two SELECTs with a cast\n",
+                          left->name, left->type.spelled, right->type.spelled);
   }
   if (!pairing.legacy_only.empty() || !pairing.new_only.empty())
-    text += fmt::format("    # without a counterpart: legacy {}; new {}. Write two SELECTs, or name them in ignored_columns\n",
-                        names(pairing.legacy_only), names(pairing.new_only));
+    text += fmt::format(
+        "    # without a counterpart: legacy {}; new {}. Write two SELECTs, or name them in ignored_columns\n",
+        names(pairing.legacy_only), names(pairing.new_only));
   return text;
 }
 
@@ -196,7 +199,8 @@ std::vector<CatalogueTable> catalogue_of(Session& session) {
     }
     const std::string column = row[1].value_or("");
     tables.back().columns.push_back(
-        {column, {row[2].value_or(""), row[3].value_or(""), row[4].value_or("") == "e", row[5].value_or("") == "1"},
+        {column,
+         {row[2].value_or(""), row[3].value_or(""), row[4].value_or("") == "e", row[5].value_or("") == "1"},
          row[6].value_or("")});
     if (row[7]) key[std::stoul(*row[7])] = column;
   }
@@ -212,9 +216,10 @@ MappingProposal proposed_mapping(const std::vector<CatalogueTable>& legacy, cons
   for (const CatalogueTable& table : legacy) {
     const auto pair = pairs.find(&table);
     if (pair == pairs.end()) {
-      proposal.entities += fmt::format("  # {}: no table of the new database is like it; write an entity of two SELECTs, or name "
-                                       "it in ignored_tables\n",
-                                       table.name);
+      proposal.entities += fmt::format(
+          "  # {}: no table of the new database is like it; write an entity of two SELECTs, or name "
+          "it in ignored_tables\n",
+          table.name);
       continue;
     }
     used.insert(pair->second);
@@ -230,8 +235,9 @@ MappingProposal proposed_mapping(const std::vector<CatalogueTable>& legacy, cons
   }
   for (const CatalogueTable& table : new_) {
     if (!used.contains(&table))
-      proposal.entities += fmt::format("  # {} of the new database stands in no entity: join it into one, or name it in ignored_tables\n",
-                                       table.name);
+      proposal.entities += fmt::format(
+          "  # {} of the new database stands in no entity: join it into one, or name it in ignored_tables\n",
+          table.name);
   }
   if (proposal.entities.empty()) proposal.entities = "  # neither database has tables\n";
   proposal.sequences = sequences.empty() ? "[]" : fmt::format("{}", fmt::join(sequences, ""));

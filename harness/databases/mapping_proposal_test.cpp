@@ -23,12 +23,14 @@ class MappingProposed : public TwoDatabases {
 
 TEST_F(MappingProposed, OfEqualSchemasIsWhole) {
   const std::string schema =
-      "CREATE TABLE orders (region text, id bigserial, total numeric, PRIMARY KEY (region, id)); CREATE TABLE \"Odd: Name\" (\"on\" int "
+      "CREATE TABLE orders (region text, id bigserial, total numeric, PRIMARY KEY (region, id)); CREATE TABLE \"Odd: "
+      "Name\" (\"on\" int "
       "PRIMARY KEY)";
   const auto proposal = proposed(schema, schema);
-  EXPECT_EQ(proposal.entities,
-            "  \"\\\"Odd: Name\\\"\":\n    key: [\"on\"]\n    legacy: \"\\\"Odd: Name\\\"\"\n    new: \"\\\"Odd: Name\\\"\"\n"
-            "  orders:\n    key: [region, id]\n    legacy: orders\n    new: orders\n");
+  EXPECT_EQ(
+      proposal.entities,
+      "  \"\\\"Odd: Name\\\"\":\n    key: [\"on\"]\n    legacy: \"\\\"Odd: Name\\\"\"\n    new: \"\\\"Odd: Name\\\"\"\n"
+      "  orders:\n    key: [region, id]\n    legacy: orders\n    new: orders\n");
   EXPECT_EQ(proposal.sequences,
             "\n  - {entity: orders, legacy: public.orders_id_seq, new: public.orders_id_seq, column: id}");
 }
@@ -45,12 +47,15 @@ TEST_F(MappingProposed, FollowsNamesThatShareAWordAndSaysThatItGuessed) {
 
 TEST_F(MappingProposed, NamesWhatNeedsAPerson) {
   const auto proposal = proposed(
-      "CREATE TABLE t (id uuid PRIMARY KEY, a text); CREATE TABLE log (at timestamptz, line text); CREATE TABLE gone (x int, y int, z int)",
-      "CREATE TABLE t (id text PRIMARY KEY, a text); CREATE TABLE log (at timestamptz, line text); CREATE TABLE fresh (q bytea)");
-  EXPECT_THAT(proposal.entities,
-              AllOf(HasSubstr("# id: uuid and text cannot be compared as they are; write two SELECTs with a cast"),
-                    HasSubstr("key: []   # no primary key"), HasSubstr("# gone: no table of the new database is like it"),
-                    HasSubstr("# fresh of the new database stands in no entity")));
+      "CREATE TABLE t (id uuid PRIMARY KEY, a text); CREATE TABLE log (at timestamptz, line text); CREATE TABLE gone "
+      "(x int, y int, z int)",
+      "CREATE TABLE t (id text PRIMARY KEY, a text); CREATE TABLE log (at timestamptz, line text); CREATE TABLE fresh "
+      "(q bytea)");
+  EXPECT_THAT(
+      proposal.entities,
+      AllOf(HasSubstr("# id: uuid and text cannot be compared as they are; write two SELECTs with a cast"),
+            HasSubstr("key: []   # no primary key"), HasSubstr("# gone: no table of the new database is like it"),
+            HasSubstr("# fresh of the new database stands in no entity")));
   EXPECT_EQ(proposal.sequences, "[]");
 }
 

@@ -10,6 +10,8 @@ namespace {
 // Keys asked for at a time: one statement stays below a megabyte, and a join without an index is scanned few times.
 constexpr std::size_t keys_a_statement = 10'000;
 
+constexpr std::int64_t longest_age_ms = 1'000'000'000'000;
+
 // An array as PostgreSQL reads it from text.
 void append_array_element(const std::string& value, std::string& array) {
   array += array.empty() ? "{\"" : ",\"";
@@ -33,6 +35,12 @@ std::string RowLookup::select_list() const {
                                      "pg_xact_commit_timestamp({})::text END",
                                      reading_.writer)
                        : "NULL::text");
+  // What the server has cleaned away is older than any window.
+  list.push_back(
+      known ? fmt::format("CASE WHEN current_setting('track_commit_timestamp') = 'on' THEN coalesce((extract(epoch "
+                          "FROM clock_timestamp() - pg_xact_commit_timestamp({})) * 1000)::bigint, {})::text END",
+                          reading_.writer, longest_age_ms)
+            : "NULL::text");
   return fmt::format("{}", fmt::join(list, ", "));
 }
 
@@ -45,7 +53,7 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
     for (const RowElement& element : wanted) hashes.insert(element.hash);
     RowCodec codec(columns_, hasher_);
     reader_.leader().copy(fmt::format("SELECT {} FROM ({}) s", select_list(), reading_.rows),
-                          2 * reading_.columns.size() + 2,
+                          2 * reading_.columns.size() + 3,
                           [&](const BinaryRow& row) {
                             if (hashes.contains(codec.element(row).hash)) take(row, found);
                           },
@@ -153,6 +161,8 @@ void RowLookup::take(const BinaryRow& row, FoundRows& found) {
   const auto text = [](const BinaryField& field) { return field.null() ? std::string() : std::string(field.value()); };
   one.writer = text(row[2 * columns]);
   one.written_at = text(row[2 * columns + 1]);
+  if (const std::string age = text(row[2 * columns + 2]); !age.empty())
+    one.age = std::chrono::milliseconds(std::stoll(age));
   found.emplace(one.element.key, std::move(one));
 }
 

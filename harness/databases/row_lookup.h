@@ -5,6 +5,7 @@
 // of its columns.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,9 +23,10 @@ struct FoundRow {
   RowElement element;
   std::string writer;      // the transaction that wrote it; empty when it is not known
   std::string written_at;  // when that committed; empty when it is not known
+  std::optional<std::chrono::milliseconds>
+      age;  // since then, by the server's clock; very long when it kept no record of it
 };
 
-using KeyWords = std::array<std::uint64_t, RowElement::key_words>;
 using FoundRows = std::multimap<KeyWords, FoundRow>;
 
 class RowLookup {

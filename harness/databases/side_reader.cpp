@@ -55,10 +55,13 @@ void SideReader::release() {
 // Half of the bound is left for what is under way and for the rows that differ.
 bool SideReader::old() const { return now_() - taken_ > limit_ / 2; }
 
-void SideReader::renew_when_old() {
-  if (!old()) return;
+void SideReader::renew() {
   release();
   take_snapshot();
+}
+
+void SideReader::renew_when_old() {
+  if (old()) renew();
 }
 
 // Half-open and disjoint, the last one without an end: a row is in exactly one of them, also one behind the end that the table

@@ -52,6 +52,8 @@ class SideReader {
   [[nodiscard]] const std::string& first_xmin() const { return first_xmin_; }
   // Takes a new snapshot when the one that is held is past its best.
   void renew_when_old();
+  // Takes a new snapshot now.
+  void renew();
   // Begins anew behind a failure: a statement that failed ended its transaction, and a connection may be gone.
   void restart();
 
