@@ -966,6 +966,48 @@ END
       << ended.err;
 }
 
+TEST_F(Commands, CompareThatIsInterruptedLeavesNoSessionBehind) {
+  const Ended ended = with_orders(R"sh(
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "\${ORDERS_LEGACY_DSN}"}, new: {dsn: "\${ORDERS_NEW_DSN}"}}
+entities: {slow: {key: [id], legacy: "SELECT i AS id, pg_sleep(0.01)::text AS v FROM generate_series(1, 100000) i", new: "SELECT i AS id, '' AS v FROM generate_series(1, 100000) i"}}
+END
+    ours() { psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%pg_sleep%'"; }
+    $REHEARSE compare -c $OUT/map.yaml --connections 2 &
+    compare=$!
+    until [ "$(ours)" != 0 ]; do sleep 0.02; done
+    kill -INT $compare
+    wait $compare; echo "status $?"
+    until [ "$(ours)" = 0 ]; do sleep 0.02; done
+  )sh");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("interrupted"), HasSubstr("status 130")));
+}
+
+// A password in a file, an encrypted connection whose certificate is verified, a service: what libpq knows, a dsn may say.
+TEST_F(Commands, CompareConnectsAsLibpqDoes) {
+  const Ended ended = with_orders(R"sh(
+    cert() { openssl req -new -x509 -days 2 -nodes -subj "/CN=localhost" -out $OUT/cert.pem -keyout $OUT/key.pem 2>/dev/null; }
+    cert; data=$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW data_directory")
+    cp $OUT/cert.pem $OUT/key.pem $data/; chown --reference=$data $data/cert.pem $data/key.pem; chmod 600 $data/key.pem
+    for set in "ssl_cert_file = 'cert.pem'" "ssl_key_file = 'key.pem'" "ssl = on"; do
+      psql -qX "$ORDERS_ADMIN_DSN" -c "ALTER SYSTEM SET $set"; done
+    psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT pg_reload_conf()" >/dev/null
+    until psql -qX "$ORDERS_ADMIN_DSN sslmode=require" -c "" 2>/dev/null; do sleep 0.05; done
+    printf '[orders]\nhost=127.0.0.1\nport=%s\nuser=rehearse\ndbname=orders_legacy\nsslmode=verify-ca\nsslrootcert=%s\n' \
+      "$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW port")" $OUT/cert.pem >$OUT/services
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "service=orders"}, new: {dsn: "service=orders dbname=orders_legacy passfile=$OUT/pass"}}
+entities: {session: {key: [encrypted], legacy: &s "SELECT ssl AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()", new: *s}}
+ignored_tables: &all {legacy: {customers: x, products: x, orders: x, order_items: x, payments: x, idempotency_keys: x}, new: {customers: x, products: x, orders: x, order_items: x, payments: x, idempotency_keys: x}}
+END
+    PGSERVICEFILE=$OUT/services $REHEARSE compare -c $OUT/map.yaml --json
+    cp $OUT/cert.pem $OUT/old.pem; cert; sed -i "s|=$OUT/cert.pem|=$OUT/key.pem|" $OUT/services
+    PGSERVICEFILE=$OUT/services $REHEARSE compare -c $OUT/map.yaml; echo "status $?"
+  )sh");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("\"verdict\":\"equal\""), HasSubstr("status 3"))) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("cannot connect to the legacy database"));
+}
+
 TEST_F(Commands, CompareRefusesWhatItCannotReadInOneSentence) {
   const auto compare = [&](const std::string& map) {
     std::ofstream(directory_ / "map.yaml") << map;

@@ -55,7 +55,7 @@ void Stores::restore_seeded() {
 void Stores::restore_copied() {
   let_go();
   restore(config_.legacy_database, legacy_name, config_.command_deadline);
-  restore_from(config_.new_database, new_name, kept_copy());
+  restore_from(config_.new_database, new_name, kept_copy(), config_.command_deadline);
 }
 
 void Stores::empty_new() {
@@ -65,13 +65,13 @@ void Stores::empty_new() {
 
 void Stores::keep_copy() {
   let_go();
-  keep_as(config_.new_database, new_name, kept_copy());
+  keep_as(config_.new_database, new_name, kept_copy(), config_.command_deadline);
   copy_kept_ = true;
 }
 
 void Stores::keep_oracle(int run) {
   let_go();
-  keep_as(config_.legacy_database, legacy_name, kept_oracle(run));
+  keep_as(config_.legacy_database, legacy_name, kept_oracle(run), config_.command_deadline);
 }
 
 void Stores::learn_volatile_cells(const properties::Correspondence& pairs) {

@@ -230,16 +230,19 @@ void BulkSession::cancel() noexcept { connection_->cancel(); }
 std::string explained(const std::string& what, const std::string& sqlstate, const std::string& message,
                       const std::string& role) {
   const auto with = [&](const std::string& advice) { return fmt::format("{}: {}; {}", what, message, advice); };
-  // PostgreSQL names the object as the last word of the message: "permission denied for table orders".
-  const std::string object = message.substr(message.rfind(' ') + 1);
+  // PostgreSQL names the object behind its kind: "permission denied for table orders".
+  constexpr std::string_view denied = "permission denied for ";
+  const auto at = message.find(denied);
+  const std::string refused = at == std::string::npos ? "" : " " + message.substr(at + denied.size());
+  const auto kind_end = std::min(refused.find(' ', 1), refused.size());
+  const std::string object = refused.substr(kind_end, refused.find(' ', kind_end + 1) - kind_end);
   if (sqlstate == "42501") {
-    if (message.find(" schema ") != std::string::npos)
-      return with(fmt::format("GRANT USAGE ON SCHEMA {} TO {}", object, role));
-    if (message.find(" function ") != std::string::npos)
-      return with(fmt::format("GRANT EXECUTE ON FUNCTION {} TO {}", object, role));
-    if (message.find(" large object ") != std::string::npos)
-      return with(fmt::format("GRANT SELECT ON LARGE OBJECT {} TO {}", object, role));
-    if (message.find(" for ") != std::string::npos) return with(fmt::format("GRANT SELECT ON {} TO {}", object, role));
+    if (refused.starts_with(" schema ")) return with(fmt::format("GRANT USAGE ON SCHEMA{} TO {}", object, role));
+    if (refused.starts_with(" function ")) return with(fmt::format("GRANT EXECUTE ON FUNCTION{} TO {}", object, role));
+    if (refused.starts_with(" large object "))
+      return with(fmt::format("GRANT SELECT ON LARGE OBJECT{} TO {}", refused.substr(refused.rfind(' ')), role));
+    if (refused.starts_with(" sequence ")) return with(fmt::format("GRANT SELECT ON SEQUENCE{} TO {}", object, role));
+    if (!object.empty()) return with(fmt::format("GRANT SELECT ON{} TO {}", object, role));
   }
   if (sqlstate == "57014" && message.find("statement timeout") != std::string::npos)
     return with(fmt::format("a whole table is read in one statement: ALTER ROLE {} SET statement_timeout = 0", role));

@@ -171,7 +171,7 @@ EntityPass full_pass(const Entity& entity, const EntityColumns& columns, const s
           [&](std::size_t connection, const BinaryRow& row) {
             Gathered& own = gathered[s][connection];
             own.take(row, s == 0 ? 1 : -1);
-            constexpr std::int64_t batch = 16'384;
+            constexpr std::int64_t batch = 4'096;
             if (own.rows % batch == 0) {
               const auto sum = rows += batch;
               if (options.on_progress) options.on_progress(entity.name, sum, expected);

@@ -40,7 +40,8 @@ EntityComparison compare_live(DatabasePair& pair, const Entity& entity, const Li
   EntityComparison result = pair.compare(entity);
   if (!result.problem.empty() || result.findings.empty() || entity.key.empty()) {
     if (entity.key.empty() && result.differences > 0 && result.problem.empty())
-      result.problem = fmt::format("entity {}: rows without a key cannot be followed while they are written", entity.name);
+      result.problem =
+          fmt::format("entity {}: rows without a key cannot be followed while they are written", entity.name);
     return result;
   }
   Settling rows(options.settling);
@@ -68,11 +69,12 @@ EntityComparison compare_live(DatabasePair& pair, const Entity& entity, const Li
   result.differences = static_cast<std::int64_t>(result.findings.size());
   result.at_least = false;
   if (result.problem.empty() && !room)
-    result.problem = fmt::format("entity {}: more than {} rows were in flight, too many to follow", entity.name,
-                                 rows.count(SettlingState::settled) + result.findings.size() + result.live->hot + result.live->in_flight);
+    result.problem = fmt::format(
+        "entity {}: more than {} rows were in flight, too many to follow", entity.name,
+        rows.count(SettlingState::settled) + result.findings.size() + result.live->hot + result.live->in_flight);
   if (result.problem.empty() && result.live->hot + result.live->in_flight > 0)
-    result.problem = fmt::format("entity {}: {} rows were written too often to tell, {} were in flight at the end", entity.name,
-                                 result.live->hot, result.live->in_flight);
+    result.problem = fmt::format("entity {}: {} rows were written too often to tell, {} were in flight at the end",
+                                 entity.name, result.live->hot, result.live->in_flight);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return result;
 }

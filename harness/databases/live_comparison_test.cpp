@@ -18,7 +18,8 @@ class LiveComparison : public TwoDatabases {
   void SetUp() override {
     TwoDatabases::SetUp();
     for (const char* database : {"l", "n"})
-      sql(database, "CREATE TABLE t (id bigint PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 2000) i");
+      sql(database,
+          "CREATE TABLE t (id bigint PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 2000) i");
     options_.settling.window = 500ms;
     options_.settling.hot_after = 3;
     options_.limit = 20s;
@@ -32,7 +33,8 @@ class LiveComparison : public TwoDatabases {
     writer_ = std::thread([this, first, last] {
       Session legacy(dsn_of("l"), "the writer"), new_(dsn_of("n"), "the writer");
       for (std::int64_t i = 0; go_on_; ++i) {
-        const std::string update = "UPDATE t SET v = v + 1 WHERE id = " + std::to_string(first + i % (last - first + 1));
+        const std::string update =
+            "UPDATE t SET v = v + 1 WHERE id = " + std::to_string(first + i % (last - first + 1));
         legacy.run(update);
         std::this_thread::sleep_for(3ms);
         new_.run(update);

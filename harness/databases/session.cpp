@@ -7,6 +7,7 @@
 #include <charconv>
 #include <pqxx/pqxx>
 
+#include "harness/databases/bulk_session.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -72,6 +73,9 @@ Rows Session::run(const std::string& sql) {
       rows.rows.push_back(std::move(row));
     }
     return rows;
+  } catch (const pqxx::sql_error& problem) {
+    const char* user = connection_->connection.username();
+    throw Error(explained(what_, problem.sqlstate(), one_line(problem.what()), user == nullptr ? "" : user));
   } catch (const pqxx::failure& problem) {
     throw Error(fmt::format("{}: {}", what_, one_line(problem.what())));
   }

@@ -22,9 +22,9 @@ using SettlingTime = std::chrono::milliseconds;  // since any beginning
 enum class SettlingState { in_flight, settled, diverged, hot };
 
 struct SettlingOptions {
-  SettlingTime window{5'000};  // no write takes longer from one database to the other
+  SettlingTime window{5'000};   // no write takes longer from one database to the other
   SettlingTime first_wait{50};  // until the second look; then twice as long each time, up to the window
-  int hot_after = 6;           // windows
+  int hot_after = 6;            // windows
   std::size_t max_rows = 10'000;
 };
 

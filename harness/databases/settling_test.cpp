@@ -18,7 +18,8 @@ class SettlingRows : public testing::Test {
  protected:
   void look(const SettlingLook& what, SettlingTime at) { rows_.look("k", what, at); }
   SettlingState state() const {
-    for (const auto state : {SettlingState::in_flight, SettlingState::settled, SettlingState::diverged, SettlingState::hot}) {
+    for (const auto state :
+         {SettlingState::in_flight, SettlingState::settled, SettlingState::diverged, SettlingState::hot}) {
       if (rows_.count(state) == 1) return state;
     }
     return {};
