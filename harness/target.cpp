@@ -111,7 +111,8 @@ Target::Target(const TargetSettings& settings, const replay::Plan& plan) : setti
   if (settings.credentials.empty()) return;
   for (const replay::Step& step : plan.steps) {
     if (!step.request || step.keep_credentials || binds_authorization(step)) continue;
-    const auto captured = replay::field(step.request->headers, "Authorization");
+    const auto request = step.request.get();
+    const auto captured = replay::field(request->headers, "Authorization");
     if (!captured || credentials_.contains(*captured)) continue;
     std::string value = minted(settings.credentials, std::string(*captured));
     const replay::Request probe{"GET", "/", {{"Authorization", value}}, ""};

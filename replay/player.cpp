@@ -57,14 +57,6 @@ std::size_t connections_allowed(std::size_t workers) {
   return all - taken;
 }
 
-// HTTP/2 writes its fields small (RFC 9113, section 8.2.1). A lane of HTTP/1.1 whose requests overlap was pipelined.
-bool captured_as_http2(const Request& request) {
-  const bool small = std::all_of(request.headers.begin(), request.headers.end(), [](const Header& header) {
-    return std::none_of(header.name.begin(), header.name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-  });
-  return small && !request.headers.empty() && request.headers.front().name == "host";
-}
-
 class Player {
  public:
   Player(const Plan& plan, const PlayOptions& options) : plan_(plan), options_(options), shared_(plan, options) {
@@ -102,7 +94,7 @@ class Player {
     history.sender = sender();
     // Cues and steps that were never sent leave no record.
     for (std::size_t i = 0; i < plan_.steps.size(); ++i)
-      history.interrupted |= shared_.carried[i] == 0 && plan_.steps[i].request;
+      history.interrupted |= shared_.carried[i] == 0 && plan_.steps[i].request.has_value();
     std::size_t kept = 0;
     for (std::size_t i = 0; i < shared_.records.size(); ++i) {
       if (shared_.carried[i] == 0) continue;
@@ -133,7 +125,7 @@ class Player {
         lane->destination = &destinations_[static_cast<std::size_t>(steps[i].lane) % destinations_.size()];
         if (steps[i].request) by_number[steps[i].lane] = lane;
       }
-      if (steps[i].overlaps && steps[i].request) lane->multiplexed |= captured_as_http2(*steps[i].request);
+      lane->multiplexed |= steps[i].overlaps && steps[i].http2;
       lane->steps.push_back(i);
       shared_.lane_of[i] = lane;
     }
@@ -218,8 +210,8 @@ void expect_playable(const Plan& plan, const PlayOptions& options) {
   for (const Step& step : plan.steps) {
     if (!step.request && !options.on_cue)
       throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
-    if (!step.request) continue;
-    if (const auto reason = unsendable(*step.request); !reason.empty())
+    if (!step.request.in_memory()) continue;  // in a spool nothing else stands
+    if (const auto reason = unsendable(*step.request.get()); !reason.empty())
       throw Error(fmt::format("step {} holds {}: it is not sent", step.id, reason));
   }
 }

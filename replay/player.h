@@ -49,6 +49,7 @@ struct PlayOptions {
   std::chrono::milliseconds permission_wait{1'000};
   unsigned workers = 1;             // threads; a connection stays with one of them
   std::size_t max_connections = 0;  // open at once; 0: as many as the process may have. Steps wait for a free one.
+  int round = 1;                    // of the same plan; in later ones keys become others (`renew`, replay/pace.h)
   bool real_time = true;            // with a speed or a rate the workers try to run before other threads (SCHED_FIFO)
 
   // Changes what is sent of a request, behind the binding: credentials of the target, fields of its own. Called by the workers, at the

@@ -118,7 +118,7 @@ int play_traffic(const PlayArguments& arguments) {
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
   const auto harmless = [](const replay::Step& step) {
-    return !step.request || (step.read && replay::safe(step.request->method));
+    return !step.request || (step.read && replay::safe(step.request.get()->method));
   };
   if (!arguments.writes) plan = filtered(std::move(plan), harmless);
   const auto left_out = whole - plan.steps.size();
@@ -156,11 +156,12 @@ int play_traffic(const PlayArguments& arguments) {
     begun.name = options.name = round == 1 ? "play" : fmt::format("play {}", round);
     begun.target = options.target;
     replay::HistoryRecorder recorder(writer, begun);
+    options.round = round;
     options.on_record = [&](replay::Record&& record) {
       summary.add(record);
       recorder.add(std::move(record));
     };
-    const replay::History history = replay::play(round == 1 ? plan : renewed(plan, round), options);
+    const replay::History history = replay::play(plan, options);
     recorder.finish(history);
     summary.unbound += history.unbound;
     summary.sender = history.sender;

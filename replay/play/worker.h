@@ -30,7 +30,7 @@ struct Lane {
   std::vector<std::uint32_t> steps;  // positions in the plan
   const Destination* destination = nullptr;
   Worker* worker = nullptr;
-  bool multiplexed = false;  // its requests overlapped on an HTTP/2 connection
+  bool multiplexed = false;  // its requests overlapped on a connection of HTTP/2
 
   std::size_t next = 0;  // of `steps`
   std::size_t in_flight = 0;
