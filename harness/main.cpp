@@ -286,6 +286,8 @@ int run(int argc, char** argv) {
       ->allow_extra_args(false);
   play_command->add_option("--credentials", playing.service.credentials,
                            "a command that prints the Authorization for the one in $REHEARSE_CREDENTIAL");
+  play_command->add_option("--cue", playing.cues, "\"NAME=COMMAND\": what is run for a cue of a plan")
+      ->allow_extra_args(false);
   play_command->add_option("--workers", playing.workers, "threads that send")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();

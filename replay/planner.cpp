@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "replay/bindings.h"
+#include "replay/error.h"
 
 namespace rehearse::replay {
 namespace {
@@ -216,6 +217,11 @@ struct Planner::State {
   }
 
   void add(Step&& step, Request&& request) {
+    if (plan.steps.size() >= options.max_steps)
+      throw Error(
+          fmt::format("there are more than {} requests to plan; take a part of the time (--from, --to) or a sample of "
+                      "the sessions (--sample)",
+                      options.max_steps));
     bytes_in_memory += size_of(request);
     if (bytes_in_memory <= options.bytes_in_memory) {
       request.headers.shrink_to_fit();

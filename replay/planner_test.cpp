@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "replay/error.h"
+
 namespace rehearse::replay {
 namespace {
 
@@ -113,6 +115,18 @@ TEST(Planner, LeavesOutARequestThatWouldNotBeSentAsOne) {
   EXPECT_EQ(plan.left_out.size(), 2u);
   for (const auto& [reason, count] : plan.left_out)
     EXPECT_THAT(reason, ::testing::StartsWith("not replayable: the request holds"));
+}
+
+TEST(Planner, RefusesMoreStepsThanTheMachineShouldHold) {
+  Traffic traffic;
+  for (std::int64_t i = 0; i < 4; ++i)
+    traffic.exchanges.push_back(exchange(1, 2 * i, 2 * i + 1, {"GET", "/a", {}, ""}, {200, {}, ""}));
+  PlannerOptions options;
+  options.max_steps = 4;
+  EXPECT_EQ(plan_of(traffic, options).steps.size(), 4u);
+  options.max_steps = 3;
+  EXPECT_THAT([&] { static_cast<void>(plan_of(traffic, options)); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("more than 3 requests to plan; take a part")));
 }
 
 RC_GTEST_PROP(Planner, EveryExchangeIsAStepOrIsCountedAsLeftOut, ()) {

@@ -1,16 +1,13 @@
 // How the player speaks HTTP, keeps its times and divides its work.
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netdb.h>
 #include <rapidcheck/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <atomic>
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -20,59 +17,9 @@
 #include "replay/error.h"
 #include "replay/http/parser.h"
 #include "replay/planner.h"
+#include "replay/test_faults.h"
 #include "replay/test_server.h"
 #include "replay/values.h"
-
-// -- a fault in any operation on a socket of the player ----------------------------------------------------------------------
-
-namespace {
-
-// Operations of the thread that asked for it are counted, and the one with this number fails.
-thread_local int operations_until_fault = -1;
-thread_local bool fault_came = false;
-
-bool fails_now() {
-  if (operations_until_fault < 0 || operations_until_fault-- > 0) return false;
-  fault_came = true;
-  return true;
-}
-
-template <class Function>
-Function* real(Function* /*own*/, const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
-
-}  // namespace
-
-extern "C" {
-int socket(int domain, int type, int protocol) {
-  if (fails_now()) return errno = ENOBUFS, -1;
-  static const auto next = real(&socket, "socket");
-  return next(domain, type, protocol);
-}
-// A name with two addresses.
-int getaddrinfo(const char* host, const char* port, const addrinfo* hints, addrinfo** found) {
-  static const auto next = real(&getaddrinfo, "getaddrinfo");
-  if (host == nullptr || std::string_view(host) != "two-addresses.example") return next(host, port, hints, found);
-  const int error = next("127.0.0.9", port, hints, found);
-  return error != 0 ? error : next("127.0.0.1", port, hints, &(*found)->ai_next);
-}
-int connect(int descriptor, const sockaddr* address, socklen_t size) {
-  if (fails_now()) return errno = ENETUNREACH, -1;
-  static const auto next = real(&connect, "connect");
-  return next(descriptor, address, size);
-}
-ssize_t send(int descriptor, const void* bytes, size_t size, int flags) {
-  if (fails_now()) return errno = EPIPE, -1;
-  static const auto next = real(&send, "send");
-  return next(descriptor, bytes, size, flags);
-}
-ssize_t recv(int descriptor, void* bytes, size_t size, int flags) {
-  if (fails_now()) return errno = ECONNRESET, -1;
-  static const auto next = real(&recv, "recv");
-  return next(descriptor, bytes, size, flags);
-}
-}
 
 namespace rehearse::replay {
 namespace {
@@ -463,6 +410,49 @@ TEST(Times, ACueHasItsTimeToo) {
   EXPECT_GE(ran.count(), 50'000'000);
 }
 
+// Clients that came one after the other in the capture: their connections are not opened all at once.
+TEST(Lanes, AreUnderWayAtOnceAsManyAsTheCaptureHadAtItsBusiest) {
+  std::mutex mutex;
+  int open = 0, most = 0;
+  Server server([&](Peer& peer, const Request& request) {
+    {
+      const std::lock_guard lock(mutex);
+      most = std::max(most, open += request.target == "/first");
+      open -= request.target == "/last";
+    }
+    peer.send(ok());
+  });
+  Plan plan;
+  for (StepId lane = 1; lane <= 300; ++lane) {
+    plan.steps.push_back(step(2 * lane - 1, "/first", {}, lane));
+    plan.steps.push_back(step(2 * lane, "/last", {}, lane));
+    plan.steps[plan.steps.size() - 2].due_ns = plan.steps.back().due_ns = lane * 100'000'000;
+  }
+  for (const unsigned workers : {1u, 3u}) {
+    most = 0;
+    PlayOptions options = at(server.url());
+    options.workers = workers;
+    EXPECT_THAT(outcomes_of(play(plan, options)), ElementsAre(std::pair("answered", 600)));
+    EXPECT_LE(most, 64);
+  }
+}
+
+// The last lane's first step is what all others wait for.
+TEST(Lanes, ThatWaitForALaterOneDoNotKeepItFromBeginning) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  Plan plan;
+  constexpr StepId lanes = 200;
+  for (StepId lane = 1; lane <= lanes; ++lane) plan.steps.push_back(step(lane, "/a", {}, lane));
+  for (StepId lane = 1; lane < lanes; ++lane) plan.steps.push_back(step(lanes + lane, "/b", {lanes}, lane));
+  for (Step& each : plan.steps)
+    each.due_ns = each.id * 10'000'000'000;  // an hour: a capture with hardly anything at once
+  for (const unsigned workers : {1u, 3u}) {
+    PlayOptions options = at(server.url());
+    options.workers = workers;
+    EXPECT_THAT(outcomes_of(play(plan, options)), ElementsAre(std::pair("answered", 2 * lanes - 1)));
+  }
+}
+
 // -- what is handed over -----------------------------------------------------------------------------------------------------
 
 TEST(Records, AreHandedOverOneByOneInsteadOfKept) {
@@ -508,6 +498,24 @@ TEST(Records, WhatAFunctionOfTheCallerThrowsEndsThePlay) {
   }
 }
 
+TEST(Faults, WhatAServerSaysBeforeItWasAskedIsNoAnswer) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok("asked")); });
+  server.on_connection = [&](Peer& peer) {
+    peer.send(ok("nobody asked"));
+    server.note("spoke");
+  };
+  behind_the_next_connect([&] { server.wait_for("spoke"); });
+  const Record record = play(plan_of({step(1, "/a")}), at(server.url())).records[0];
+  EXPECT_EQ(record.outcome, Outcome::refused);
+  EXPECT_EQ(record.problem, "connecting: the server spoke before it was asked");
+}
+
+TEST(Faults, AConnectIsNotSent) {
+  Step tunnel = step(1, "shop.example:443");
+  tunnel.request = Request{"CONNECT", "shop.example:443", {}, ""};
+  EXPECT_THROW(expect_playable(plan_of({tunnel}), at("http://127.0.0.1:9")), Error);
+}
+
 // -- every fault -------------------------------------------------------------------------------------------------------------
 
 // The N-th operation on a socket fails, for every N: each step has one record, and none is said to have been refused that the
@@ -520,29 +528,9 @@ TEST(Faults, InAnyOperationOnASocketLeaveAWholeHistory) {
       plan_of({posting(1, "/orders", R"({"a": 1})"), step(2, "/orders/a-captured-id", {1}, 2), step(3, "/a"),
                overlapping(step(4, "/b")), step(5, "/c", {4}, 3), posting(6, "/big", std::string(300'000, 'x'))});
   plan.steps[1].uses = {{"path:1", "a-captured-id", 1, "json:/id"}};
-  int number = 0;
-  for (bool came = true; came; ++number) {
-    const std::size_t before = server.requests().size();
-    PlayOptions options = at(server.url());
-    options.deadline = milliseconds(2'000);
-    operations_until_fault = number;
-    fault_came = false;
-    const History history = play(plan, options);
-    operations_until_fault = -1;
-    came = fault_came;
-    ASSERT_EQ(history.records.size(), 6u) << number;
-    ASSERT_EQ(history.sent, 6) << number;
-    const auto requests = server.requests();
-    for (const Record& record : history.records) {
-      const bool seen = std::any_of(requests.begin() + static_cast<std::ptrdiff_t>(before), requests.end(),
-                                    [&](const Request& request) { return request.target == record.request.target; });
-      EXPECT_FALSE(record.outcome == Outcome::refused && seen) << number << " " << record.request.target;
-      EXPECT_FALSE(record.outcome == Outcome::answered && !seen) << number << " " << record.request.target;
-      EXPECT_EQ(record.outcome == Outcome::answered, record.problem.empty()) << number;
-    }
-    EXPECT_TRUE(came || outcomes_of(history)["answered"] == 6);
-  }
-  EXPECT_GT(number, 15) << "the player does more with sockets than that";
+  for (const unsigned workers : {1u, 3u})
+    EXPECT_GT(with_every_fault(server, plan, at(server.url()), workers), 15)
+        << "the player does more with sockets than that";
 }
 
 // -- a model of a service ----------------------------------------------------------------------------------------------------
