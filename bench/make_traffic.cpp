@@ -35,7 +35,8 @@ Request request_of(std::int64_t connection, std::int64_t index) {
   const std::string id = id_of(connection);
   if (index == 0) {
     headers.push_back({"Content-Type", "application/json"});
-    return {"POST", "/orders", headers, fmt::format(R"({{"customer":"{}","note":"{}"}})", connection, std::string(570, 'n'))};
+    return {"POST", "/orders", headers,
+            fmt::format(R"({{"customer":"{}","note":"{}"}})", connection, std::string(570, 'n'))};
   }
   if (index == a_connection - 1) return {"DELETE", "/orders/" + id, headers, ""};
   if (index % 3 == 1) return {"GET", "/orders/" + id, headers, ""};

@@ -88,9 +88,10 @@ RequestSpool::RequestSpool() {
   folder_ = folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
   file_ = nameless_file(folder_);
   if (file_ < 0)
-    throw Error(fmt::format("the plan is too long to be kept in memory, and no file can be made in {}: {}; set TMPDIR to "
-                            "a folder that can be written",
-                            folder_, in_words(errno)));
+    throw Error(
+        fmt::format("the plan is too long to be kept in memory, and no file can be made in {}: {}; set TMPDIR to "
+                    "a folder that can be written",
+                    folder_, in_words(errno)));
 }
 
 RequestSpool::~RequestSpool() { close(file_); }
@@ -115,9 +116,10 @@ void RequestSpool::flush() {
     const ssize_t done = pwrite(file_, left.data(), left.size(), static_cast<off_t>(written_));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0)
-      throw Error(fmt::format("the requests of the plan cannot be kept in {}: {}; set TMPDIR to a folder with more room, or "
-                              "select fewer exchanges",
-                              folder_, in_words(errno)));
+      throw Error(
+          fmt::format("the requests of the plan cannot be kept in {}: {}; set TMPDIR to a folder with more room, or "
+                      "select fewer exchanges",
+                      folder_, in_words(errno)));
     written_ += static_cast<std::uint64_t>(done);
     left.remove_prefix(static_cast<std::size_t>(done));
   }
@@ -149,7 +151,8 @@ Request RequestSpool::read(Place place) const {
   request.body = taker.text();
   request.trailers = taker.headers();
   ENSURE(taker.done());
-  if (bytes.capacity() > write_bytes) std::string().swap(bytes);  // one large body is no reason to keep as much for ever
+  if (bytes.capacity() > write_bytes)
+    std::string().swap(bytes);  // one large body is no reason to keep as much for ever
   return request;
 }
 

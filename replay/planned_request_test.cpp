@@ -107,7 +107,8 @@ TEST_F(SpoolFile, ThatBecameShorterIsAnErrorAndNoOtherRequest) {
 
 TEST_F(SpoolFile, ThatCannotBeMadeIsNamedWithItsFolder) {
   setenv("TMPDIR", "/nowhere", 1);  // NOLINT(concurrency-mt-unsafe)
-  EXPECT_THAT([] { RequestSpool spool; }, ThrowsMessage<Error>(HasSubstr("/nowhere: No such file or directory; set TMPDIR")));
+  EXPECT_THAT([] { RequestSpool spool; },
+              ThrowsMessage<Error>(HasSubstr("/nowhere: No such file or directory; set TMPDIR")));
 }
 
 TEST_F(SpoolFile, ThatTakesNoMoreIsAnError) {
