@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <thread>
+#include <utility>
 
 #include "replay/error.h"
 
@@ -40,12 +41,21 @@ std::string sequences_of(Session& session, const TableNames& ignored) {
   return text;
 }
 
+// Large objects are in no table that one sees, and in no commit log. Without the right to read them all, which are there.
+std::string large_objects_of(Session& session) {
+  const bool readable = session.value("SELECT has_table_privilege('pg_largeobject', 'SELECT')") == "t";
+  return session.value(
+      readable ? "SELECT count(*) || ':' || coalesce(sum(hashtextextended(format('%s %s %s', loid, pageno, encode(data, "
+                 "'hex')), 0)), 0) FROM pg_largeobject"
+               : "SELECT count(*) || ':' || coalesce(sum(oid::bigint), 0) FROM pg_largeobject_metadata");
+}
+
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
 std::string content_of(Session& session, const TableNames& ignored) {
   const Rows tables = session.run(
       "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relname FROM pg_class c JOIN pg_namespace n ON "
       "n.oid = c.relnamespace "
-      "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
+      "WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
   std::string text;
   for (const Row& table : tables.rows) {
     if (ignored.contains(table[2].value_or(""))) continue;
@@ -55,7 +65,7 @@ std::string content_of(Session& session, const TableNames& ignored) {
                     session.value(fmt::format(
                         "SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
   }
-  return text;
+  return text + "large objects " + large_objects_of(session) + "\n";
 }
 
 // Of `public.orders`, `public."Own State"`, or of a TRUNCATE `public.a, public.b`.
@@ -83,17 +93,54 @@ void add_moved_sequences(const std::string& before, const std::string& after, Ch
 
 }  // namespace
 
+Marks marks_of(Session& session) {
+  const Rows rows = session.run(
+      "SELECT pg_current_wal_insert_lsn(), pg_snapshot_xmax(s), pg_snapshot_xmin(s) <> pg_snapshot_xmax(s) OR EXISTS "
+      "(SELECT FROM pg_prepared_xacts) FROM pg_current_snapshot() s");
+  const Row& row = rows.rows.at(0);
+  return {row[0].value_or(""), std::stoll(row[1].value_or("0")), row[2] != "f"};
+}
+
+namespace {
+
+// How it is known that nothing was written between two marks; empty when it may have been. Equal numbers alone prove nothing: a
+// transaction that had its number before may commit later without moving them.
+std::string silence_between(const Marks& before, const Marks& after) {
+  if (before.wal == after.wal) return "WAL position";
+  if (before.next == after.next && !before.running && !after.running) return "snapshot";
+  return {};
+}
+
+}  // namespace
+
 Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
-    : what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
+    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
+  open_slot();
+  // The position first: whatever is written while the rest is looked at counts as written.
+  marks_ = marks_of(session_);
+  sequences_ = sequences_of(session_, ignored_);
+  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
+  settle_marks();
+}
+
+// To read pages for the first time may write of itself (hint bits, checksums). When that was all, the marks are those behind it.
+void Watch::settle_marks() {
+  const Marks now = marks_of(session_);
+  if (!silence_between(marks_, now).empty()) marks_ = now;
+}
+
+void Watch::open_slot() {
+  slot_.clear();
   try {
     const std::string name = fmt::format("rehearse_{}", session_.process_id());
+    // It waits for the transactions that are running to end, which somebody may have forgotten to do.
+    session_.run("SET statement_timeout = '5s'");
     session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
     slot_ = name;
   } catch (const Error&) {
-    slot_.clear();  // wal_level or rights: the content digest decides instead, and the changes say so
+    // wal_level, rights, an open transaction: the content decides instead, and the changes say so
   }
-  sequences_ = sequences_of(session_, ignored_);
-  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
+  session_.run("RESET statement_timeout");
 }
 
 Watch::~Watch() {
@@ -104,9 +151,11 @@ Watch::~Watch() {
   }
 }
 
-void Watch::read_log(Changes& changes) {
+std::int64_t Watch::read_log(Changes& changes) {
   // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
-  session_.run("SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'rehearse', 'barrier')");
+  session_.run("SET synchronous_commit = on");
+  const std::int64_t barrier =
+      session_.number("SELECT pg_current_xact_id() FROM pg_logical_emit_message(true, 'rehearse', 'barrier')");
   const Rows log = session_.run(fmt::format(
       "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')",
       slot_));
@@ -119,28 +168,67 @@ void Watch::read_log(Changes& changes) {
     ++changes.by_table[table];
     if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
   }
+  return barrier;
 }
 
 Changes Watch::lap() {
   Changes changes;
   try {
-    if (!slot_.empty()) read_log(changes);
-    const std::string sequences = sequences_of(session_, ignored_);
-    add_moved_sequences(sequences_, sequences, changes);
-    sequences_ = sequences;
-    const bool look_at_content = depth_ == Depth::content || slot_.empty();
-    if (look_at_content) {
-      const std::string content = content_of(session_, ignored_);
-      changes.content_changed = content != content_;
-      content_ = content;
-    }
-    changes.decided_by =
-        fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
+    climb(changes);
     changes.known = true;
   } catch (const Error& problem) {
+    changes = Changes();
     changes.problem = problem.what();
+    look_again(changes);
   }
   return changes;
+}
+
+void Watch::climb(Changes& changes) {
+  const Marks before = std::exchange(marks_, marks_of(session_));
+  const std::string sequences = sequences_of(session_, ignored_);
+  add_moved_sequences(sequences_, sequences, changes);
+  sequences_ = sequences;
+  if (const std::string silence = silence_between(before, marks_); !silence.empty()) {
+    changes.decided_by = silence + ", sequences";
+    return;
+  }
+  changes.decided_by = "sequences";
+  if (!slot_.empty()) {
+    const std::int64_t barrier = read_log(changes);
+    changes.decided_by = "commit log, sequences";
+    // The marks are older than what was read. From now on our own transaction belongs to them, unless another one came between.
+    marks_.wal.clear();
+    marks_.next = marks_.next == barrier ? barrier + 1 : 0;
+  }
+  if (depth_ == Depth::log && !slot_.empty()) return;
+  const std::string content = content_of(session_, ignored_);
+  changes.content_changed = content != content_;
+  content_ = content;
+  changes.decided_by += ", content digest";
+  settle_marks();
+}
+
+void Watch::look_again(Changes& changes) {
+  if (content_.empty()) return;
+  try {
+    session_ = Session(dsn_, what_);
+    slot_.clear();
+    marks_ = marks_of(session_);
+    const std::string content = content_of(session_, ignored_), sequences = sequences_of(session_, ignored_);
+    add_moved_sequences(sequences_, sequences, changes);
+    changes.content_changed = content != content_;
+    sequences_ = sequences;
+    content_ = content;
+    changes.decided_by = "sequences, content digest; the server had ended the session that watched";
+    changes.problem.clear();
+    changes.known = true;
+    open_slot();
+    settle_marks();
+  } catch (const Error& problem) {
+    changes = Changes();
+    changes.problem = problem.what();
+  }
 }
 
 Changes joined(Changes first, const Changes& second) {
