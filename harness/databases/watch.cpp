@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 // Enough of a log to see what was written; all rows are counted.
 constexpr std::size_t max_shown_changes = 20;
+constexpr std::size_t max_shown_bytes = 300;
 
 // Sequences that a column of an ignored table owns are ignored with it.
 std::string sequences_of(Session& session, const TableNames& ignored) {
@@ -115,11 +116,11 @@ std::string silence_between(const Marks& before, const Marks& after) {
 
 Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
     : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
-  open_slot();
+  open_log();
   // The position first: whatever is written while the rest is looked at counts as written.
   marks_ = marks_of(session_);
   sequences_ = sequences_of(session_, ignored_);
-  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
+  if (depth_ == Depth::content || !log_) content_ = content_of(session_, ignored_);
   settle_marks();
 }
 
@@ -129,46 +130,23 @@ void Watch::settle_marks() {
   if (!silence_between(marks_, now).empty()) marks_ = now;
 }
 
-void Watch::open_slot() {
-  slot_.clear();
+void Watch::open_log() {
   try {
-    const std::string name = fmt::format("rehearse_{}", session_.process_id());
-    // It waits for the transactions that are running to end, which somebody may have forgotten to do.
-    session_.run("SET statement_timeout = '5s'");
-    session_.run(fmt::format("SELECT pg_create_logical_replication_slot('{}', 'test_decoding', true)", name));
-    slot_ = name;
+    log_ = std::make_unique<CommitLog>(session_);
   } catch (const Error&) {
     // wal_level, rights, an open transaction: the content decides instead, and the changes say so
-  }
-  session_.run("RESET statement_timeout");
-}
-
-Watch::~Watch() {
-  if (slot_.empty()) return;
-  try {  // the server would drop it some time after the session, and refuse to drop the database until then
-    session_.run(fmt::format("SELECT pg_drop_replication_slot('{}')", slot_));
-  } catch (const Error&) {
   }
 }
 
 std::int64_t Watch::read_log(Changes& changes) {
-  // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
-  session_.run("SET synchronous_commit = on");
-  const std::int64_t barrier =
-      session_.number("SELECT pg_current_xact_id() FROM pg_logical_emit_message(true, 'rehearse', 'barrier')");
-  const Rows log = session_.run(fmt::format(
-      "SELECT data FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', 'skip-empty-xacts', '1')",
-      slot_));
-  for (const Row& row : log.rows) {
-    const std::string line = row[0].value_or("");
-    if (!line.starts_with("table ")) continue;
-    const std::string table = line.substr(6, line.find(": ", 6) - 6);
-    if (all_ignored(table, ignored_)) continue;
+  CommitLog::Reader reader;
+  reader.change = [&](const LoggedChange& change) {
+    if (all_ignored(change.table, ignored_)) return;
     ++changes.rows;
-    ++changes.by_table[table];
-    if (changes.first.size() < max_shown_changes) changes.first.push_back(line.substr(0, 300));
-  }
-  return barrier;
+    ++changes.by_table[std::string(change.table)];
+    if (changes.first.size() < max_shown_changes) changes.first.emplace_back(change.line.substr(0, max_shown_bytes));
+  };
+  return log_->read(reader);
 }
 
 Changes Watch::lap() {
@@ -194,14 +172,14 @@ void Watch::climb(Changes& changes) {
     return;
   }
   changes.decided_by = "sequences";
-  if (!slot_.empty()) {
+  if (log_) {
     const std::int64_t barrier = read_log(changes);
     changes.decided_by = "commit log, sequences";
     // The marks are older than what was read. From now on our own transaction belongs to them, unless another one came between.
     marks_.wal.clear();
     marks_.next = marks_.next == barrier ? barrier + 1 : 0;
   }
-  if (depth_ == Depth::log && !slot_.empty()) return;
+  if (depth_ == Depth::log && log_) return;
   const std::string content = content_of(session_, ignored_);
   changes.content_changed = content != content_;
   content_ = content;
@@ -212,8 +190,8 @@ void Watch::climb(Changes& changes) {
 void Watch::look_again(Changes& changes) {
   if (content_.empty()) return;
   try {
+    log_.reset();
     session_ = Session(dsn_, what_);
-    slot_.clear();
     marks_ = marks_of(session_);
     const std::string content = content_of(session_, ignored_), sequences = sequences_of(session_, ignored_);
     add_moved_sequences(sequences_, sequences, changes);
@@ -223,7 +201,7 @@ void Watch::look_again(Changes& changes) {
     changes.decided_by = "sequences, content digest; the server had ended the session that watched";
     changes.problem.clear();
     changes.known = true;
-    open_slot();
+    open_log();
     settle_marks();
   } catch (const Error& problem) {
     changes = Changes();

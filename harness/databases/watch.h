@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 
+#include "harness/databases/commit_log.h"
 #include "harness/databases/session.h"
 #include "properties/evidence.h"
 
@@ -43,17 +44,16 @@ class Watch {
 
   // Begins to watch. `what` names the database in errors; `ignored` are tables that do not count, such as the migration's own.
   Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored);
-  ~Watch();
 
   // What was written since the beginning or the last lap; `decided_by` names the rungs. A failure to look is `known = false`. So is a
   // server that was restarted, or ended our session, meanwhile, unless the content was looked at before.
   [[nodiscard]] properties::Changes lap();
 
   // True when the server permits logical decoding.
-  [[nodiscard]] bool has_commit_log() const { return !slot_.empty(); }
+  [[nodiscard]] bool has_commit_log() const { return log_ != nullptr; }
 
  private:
-  void open_slot();
+  void open_log();
   void settle_marks();
   // Returns the number of our own transaction that marks the end of what was read.
   std::int64_t read_log(properties::Changes& changes);
@@ -66,7 +66,7 @@ class Watch {
   TableNames ignored_;
   Session session_;
   Marks marks_;
-  std::string slot_;  // a temporary slot: the server drops it when the session ends, however it ends
+  std::unique_ptr<CommitLog> log_;  // null when there is none
   std::string sequences_;
   std::string content_;
 };
