@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 
@@ -89,6 +90,29 @@ void examine_services(const Configuration& config, Examination& examination) {
   }
 }
 
+// What proves that a database was not written, beside its commit log; see harness/databases/watch.h.
+void examine_rungs(Session& session, const std::string& user, Examination& examination) {
+  examination.good("that nothing is written shows in the WAL position and the snapshot");
+  const Rows unreadable = session.run(
+      "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE "
+      "c.relkind IN ('r', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT "
+      "has_table_privilege(c.oid, 'SELECT') ORDER BY 1");
+  std::vector<std::string> names;
+  for (const Row& row : unreadable.rows) names.push_back(row[0].value_or(""));
+  if (names.empty())
+    examination.good("the content of every table is readable");
+  else
+    examination.missing(fmt::format("tables or sequences that may not be read: {}: what is written there is not seen",
+                                    fmt::join(names, ", ")),
+                        fmt::format("GRANT SELECT ON {} TO {};", fmt::join(names, ", "), user));
+  if (session.number(
+          "SELECT (EXISTS (SELECT FROM pg_largeobject_metadata) AND NOT has_table_privilege('pg_largeobject', "
+          "'SELECT'))::int") == 1)
+    examination.missing("large objects are counted, and what stands in them is not seen",
+                        "GRANT SELECT ON pg_largeobject TO " + user + ";");
+}
+
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
                       const Configuration& config, Examination& examination) {
   fmt::print("{} database\n", name);
@@ -107,9 +131,16 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
                    "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolreplication OR rolsuper)") ==
                0) {
       examination.missing("no right to read the commit log", "ALTER ROLE " + user + " REPLICATION;");
+    } else if (session.number(
+                   "SELECT current_setting('max_replication_slots')::int - count(*) FROM pg_replication_slots") < 1) {
+      examination.missing(
+          "no replication slot is free: no commit log",
+          "drop one that nobody reads (pg_replication_slots), or ALTER SYSTEM SET max_replication_slots = "
+          "20; and restart the server");
     } else {
       examination.good("the commit log is readable");
     }
+    examine_rungs(session, user, examination);
     if (!database.disposable)
       return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
     if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") ==

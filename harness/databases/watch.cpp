@@ -46,9 +46,10 @@ std::string sequences_of(Session& session, const TableNames& ignored) {
 std::string large_objects_of(Session& session) {
   const bool readable = session.value("SELECT has_table_privilege('pg_largeobject', 'SELECT')") == "t";
   return session.value(
-      readable ? "SELECT count(*) || ':' || coalesce(sum(hashtextextended(format('%s %s %s', loid, pageno, encode(data, "
-                 "'hex')), 0)), 0) FROM pg_largeobject"
-               : "SELECT count(*) || ':' || coalesce(sum(oid::bigint), 0) FROM pg_largeobject_metadata");
+      readable
+          ? "SELECT count(*) || ':' || coalesce(sum(hashtextextended(format('%s %s %s', loid, pageno, encode(data, "
+            "'hex')), 0)), 0) FROM pg_largeobject"
+          : "SELECT count(*) || ':' || coalesce(sum(oid::bigint), 0) FROM pg_largeobject_metadata");
 }
 
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
@@ -145,8 +146,24 @@ std::int64_t Watch::read_log(Changes& changes) {
     ++changes.rows;
     ++changes.by_table[std::string(change.table)];
     if (changes.first.size() < max_shown_changes) changes.first.emplace_back(change.line.substr(0, max_shown_bytes));
+    if (sources_) add_writes(change, *sources_, writes_);
   };
+  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) { set_committed(transaction, at_ns, writes_); };
   return log_->read(reader);
+}
+
+void Watch::follow(RowSources sources) {
+  sources_ = std::move(sources);
+  writes_ = properties::WriteLog();
+  writes_.known = log_ != nullptr;
+  if (!log_) writes_.problem = "the server permits no logical decoding (see `rehearse doctor`)";
+}
+
+properties::WriteLog Watch::take_writes() {
+  properties::WriteLog taken;
+  taken.known = writes_.known;
+  taken.problem = writes_.problem;
+  return std::exchange(writes_, std::move(taken));
 }
 
 Changes Watch::lap() {
@@ -157,6 +174,8 @@ Changes Watch::lap() {
   } catch (const Error& problem) {
     changes = Changes();
     changes.problem = problem.what();
+    writes_.known = false;
+    writes_.problem = problem.what();
     look_again(changes);
   }
   return changes;

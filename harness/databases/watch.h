@@ -21,6 +21,7 @@
 
 #include "harness/databases/commit_log.h"
 #include "harness/databases/session.h"
+#include "harness/databases/written_rows.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
@@ -29,9 +30,9 @@ using TableNames = std::set<std::string>;
 
 // What a server says of itself that moves when anything is written.
 struct Marks {
-  std::string wal;          // its insert position
-  std::int64_t next = 0;    // the number that the next transaction gets that writes
-  bool running = true;      // some that have one are running, or prepared
+  std::string wal;        // its insert position
+  std::int64_t next = 0;  // the number that the next transaction gets that writes
+  bool running = true;    // some that have one are running, or prepared
 };
 [[nodiscard]] Marks marks_of(Session& session);
 
@@ -48,6 +49,11 @@ class Watch {
   // What was written since the beginning or the last lap; `decided_by` names the rungs. A failure to look is `known = false`. So is a
   // server that was restarted, or ended our session, meanwhile, unless the content was looked at before.
   [[nodiscard]] properties::Changes lap();
+
+  // From now on the rows that are written are kept, as far as `sources` say what they are.
+  void follow(RowSources sources);
+  // What was kept up to the last lap. Not known when a lap could not read the log.
+  [[nodiscard]] properties::WriteLog take_writes();
 
   // True when the server permits logical decoding.
   [[nodiscard]] bool has_commit_log() const { return log_ != nullptr; }
@@ -66,6 +72,8 @@ class Watch {
   TableNames ignored_;
   Session session_;
   Marks marks_;
+  std::optional<RowSources> sources_;
+  properties::WriteLog writes_;
   std::unique_ptr<CommitLog> log_;  // null when there is none
   std::string sequences_;
   std::string content_;
