@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/planning.h"
 #include "replay/error.h"
 #include "replay/traffic_file.h"
 #include "reports/escape.h"
@@ -338,6 +339,9 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     return rehearse::harness::run(argc, argv);
+  } catch (const rehearse::harness::Interrupted&) {
+    rehearse::harness::print_error("rehearse: interrupted before anything was sent");
+    return rehearse::harness::exit_interrupted;
   } catch (const std::exception& problem) {
     rehearse::harness::print_error(std::string("rehearse: ") + problem.what());
     return rehearse::harness::exit_error;
