@@ -763,7 +763,8 @@ TEST_F(Commands, PlayUnderstandsWhatIsWantedAndWhen) {
   EXPECT_EQ(slower.steps.size(), whole.steps.size());
   const replay::Plan some = dry("--route '/orders/*' --method GET --status 2xx");
   EXPECT_LT(some.steps.size(), whole.steps.size());
-  for (const replay::Step& step : some.steps) EXPECT_THAT(step.request->target, ::testing::StartsWith("/orders/"));
+  for (const replay::Step& step : some.steps)
+    EXPECT_THAT(step.request.get()->target, ::testing::StartsWith("/orders/"));
   EXPECT_EQ(some.left_out.at("not selected"), static_cast<std::int64_t>(whole.steps.size() - some.steps.size()));
   for (const replay::Step& step : dry("--causes connections").steps) {
     for (const replay::Cause& cause : step.after) EXPECT_EQ(cause.kind, replay::CauseKind::connection);
@@ -858,6 +859,57 @@ TEST_F(Commands, PlayMergesCapturesAndPlaysThemInRounds) {
   ASSERT_EQ(file.histories.size(), 2u);
   EXPECT_EQ(file.histories[1].name, "play 2");
   EXPECT_EQ(file.histories[0].records.size(), file.histories[1].records.size());
+}
+
+TEST_F(Commands, EveryRoundOfAPlayKeepsTheTimesOfTheCapture) {
+  std::ofstream(directory_ / "plan.json") << R"({"schema_version": 1, "steps": [
+    {"id": 1, "request": {"method": "POST", "target": "/a", "headers": [["Idempotency-Key", "k"]]}},
+    {"id": 2, "due_ms": 120, "request": {"target": "/b"}}]})";
+  static_cast<void>(
+      shell("$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite --loop 3 --speed 2 "
+            "--writes allowed"));
+  const auto file = replay::load_histories((directory_ / "h.sqlite").string());
+  ASSERT_EQ(file.histories.size(), 3u);
+  std::set<std::string> keys;
+  for (const replay::History& round : file.histories) {
+    ASSERT_EQ(round.records.size(), 2u) << round.name;
+    EXPECT_GE(round.records[1].due_ns - round.records[0].due_ns, 60'000'000) << round.name;
+    EXPECT_GE(round.records[1].sent_ns, 60'000'000) << round.name;
+    keys.emplace(replay::field(round.records[0].request.headers, "Idempotency-Key").value_or(""));
+  }
+  EXPECT_THAT(keys, testing::ElementsAre("k", "k-2", "k-3"));
+}
+
+TEST_F(Commands, PlayRunsTheCuesOfAPlanInTheirPlace) {
+  std::ofstream(directory_ / "plan.json") << R"({"schema_version": 1, "steps": [
+    {"id": 1, "request": {"target": "/a"}}, {"id": 2, "cue": "copy", "after": [1]}, {"id": 3, "cue": "flip live", "after": [2]},
+    {"id": 4, "request": {"target": "/b"}, "after": [3]}]})";
+  const std::string play = "$REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 --history $OUT/h.sqlite ";
+  EXPECT_THAT(shell(play), RefusesWith("the plan holds the cue \"copy\": say with --cue"));
+  EXPECT_THAT(shell(play + "--cue 'copy=true' --cue 'flip=true'"), RefusesWith("the plan has no cue \"flip\""));
+  EXPECT_THAT(shell(play + "--cue copy"), RefusesWith("NAME=COMMAND"));
+  EXPECT_THAT(shell(play + "--cue 'copy=exit 7' --cue 'flip live=true'"),
+              RefusesWith("the command of cue \"copy\" ended with 7"));
+  const Ended played =
+      shell(play + "--cue 'copy=echo copied >>$OUT/cues' --cue 'flip live=echo a=b flipped >>$OUT/cues'");
+  EXPECT_THAT(played.out, HasSubstr("2 of 2 steps were played")) << played.err;
+  EXPECT_EQ(contents(directory_ / "cues"), "copied\na=b flipped\n");
+}
+
+TEST_F(Commands, AnInterruptedPlayDoesNotWaitForTheCredentialsCommandNorForACue) {
+  std::ofstream(directory_ / "plan.json") << R"({"schema_version": 1, "steps": [
+    {"id": 1, "request": {"target": "/a", "headers": [["Authorization", "Bearer a"]]}}, {"id": 2, "cue": "copy"}]})";
+  for (const char* way : {"--credentials 'touch $OUT/runs; sleep 1000' --cue copy=true",
+                          "--credentials 'echo b' --cue 'copy=touch $OUT/runs; sleep 1000'"}) {
+    const Ended ended = shell(std::string("rm -f $OUT/runs; $REHEARSE play $OUT/plan.json --target http://127.0.0.1:9 "
+                                          "--history $OUT/h.sqlite ") +
+                              way + R"( &
+      play=$!
+      until [ -e $OUT/runs ]; do sleep 0.02; done
+      kill -INT $play
+      wait $play)");
+    EXPECT_EQ(ended.status, 130) << way << ended.err;
+  }
 }
 
 TEST_F(Commands, ShowSaysOfAPlanWhatWaitsForWhatAndWhy) {

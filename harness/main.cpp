@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/planning.h"
 #include "replay/error.h"
 #include "replay/traffic_file.h"
 #include "reports/escape.h"
@@ -317,6 +318,8 @@ int run(int argc, char** argv) {
       ->allow_extra_args(false);
   play_command->add_option("--credentials", playing.service.credentials,
                            "a command that prints the Authorization for the one in $REHEARSE_CREDENTIAL");
+  play_command->add_option("--cue", playing.cues, "\"NAME=COMMAND\": what is run for a cue of a plan")
+      ->allow_extra_args(false);
   play_command->add_option("--workers", playing.workers, "threads that send")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -367,6 +370,9 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     return rehearse::harness::run(argc, argv);
+  } catch (const rehearse::harness::Interrupted&) {
+    rehearse::harness::print_error("rehearse: interrupted before anything was sent");
+    return rehearse::harness::exit_interrupted;
   } catch (const std::exception& problem) {
     rehearse::harness::print_error(std::string("rehearse: ") + problem.what());
     return rehearse::harness::exit_error;

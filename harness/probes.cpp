@@ -67,11 +67,12 @@ Plan one_of_each_route(const Configuration& configuration, const Plan& plan, con
     for (const Step& step : plan.steps) {
       if (!step.request || step.read != read || (read && writes_only) || chosen.steps.size() >= max_direct_requests)
         continue;
-      if (!configuration.is_business(replay::path_of(step.request->target))) continue;
+      const auto request = step.request.get();
+      if (!configuration.is_business(replay::path_of(request->target))) continue;
       const Record* answer = replay::record_of(oracle, step.id);
       if (answer != nullptr && (answer->response.status == 405 || answer->response.status == 501)) continue;
-      const std::string route = replay::route_of(step.request->method, step.request->target);
-      if (routes.insert(route).second) chosen.steps.push_back(step_of(chosen.steps.size(), *step.request, step.read));
+      const std::string route = replay::route_of(request->method, request->target);
+      if (routes.insert(route).second) chosen.steps.push_back(step_of(chosen.steps.size(), *request, step.read));
     }
   }
   return chosen;
@@ -82,7 +83,7 @@ Plan not_idempotent_of(const Configuration& configuration, const Plan& plan, con
   std::set<std::string> routes;
   for (const Step& step : plan.steps) {
     if (!step.request || step.read || !step.uses.empty() || chosen.steps.size() >= max_provoking_requests) continue;
-    const replay::Request& request = *step.request;
+    const replay::Request request = *step.request;
     const Record* answer = replay::record_of(oracle, step.id);
     const bool fits = (request.method == "POST" || request.method == "PATCH") && answer != nullptr &&
                       properties::acknowledged(*answer) && configuration.is_business(replay::path_of(request.target));

@@ -39,7 +39,7 @@ Plan plan_of(const std::vector<std::pair<std::string, std::string>>& requests) {
     Step step;
     step.id = static_cast<replay::StepId>(plan.steps.size()) + 1;
     step.lane = 1;
-    step.request = {method, target, {}, "body"};
+    step.request = replay::Request{method, target, {}, "body"};
     step.read = replay::safe(method);
     plan.steps.push_back(std::move(step));
   }
@@ -48,7 +48,7 @@ Plan plan_of(const std::vector<std::pair<std::string, std::string>>& requests) {
 
 std::vector<std::string> requests_of(const Plan& plan) {
   std::vector<std::string> requests;
-  for (const Step& step : plan.steps) requests.push_back(step.request->method + " " + step.request->target);
+  for (const Step& step : plan.steps) requests.push_back(step.request.get()->method + " " + step.request.get()->target);
   return requests;
 }
 
@@ -110,7 +110,7 @@ TEST_F(OneOfEachRoute, IsTakenWritesFirst) {
                              {"GET", "/metrics"}});
   const Plan chosen = one_of_each_route(configuration, plan, {}, false);
   EXPECT_THAT(requests_of(chosen), ElementsAre("POST /orders", "DELETE /orders/3", "GET /orders/1"));
-  EXPECT_EQ(chosen.steps[0].request->body, "body");
+  EXPECT_EQ(chosen.steps[0].request.get()->body, "body");
   EXPECT_THAT(requests_of(one_of_each_route(configuration, plan, {}, true)),
               ElementsAre("POST /orders", "DELETE /orders/3"));
 }
@@ -199,7 +199,7 @@ TEST(ACueAmidAPlan, HasRequestsBeforeItBesideItAndBehindIt) {
   };
   std::vector<std::string> beside, behind;
   for (const Step& step : plan.steps) {
-    if (step.request && step.id > 2) (waits(step) ? behind : beside).push_back(step.request->target);
+    if (step.request && step.id > 2) (waits(step) ? behind : beside).push_back(step.request.get()->target);
   }
   EXPECT_THAT(beside, ElementsAre("/3", "/4"));
   EXPECT_THAT(behind, ElementsAre("/5", "/6"));

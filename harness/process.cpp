@@ -56,7 +56,7 @@ std::string without_passwords(std::string text) {
 
 }  // namespace
 
-CommandResult run(const std::string& command, std::chrono::milliseconds deadline) {
+CommandResult run(const std::string& command, std::chrono::milliseconds deadline, const std::atomic<bool>* stop) {
   const auto start = Clock::now();
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
@@ -77,7 +77,7 @@ CommandResult run(const std::string& command, std::chrono::milliseconds deadline
   setpgid(child, child);  // here too: the deadline may pass before the child runs
   close(pipe_ends[1]);
   CommandResult result;
-  bool late = false;
+  bool late = false, killed = false;
   int status = 0;
   bool ended = false;
   // A command may leave a service behind that keeps the pipe open: its own end counts, not the pipe's.
@@ -86,8 +86,10 @@ CommandResult run(const std::string& command, std::chrono::milliseconds deadline
     pollfd waiting{open ? pipe_ends[0] : -1, POLLIN, 0};
     if (poll(&waiting, 1, 20) > 0) open = read_some(pipe_ends[0], result.output);
     ended = waitpid(child, &status, WNOHANG) == child;
-    if (!ended && !late && Clock::now() - start > deadline) {
-      late = true;
+    const bool stopped = stop != nullptr && stop->load();
+    if (!ended && !killed && (stopped || Clock::now() - start > deadline)) {
+      late = !stopped;
+      killed = true;
       kill(-child, SIGKILL);
     }
   }

@@ -59,6 +59,13 @@ TEST(Command, ThatIsLateIsEndedWithItsChildren) {
   EXPECT_FALSE(runs(child));
 }
 
+TEST(Command, EndsWhenItIsStopped) {
+  std::atomic<bool> stop = false;
+  std::thread stopping([&stop] { stop = true; });
+  EXPECT_EQ(run("sleep 60", 1h, &stop).status, 128 + SIGKILL);
+  stopping.join();
+}
+
 TEST(Command, ThatPrintsWithoutEndIsLateToo) {
   const CommandResult result = run("yes", 300ms);
   EXPECT_EQ(result.status, -1);

@@ -406,7 +406,16 @@ class Rehearsal {
     begin(std::string(name_of(stage)), stage);
     current_.served_from_ns = arrive_copied(stage);
     set_oracle(oracle_1, oracle_2);
-    play_section(current_, current_.name, plan_);
+    {
+      Watch legacy = stores_.watch_legacy(Watch::Depth::log);
+      Watch new_ = stores_.watch_new(Watch::Depth::log);
+      stores_.follow_writes(legacy, new_);
+      play_section(current_, current_.name, plan_);
+      for (const auto& [name, watch] : {std::pair("legacy", &legacy), std::pair("new", &new_)}) {
+        static_cast<void>(watch->lap());
+        current_.logs[name] = watch->take_writes();
+      }
+    }
     compare_all(current_, true);
     look_at_ids(current_);
     trace_refusals();

@@ -121,6 +121,12 @@ Watch Stores::watch_new(Watch::Depth depth) const {
   return {config_.new_database.dsn, new_name, depth, names_of(config_.ignored_new_tables)};
 }
 
+void Stores::follow_writes(Watch& legacy, Watch& new_) {
+  auto [in_legacy, in_new] = row_sources(config_.entities, sessions().legacy, sessions().new_);
+  legacy.follow(std::move(in_legacy));
+  new_.follow(std::move(in_new));
+}
+
 StatementWatch Stores::watch_legacy_statements() const {
   return {config_.legacy_database.dsn, legacy_name, names_of(config_.ignored_legacy_tables)};
 }

@@ -51,6 +51,8 @@ class Stores {
 
   [[nodiscard]] Watch watch_legacy(Watch::Depth depth) const;
   [[nodiscard]] Watch watch_new(Watch::Depth depth) const;
+  // Both keep the rows that are written from now on.
+  void follow_writes(Watch& legacy, Watch& new_);
   [[nodiscard]] StatementWatch watch_legacy_statements() const;
   [[nodiscard]] StatementWatch watch_new_statements() const;
 

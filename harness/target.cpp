@@ -31,11 +31,12 @@ bool printable(std::string_view value) {
   return std::none_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
 }
 
-std::string minted(const std::string& command, const std::string& captured) {
+std::string minted(const std::string& command, const std::string& captured, const std::atomic<bool>* stop) {
   // In the environment and not among the words of the command, which everybody on the machine can read.
   setenv("REHEARSE_CREDENTIAL", captured.c_str(), 1);
-  const CommandResult result = run(fmt::format("(\n{}\n) 2>/dev/null", command), credentials_deadline);
+  const CommandResult result = run(fmt::format("(\n{}\n) 2>/dev/null", command), credentials_deadline, stop);
   unsetenv("REHEARSE_CREDENTIAL");
+  if (stop != nullptr && *stop) return {};
   std::string value = result.output.substr(0, result.output.find('\n'));
   while (!value.empty() && (value.back() == '\r' || value.back() == ' ')) value.pop_back();
   // What it printed may be half a secret: it is not repeated here.
@@ -107,13 +108,16 @@ std::vector<std::string> minted_by(const TargetSettings& settings) {
   return names;
 }
 
-Target::Target(const TargetSettings& settings, const replay::Plan& plan) : settings_(settings) {
+Target::Target(const TargetSettings& settings, const replay::Plan& plan, const std::atomic<bool>* stop)
+    : settings_(settings) {
   if (settings.credentials.empty()) return;
   for (const replay::Step& step : plan.steps) {
     if (!step.request || step.keep_credentials || binds_authorization(step)) continue;
-    const auto captured = replay::field(step.request->headers, "Authorization");
+    const auto request = step.request.get();
+    const auto captured = replay::field(request->headers, "Authorization");
     if (!captured || credentials_.contains(*captured)) continue;
-    std::string value = minted(settings.credentials, std::string(*captured));
+    std::string value = minted(settings.credentials, std::string(*captured), stop);
+    if (stop != nullptr && *stop) return;
     const replay::Request probe{"GET", "/", {{"Authorization", value}}, ""};
     if (!replay::unsendable(probe).empty()) throw Error("the credentials command printed what no header can hold");
     credentials_.emplace(*captured, std::move(value));

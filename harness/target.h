@@ -1,6 +1,7 @@
 // How a service is spoken to: TLS, the version of HTTP, header fields of its own, and credentials in the place of captured ones.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -32,8 +33,9 @@ struct TargetSettings {
 // (replay::Step::keep_credentials), and a value that the play itself has got from the target stays.
 class Target {
  public:
-  // Runs the credentials command for what the plan holds. Throws Error when it fails.
-  Target(const TargetSettings& settings, const replay::Plan& plan);
+  // Runs the credentials command for what the plan holds. Throws Error when it fails. When `stop` becomes true it is ended, and the
+  // target is not to be used.
+  Target(const TargetSettings& settings, const replay::Plan& plan, const std::atomic<bool>* stop = nullptr);
 
   // The options of a play; the target must outlive it.
   void apply(replay::PlayOptions& options) const;

@@ -27,6 +27,8 @@ BOOST_DESCRIBE_STRUCT(Comparison, (),
                       (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem))
 BOOST_DESCRIBE_STRUCT(Changes, (),
                       (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
+BOOST_DESCRIBE_STRUCT(LoggedWrite, (), (entity, key, image, transaction, committed_ns))
+BOOST_DESCRIBE_STRUCT(WriteLog, (), (known, writes, not_kept, problem))
 BOOST_DESCRIBE_STRUCT(Constraints::Broken, (), (table, name, definition, rows))
 BOOST_DESCRIBE_STRUCT(Constraints, (), (looked_at, broken, problem))
 BOOST_DESCRIBE_STRUCT(Provocation, (), (how, history, arrived))
@@ -39,9 +41,9 @@ BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
                       (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
-                       served_from_ns, comparisons, changes, oracle_changes, ids, constraints, provocations, polls,
-                       paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied, copy_began_ns,
-                       copy_ended_ns, not_done))
+                       served_from_ns, comparisons, changes, logs, oracle_changes, ids, constraints, provocations,
+                       polls, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
+                       copy_began_ns, copy_ended_ns, not_done))
 
 namespace {
 

@@ -85,6 +85,22 @@ struct Changes {
   [[nodiscard]] bool written() const { return rows > 0 || !sequences.empty() || content_changed; }
 };
 
+// A write of an entity's row that a database committed, as its commit log says.
+struct LoggedWrite {
+  std::string entity, key;
+  std::string
+      image;  // how it left the row, in what both databases have as it is: "status=paid, version=3"; "deleted"; empty: not known
+  std::int64_t transaction = 0;
+  std::int64_t committed_ns = 0;  // wall clock of the server
+};
+
+struct WriteLog {
+  bool known = false;
+  std::vector<LoggedWrite> writes;  // in the order of their commits
+  std::int64_t not_kept = 0;        // writes whose key the log does not tell, or beyond what is kept
+  std::string problem;              // why it is not known
+};
+
 // The rows of the new database held against its own constraints.
 struct Constraints {
   struct Broken {
@@ -172,6 +188,7 @@ struct Section {
 
   std::map<std::string, Comparison> comparisons;  // see the names below
   std::map<std::string, Changes> changes;         // "legacy", "new": during the play
+  std::map<std::string, WriteLog> logs;           // "legacy", "new": during the play, where writes go to both
   std::map<std::string, Changes> oracle_changes;  // "legacy": during the oracle's play of the same steps
   std::vector<IdSpace> ids;
   std::optional<Constraints> constraints;  // of the new database, behind the copy
@@ -224,7 +241,7 @@ struct Evidence {
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
 
-inline constexpr int evidence_schema_version = 3;
+inline constexpr int evidence_schema_version = 4;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

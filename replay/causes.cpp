@@ -13,6 +13,11 @@ std::uint64_t digest(std::string_view kind, std::string_view text) {
   return XXH3_64bits_withSeed(text.data(), text.size(), XXH3_64bits(kind.data(), kind.size()));
 }
 
+// What an answer made is one thing, however requests call it: "/orders/41", "?order=41" and {"of": "41"} name the same one.
+std::uint64_t digest_of_made(const Use& use) {
+  return XXH3_64bits_withSeed(use.source.data(), use.source.size(), static_cast<std::uint64_t>(use.from));
+}
+
 bool identifies(const Value& value) {
   if (value.text.empty()) return false;
   if (value.place.starts_with("path:"))
@@ -117,9 +122,10 @@ std::vector<Cause> CauseFinder::causes_of(const Step& step, const Exchange& exch
   running.writes = !step.read;
   std::vector<Cause> causes;
   if (options_.entity) {
-    for (const std::string& entity : entities_of(values)) {
-      running.entities.push_back(digest("", entity));
-      if (const auto known = entities_.find(running.entities.back()); known != entities_.end())
+    for (const std::string& entity : entities_of(values)) running.entities.push_back(digest("", entity));
+    for (const Use& use : step.uses) running.entities.push_back(digest_of_made(use));
+    for (const std::uint64_t entity : running.entities) {
+      if (const auto known = entities_.find(entity); known != entities_.end())
         known->second.causes_of(running.writes, CauseKind::entity, causes);
     }
     for (const std::string& entity : made) {

@@ -29,7 +29,8 @@ class CauseFinder {
  public:
   explicit CauseFinder(CauseOptions options);
 
-  // The causes of `step`, whose request is that of `exchange` and holds `values`; `made` are the entities that its answer made.
+  // The causes of `step`, whose request is that of `exchange` and holds `values`; `made` are the entities that its answer made. Requests
+  // name an entity (see `entities_of`), or use what the same answer made.
   // One step may be a cause for several reasons; one that another of the causes waited for by the same reason is left out.
   [[nodiscard]] std::vector<Cause> causes_of(const Step& step, const Exchange& exchange,
                                              const std::vector<Value>& values, const std::vector<std::string>& made);

@@ -30,6 +30,7 @@ struct Exchange {
   // Where a secret of its request was masked, as a plan names places: "cookie:sid", "json:/card/number"; or "body". Empty when
   // nothing was, and in traffic files that were written before this was recorded.
   std::vector<std::string> masked;
+  bool http2 = false;  // it came over HTTP/2
 
   // True when request and answer were captured whole and belong together for certain.
   [[nodiscard]] bool complete() const;

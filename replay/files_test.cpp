@@ -31,6 +31,7 @@ Traffic traffic_of_everything() {
   whole.request = {"POST", "/a?b=%2F", {{"X", "1"}, {"X", ""}}, binary};
   whole.response = Response{201, {{"Location", "/a/1"}}, binary};
   whole.masked = {"query:b", "header:X"};
+  whole.http2 = true;
   Exchange broken;
   broken.id = 2;
   broken.request = {"GET", "/b", {}, ""};
@@ -103,7 +104,8 @@ TEST_F(Files, TrafficComesBackAsItWasSaved) {
               std::tie(b.id, b.connection, b.index, b.client, b.server));
     EXPECT_EQ(std::tie(a.request_ns, a.request_end_ns, a.response_ns, a.response_end_ns),
               std::tie(b.request_ns, b.request_end_ns, b.response_ns, b.response_end_ns));
-    EXPECT_EQ(std::tie(a.request, a.response, a.flags, a.masked), std::tie(b.request, b.response, b.flags, b.masked));
+    EXPECT_EQ(std::tie(a.request, a.response, a.flags, a.masked, a.http2),
+              std::tie(b.request, b.response, b.flags, b.masked, b.http2));
   }
   EXPECT_EQ(loaded.certificate.packets, saved.certificate.packets);
   EXPECT_EQ(loaded.certificate.bytes, saved.certificate.bytes);
@@ -120,6 +122,19 @@ TEST_F(Files, ATrafficFileThatDoesNotSayWhatIsMaskedIsRead) {
   ASSERT_EQ(loaded.exchanges.size(), 2u);
   EXPECT_TRUE(loaded.exchanges[0].masked.empty());
   EXPECT_EQ(loaded.exchanges[1].flags, traffic_of_everything().exchanges[1].flags);
+}
+
+TEST_F(Files, ATrafficFileThatDoesNotSayTheProtocolIsReadByTheSpellingOfItsFields) {
+  Traffic traffic = traffic_of_everything();
+  traffic.exchanges[0].request.headers = {{"host", "shop"}, {"accept", "*/*"}};
+  traffic.exchanges[1].request.headers = {{"Host", "shop"}, {"accept", "*/*"}};
+  for (Exchange& each : traffic.exchanges) each.http2 = !each.http2;
+  save(traffic, path());
+  Database(path(), Database::Mode::update, traffic_file_version, "traffic")
+      .run("ALTER TABLE exchange DROP COLUMN protocol");
+  const Traffic loaded = load_traffic(path());
+  EXPECT_TRUE(loaded.exchanges[0].http2);
+  EXPECT_FALSE(loaded.exchanges[1].http2);
 }
 
 TEST_F(Files, SavingAgainReplacesTheFile) {

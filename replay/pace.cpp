@@ -63,18 +63,14 @@ Plan paced(Plan plan, const Pace& pace) {
   return plan;
 }
 
-Plan renewed(Plan plan, int round) {
-  for (Step& step : plan.steps) {
-    if (!step.request) continue;
-    for (Header& header : step.request->headers) {
-      if (!equal_without_case(header.name, "Idempotency-Key")) continue;
-      if (is_uuid(header.value))
-        header.value = renewed_uuid(header.value, round);
-      else
-        header.value += "-" + std::to_string(round);  // short keys would meet others of this round or of earlier ones
-    }
+void renew(Request& request, int round) {
+  for (Header& header : request.headers) {
+    if (!equal_without_case(header.name, "Idempotency-Key")) continue;
+    if (is_uuid(header.value))
+      header.value = renewed_uuid(header.value, round);
+    else
+      header.value += "-" + std::to_string(round);  // short keys would meet others of this round or of earlier ones
   }
-  return plan;
 }
 
 }  // namespace rehearse::replay

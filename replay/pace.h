@@ -17,8 +17,9 @@ struct Pace {
 // applies, then the rate, which is one of the clock on the wall. REQUIRES: speed > 0.
 [[nodiscard]] Plan paced(Plan plan, const Pace& pace);
 
-// The plan for another round, the second or a later one: keys that a client chose to be sent once (Idempotency-Key) become others
-// (a UUID another UUID, "key" is "key-2"), the same ones in each play. What the server made is followed anew by itself.
-[[nodiscard]] Plan renewed(Plan plan, int round);
+// Makes of a request that of another round, the second or a later one: a key that a client chose to be sent once (Idempotency-Key)
+// becomes another one (a UUID another UUID, "key" is "key-2"), the same one in each play. What the server made is followed anew by
+// itself.
+void renew(Request& request, int round);
 
 }  // namespace rehearse::replay

@@ -61,21 +61,21 @@ RC_GTEST_PROP(Pace, NoStepOvertakesAnotherAndNoTwoAreCloserThanTheRateAllows, ()
     RC_ASSERT(static_cast<double>(after[i] - after[i - 1]) >= 1e9 / rate - 2);
 }
 
-TEST(Renewed, AKeyBecomesAnotherOneAndARetryKeepsIt) {
-  Plan plan = due_at({0, 1, 2});
+TEST(Renew, AKeyBecomesAnotherOneAndARetryKeepsIt) {
   const std::string uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
-  for (Step& step : plan.steps) step.request->headers = {{"idempotency-key", uuid}, {"X-Other", uuid}};
-  plan.steps[2].request->headers[0].value = "Order-7";
-  const Plan second = renewed(plan, 2), third = renewed(plan, 3);
-  const auto key = [](const Plan& of, std::size_t i) { return of.steps[i].request->headers[0].value; };
-  EXPECT_NE(key(second, 0), uuid);
-  EXPECT_NE(key(second, 0), key(third, 0));
-  EXPECT_EQ(key(second, 0), key(second, 1)) << "a retry";
-  EXPECT_EQ(key(second, 0), key(renewed(plan, 2), 0)) << "the same in each play";
-  EXPECT_THAT(key(second, 0), ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
-  EXPECT_EQ(key(second, 0)[14], '4') << "the version";
-  EXPECT_EQ(key(second, 2), "Order-7-2");
-  EXPECT_EQ(second.steps[0].request->headers[1].value, uuid);
+  const auto renewed = [](const std::string& key, int round) {
+    Request request{"POST", "/orders", {{"idempotency-key", key}, {"X-Other", key}}, ""};
+    renew(request, round);
+    EXPECT_EQ(request.headers[1].value, key);
+    return request.headers[0].value;
+  };
+  const std::string second = renewed(uuid, 2);
+  EXPECT_NE(second, uuid);
+  EXPECT_NE(second, renewed(uuid, 3));
+  EXPECT_EQ(second, renewed(uuid, 2)) << "the same for a retry, and in each play";
+  EXPECT_THAT(second, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
+  EXPECT_EQ(second[14], '4') << "the version";
+  EXPECT_EQ(renewed("Order-7", 2), "Order-7-2");
 }
 
 }  // namespace

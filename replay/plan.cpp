@@ -49,7 +49,7 @@ json::object json_of(const Step& step) {
   if (step.request) {
     object["lane"] = step.lane;
     object["due_ms"] = static_cast<double>(step.due_ns) / 1e6;
-    object["request"] = json_of(*step.request);
+    object["request"] = json_of(*step.request.get());
   } else {
     object["cue"] = step.cue;
   }
@@ -78,6 +78,7 @@ json::object json_of(const Step& step) {
   if (step.captured_status != 0) object["captured_status"] = step.captured_status;
   if (step.read) object["read"] = true;
   if (step.overlaps) object["overlaps"] = true;
+  if (step.http2) object["http2"] = true;
   if (step.retry_of != 0) object["retry_of"] = step.retry_of;
   if (step.keep_credentials) object["keep_credentials"] = true;
   if (!step.masked.empty()) {
@@ -136,6 +137,7 @@ Step step_of(const json::object& object) {
   step.captured_status = static_cast<int>(integer_or(object, "captured_status", 0));
   step.retry_of = integer_or(object, "retry_of", 0);
   if (const auto* overlaps = object.if_contains("overlaps")) step.overlaps = overlaps->as_bool();
+  if (const auto* http2 = object.if_contains("http2")) step.http2 = http2->as_bool();
   if (const auto* due = object.if_contains("due_ms")) {
     const auto milliseconds = due->to_number<double>();
     if (!(milliseconds >= 0 && milliseconds < 1e11))
@@ -163,7 +165,7 @@ Step step_of(const json::object& object) {
     for (const json::value& place : masked->as_array()) step.masked.emplace_back(place.as_string());
   }
   const auto* read = object.if_contains("read");
-  step.read = read ? read->as_bool() : step.request && safe(step.request->method);
+  step.read = read ? read->as_bool() : step.request && safe(step.request.get()->method);
   return step;
 }
 
@@ -178,8 +180,8 @@ void check_sendable(const Step& step) {
           fmt::format("step {} of the plan uses a value from {:?} at {:?}, which is no such place; see replay/plan.h",
                       step.id, use.source, use.at));
   }
-  if (step.request->target.empty()) throw Error(fmt::format("step {} of the plan has no \"target\"", step.id));
-  if (const auto reason = unsendable(*step.request); !reason.empty())
+  if (step.request.get()->target.empty()) throw Error(fmt::format("step {} of the plan has no \"target\"", step.id));
+  if (const auto reason = unsendable(*step.request.get()); !reason.empty())
     throw Error(fmt::format("step {} of the plan holds {}: it would not be sent as one request", step.id, reason));
 }
 

@@ -17,12 +17,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "replay/http/message.h"
+#include "replay/planned_request.h"
 
 namespace rehearse::replay {
 
@@ -61,17 +60,18 @@ struct Cause {
 
 // A request, or a cue: a named signal that the player hands to whoever called it.
 struct Step {
-  StepId id = 0;                   // unique within a plan; those of requests ascend
-  std::int64_t lane = 0;           // steps of a lane share a connection and keep their order; cues have none
-  std::int64_t due_ns = 0;         // when it was sent, from the plan's start
-  std::vector<Cause> after;        // the steps that must have ended before it starts; all stand before it
-  std::optional<Request> request;  // none for a cue
-  std::string cue;                 // empty for a request
+  StepId id = 0;             // unique within a plan; those of requests ascend
+  std::int64_t lane = 0;     // steps of a lane share a connection and keep their order; cues have none
+  std::int64_t due_ns = 0;   // when it was sent, from the plan's start
+  std::vector<Cause> after;  // the steps that must have ended before it starts; all stand before it
+  PlannedRequest request;    // none for a cue
+  std::string cue;           // empty for a request
   std::vector<Use> uses;
   std::int64_t exchange = 0;  // the exchange it was captured as; 0 when nobody captured it
   int captured_status = 0;    // of the answer that it got then; 0 when nobody captured it
   bool read = false;          // believed to change nothing
   bool overlaps = false;      // the client sent it before all answers to the lane's earlier steps had come
+  bool http2 = false;         // it came over HTTP/2, where answers come in any order (RFC 9113, section 5)
   StepId retry_of = 0;  // the step whose request the client sent again here, with the same Idempotency-Key; else 0
   // It was refused for its credentials when it was captured (401, 403), and is to be refused again: whoever plays it puts no
   // credentials of its own in the place of those that stand in it. Values in `uses` are rebound as in every step.

@@ -55,8 +55,10 @@ Plan any_plan() {
     } else {
       step.lane = *rc::gen::inRange(0, 9);
       step.due_ns = *rc::gen::inRange<std::int64_t>(0, 90'000'000'000'000);
-      step.request = Request{name(), "/" + sent_target(), {}, *rc::gen::arbitrary<std::string>()};
-      for (int h = *rc::gen::inRange(0, 3); h > 0; --h) step.request->headers.push_back({name(), sent_bytes()});
+      Request request{name(), "/" + sent_target(), {}, *rc::gen::arbitrary<std::string>()};
+      for (int h = *rc::gen::inRange(0, 3); h > 0; --h) request.headers.push_back({name(), sent_bytes()});
+      step.request = std::move(request);
+      step.http2 = *rc::gen::arbitrary<bool>();
       step.read = *rc::gen::arbitrary<bool>();
       step.exchange = *rc::gen::inRange(0, 99);
     }
@@ -89,7 +91,7 @@ TEST(Plan, ReadsTheExampleOfItsHeader) {
      {"id": 3, "lane": 1, "after": [2], "request": {"method": "GET", "target": "/orders/41"},
       "uses": [{"at": "path:1", "value": "41", "from": 1, "source": "json:/id"}]}]})");
   ASSERT_EQ(plan.steps.size(), 3u);
-  EXPECT_EQ(plan.steps[0].request->body, "{\"customer_id\": 7}");
+  EXPECT_EQ((*plan.steps[0].request).body, "{\"customer_id\": 7}");
   EXPECT_FALSE(plan.steps[0].read);
   EXPECT_EQ(plan.steps[1].cue, "flip shadow");
   EXPECT_TRUE(plan.steps[2].read) << "a GET is believed to be a read unless the plan says otherwise";

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <queue>
 #include <tuple>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "replay/bindings.h"
+#include "replay/error.h"
 
 namespace rehearse::replay {
 namespace {
@@ -122,10 +124,20 @@ class RecentCauses {
   std::vector<std::vector<Cause>> causes_ = std::vector<std::vector<Cause>>(size);
 };
 
+std::size_t size_of(const Request& request) {
+  std::size_t size = sizeof request + request.method.size() + request.target.size() + request.body.size();
+  for (const Headers* headers : {&request.headers, &request.trailers}) {
+    for (const Header& header : *headers) size += sizeof header + header.name.size() + header.value.size();
+  }
+  return size;
+}
+
 // Why an exchange is no step; empty when it is one.
 std::string reason_to_leave_out(const Exchange& exchange) {
   if (!exchange.complete())
     return "not replayable: " + (exchange.flags.empty() ? std::string("no response") : exchange.flags.front());
+  if (const auto reason = unsendable(exchange.request); !reason.empty())
+    return fmt::format("not replayable: the request holds {}", reason);
   if (exchange.request.method == "CONNECT" || exchange.response->status == 101)
     return "not replayable: the connection left HTTP (CONNECT or upgrade)";
   return {};
@@ -149,6 +161,8 @@ struct Planner::State {
   std::priority_queue<Answer, std::vector<Answer>, std::greater<>> under_way;
   std::unordered_map<std::int64_t, std::int64_t> lane_ends;  // by lane: when the last answer so far had come
   std::optional<std::int64_t> start_ns;
+  std::size_t bytes_in_memory = 0;
+  std::shared_ptr<RequestSpool> spool;  // null until it is needed
 
   void end_answers_before(std::int64_t time_ns) {
     while (!under_way.empty() && under_way.top().end_ns <= time_ns) {
@@ -202,6 +216,23 @@ struct Planner::State {
     return entities;
   }
 
+  void add(Step&& step, Request&& request) {
+    if (plan.steps.size() >= options.max_steps)
+      throw Error(
+          fmt::format("there are more than {} requests to plan; take a part of the time (--from, --to) or a sample of "
+                      "the sessions (--sample)",
+                      options.max_steps));
+    bytes_in_memory += size_of(request);
+    if (bytes_in_memory <= options.bytes_in_memory) {
+      request.headers.shrink_to_fit();
+      step.request = std::move(request);
+    } else {
+      if (!spool) spool = std::make_shared<RequestSpool>();
+      step.request = PlannedRequest(spool, spool->add(request));
+    }
+    plan.steps.push_back(std::move(step));
+  }
+
   std::optional<Step> left_out(const std::string& reason) {
     ++plan.left_out[reason];
     return std::nullopt;
@@ -217,6 +248,7 @@ struct Planner::State {
     step.lane = exchange.connection;
     step.due_ns = exchange.request_ns - *start_ns;
     step.exchange = exchange.id;
+    step.http2 = exchange.http2;
     step.captured_status = exchange.response->status;
     step.read = options.is_read ? options.is_read(exchange.request.method, path_of(exchange.request.target))
                                 : safe(exchange.request.method);
@@ -252,21 +284,15 @@ Planner::Planner(Planner&&) noexcept = default;
 Planner& Planner::operator=(Planner&&) noexcept = default;
 
 void Planner::add(const Exchange& exchange) {
-  if (auto step = state_->step_of(exchange)) {
-    step->request = exchange.request;
-    state_->plan.steps.push_back(std::move(*step));
-  }
+  if (auto step = state_->step_of(exchange)) state_->add(std::move(*step), Request(exchange.request));
 }
 
 void Planner::add(Exchange&& exchange) {
-  if (auto step = state_->step_of(exchange)) {
-    exchange.request.headers.shrink_to_fit();
-    step->request = std::move(exchange.request);
-    state_->plan.steps.push_back(std::move(*step));
-  }
+  if (auto step = state_->step_of(exchange)) state_->add(std::move(*step), std::move(exchange.request));
 }
 
 Plan Planner::finish() {
+  if (state_->spool) state_->spool->flush();
   state_->refusals.finish(state_->plan);
   if (state_->bindings.disproved_any()) {
     for (Step& step : state_->plan.steps)

@@ -25,10 +25,14 @@ struct PlannerOptions {
   // leaves out: writes that overlapped in the capture are played one after the other.
   bool one_write_at_a_time = false;
   MaskOptions masks;
+  // Requests beyond so many bytes are kept on disk (`RequestSpool`): the memory of a plan must not be that of its bodies.
+  std::size_t bytes_in_memory = 64u << 20;
+  // More are refused: the order and what is followed take some 700 bytes a step, which must not be what the machine runs out of.
+  std::size_t max_steps = 10'000'000;
 };
 
-// Makes a plan of exchanges while they come, so that their answers need not be kept: a traffic file of any size is planned in the
-// memory that its requests take.
+// Makes a plan of exchanges while they come, so that neither their answers nor, in long ones, their requests stay in memory: what
+// stays is the order and what is followed, some 700 bytes a step. Throws Error when requests cannot be kept, or there are too many.
 //
 // Every exchange is a step or is counted in `left_out` by its reason: exchanges shown = steps + sum(left_out).
 //

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "replay/error.h"
+
 namespace rehearse::replay {
 namespace {
 
@@ -77,6 +79,54 @@ RC_GTEST_PROP(Planner, OrdersEveryPairWithAWriteAndNoReadsOfDifferentConnections
       writes_between += !a.read;
     }
   }
+}
+
+RC_GTEST_PROP(Planner, RequestsThatLieOnDiskMakeTheSamePlan, ()) {
+  const Traffic traffic = any_traffic();
+  PlannerOptions options;
+  const Plan plan = plan_of(traffic, options);
+  options.bytes_in_memory = static_cast<std::size_t>(*rc::gen::inRange(0, 2000));
+  const Plan spooled = plan_of(traffic, options);
+  RC_ASSERT(spooled.steps == plan.steps);
+  std::size_t in_memory = 0;
+  for (const Step& step : spooled.steps) in_memory += step.request.in_memory() ? sizeof(Request) : 0;
+  RC_ASSERT(in_memory <= options.bytes_in_memory);
+}
+
+TEST(Planner, WhatOneAnswerMadeIsOneThingHoweverRequestsCallIt) {
+  const std::string id = "8f14e45f-ceea-467a";
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 10, {"POST", "/things", {}, ""},
+                                {201, {{"Content-Type", "application/json"}}, R"({"ref":")" + id + R"("})"}),
+                       exchange(2, 20, 30, {"DELETE", "/things?ref=" + id, {}, ""}, {204, {}, ""}),
+                       exchange(3, 40, 50, {"GET", "/things/" + id, {}, ""}, {404, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  ASSERT_EQ(plan.steps.size(), 3u);
+  EXPECT_THAT(plan.steps[2].after, ElementsAre(Cause{2, CauseKind::entity}));
+}
+
+TEST(Planner, LeavesOutARequestThatWouldNotBeSentAsOne) {
+  Traffic traffic;
+  traffic.exchanges = {exchange(1, 0, 1, {"GET", "/a b", {}, ""}, {200, {}, ""}),
+                       exchange(1, 2, 3, {"GET", "/a", {{"X", "1\r\nY: 2"}}, ""}, {200, {}, ""}),
+                       exchange(1, 4, 5, {"GET", "/a", {}, ""}, {200, {}, ""})};
+  const Plan plan = plan_of(traffic);
+  EXPECT_EQ(plan.steps.size(), 1u);
+  EXPECT_EQ(plan.left_out.size(), 2u);
+  for (const auto& [reason, count] : plan.left_out)
+    EXPECT_THAT(reason, ::testing::StartsWith("not replayable: the request holds"));
+}
+
+TEST(Planner, RefusesMoreStepsThanTheMachineShouldHold) {
+  Traffic traffic;
+  for (std::int64_t i = 0; i < 4; ++i)
+    traffic.exchanges.push_back(exchange(1, 2 * i, 2 * i + 1, {"GET", "/a", {}, ""}, {200, {}, ""}));
+  PlannerOptions options;
+  options.max_steps = 4;
+  EXPECT_EQ(plan_of(traffic, options).steps.size(), 4u);
+  options.max_steps = 3;
+  EXPECT_THAT([&] { static_cast<void>(plan_of(traffic, options)); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("more than 3 requests to plan; take a part")));
 }
 
 RC_GTEST_PROP(Planner, EveryExchangeIsAStepOrIsCountedAsLeftOut, ()) {

@@ -224,6 +224,18 @@ TEST_F(Nginx, AConnectionThatIsEndedIsFollowedByAnother) {
   }
 }
 
+// The same as without TLS and HTTP/2: see Faults in play_test.cpp.
+TEST_F(Nginx, AFaultInAnyOperationOnASocketLeavesAWholeHistory) {
+  Plan plan = plan_of({step(1, "/a"), step(2, "/b"), step(3, "/c"), step(4, "/d", {1}, 2), step(5, "/echo", {}, 2)});
+  plan.steps[1].overlaps = plan.steps[2].overlaps = true;
+  plan.steps[4].request = Request{"POST", "/echo", {}, std::string(100'000, 'x')};
+  PlayOptions clear_two = at(clear());
+  clear_two.http = HttpVersion::http2;
+  for (const PlayOptions& options : {clear_two, trusting(HttpVersion::http1), trusting(HttpVersion::http2)}) {
+    for (const unsigned workers : {1u, 2u}) EXPECT_GT(with_every_fault(*server_, plan, options, workers), 10);
+  }
+}
+
 TEST_F(Nginx, LargeBodiesGoBothWays) {
   std::string body(5u << 20, 'x');
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i * i % 23);

@@ -1,16 +1,13 @@
 // How the player speaks HTTP, keeps its times and divides its work.
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netdb.h>
 #include <rapidcheck/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <atomic>
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -20,59 +17,9 @@
 #include "replay/error.h"
 #include "replay/http/parser.h"
 #include "replay/planner.h"
+#include "replay/test_faults.h"
 #include "replay/test_server.h"
 #include "replay/values.h"
-
-// -- a fault in any operation on a socket of the player ----------------------------------------------------------------------
-
-namespace {
-
-// Operations of the thread that asked for it are counted, and the one with this number fails.
-thread_local int operations_until_fault = -1;
-thread_local bool fault_came = false;
-
-bool fails_now() {
-  if (operations_until_fault < 0 || operations_until_fault-- > 0) return false;
-  fault_came = true;
-  return true;
-}
-
-template <class Function>
-Function* real(Function* /*own*/, const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
-
-}  // namespace
-
-extern "C" {
-int socket(int domain, int type, int protocol) {
-  if (fails_now()) return errno = ENOBUFS, -1;
-  static const auto next = real(&socket, "socket");
-  return next(domain, type, protocol);
-}
-// A name with two addresses.
-int getaddrinfo(const char* host, const char* port, const addrinfo* hints, addrinfo** found) {
-  static const auto next = real(&getaddrinfo, "getaddrinfo");
-  if (host == nullptr || std::string_view(host) != "two-addresses.example") return next(host, port, hints, found);
-  const int error = next("127.0.0.9", port, hints, found);
-  return error != 0 ? error : next("127.0.0.1", port, hints, &(*found)->ai_next);
-}
-int connect(int descriptor, const sockaddr* address, socklen_t size) {
-  if (fails_now()) return errno = ENETUNREACH, -1;
-  static const auto next = real(&connect, "connect");
-  return next(descriptor, address, size);
-}
-ssize_t send(int descriptor, const void* bytes, size_t size, int flags) {
-  if (fails_now()) return errno = EPIPE, -1;
-  static const auto next = real(&send, "send");
-  return next(descriptor, bytes, size, flags);
-}
-ssize_t recv(int descriptor, void* bytes, size_t size, int flags) {
-  if (fails_now()) return errno = ECONNRESET, -1;
-  static const auto next = real(&recv, "recv");
-  return next(descriptor, bytes, size, flags);
-}
-}
 
 namespace rehearse::replay {
 namespace {
@@ -152,7 +99,7 @@ TEST(Pipelining, StreamsOfACaptureBecomeConnectionsWhereTheTargetHasNone) {
   });
   self = &server;
   Plan plan = plan_of({step(1, "/slow"), overlapping(step(2, "/quick"))});
-  for (Step& each : plan.steps) each.request->headers = {{"host", "shop"}, {"accept", "*/*"}};  // as HTTP/2 writes them
+  for (Step& each : plan.steps) each.http2 = true;
   EXPECT_THAT(outcomes_of(play(plan, at(server.url()))), ElementsAre(std::pair("answered", 2)));
   server.stop();
   EXPECT_EQ(server.connections(), 2u);
@@ -463,6 +410,49 @@ TEST(Times, ACueHasItsTimeToo) {
   EXPECT_GE(ran.count(), 50'000'000);
 }
 
+// Clients that came one after the other in the capture: their connections are not opened all at once.
+TEST(Lanes, AreUnderWayAtOnceAsManyAsTheCaptureHadAtItsBusiest) {
+  std::mutex mutex;
+  int open = 0, most = 0;
+  Server server([&](Peer& peer, const Request& request) {
+    {
+      const std::lock_guard lock(mutex);
+      most = std::max(most, open += request.target == "/first");
+      open -= request.target == "/last";
+    }
+    peer.send(ok());
+  });
+  Plan plan;
+  for (StepId lane = 1; lane <= 300; ++lane) {
+    plan.steps.push_back(step(2 * lane - 1, "/first", {}, lane));
+    plan.steps.push_back(step(2 * lane, "/last", {}, lane));
+    plan.steps[plan.steps.size() - 2].due_ns = plan.steps.back().due_ns = lane * 100'000'000;
+  }
+  for (const unsigned workers : {1u, 3u}) {
+    most = 0;
+    PlayOptions options = at(server.url());
+    options.workers = workers;
+    EXPECT_THAT(outcomes_of(play(plan, options)), ElementsAre(std::pair("answered", 600)));
+    EXPECT_LE(most, 64);
+  }
+}
+
+// The last lane's first step is what all others wait for.
+TEST(Lanes, ThatWaitForALaterOneDoNotKeepItFromBeginning) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok()); });
+  Plan plan;
+  constexpr StepId lanes = 200;
+  for (StepId lane = 1; lane <= lanes; ++lane) plan.steps.push_back(step(lane, "/a", {}, lane));
+  for (StepId lane = 1; lane < lanes; ++lane) plan.steps.push_back(step(lanes + lane, "/b", {lanes}, lane));
+  for (Step& each : plan.steps)
+    each.due_ns = each.id * 10'000'000'000;  // an hour: a capture with hardly anything at once
+  for (const unsigned workers : {1u, 3u}) {
+    PlayOptions options = at(server.url());
+    options.workers = workers;
+    EXPECT_THAT(outcomes_of(play(plan, options)), ElementsAre(std::pair("answered", 2 * lanes - 1)));
+  }
+}
+
 // -- what is handed over -----------------------------------------------------------------------------------------------------
 
 TEST(Records, AreHandedOverOneByOneInsteadOfKept) {
@@ -508,6 +498,24 @@ TEST(Records, WhatAFunctionOfTheCallerThrowsEndsThePlay) {
   }
 }
 
+TEST(Faults, WhatAServerSaysBeforeItWasAskedIsNoAnswer) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok("asked")); });
+  server.on_connection = [&](Peer& peer) {
+    peer.send(ok("nobody asked"));
+    server.note("spoke");
+  };
+  behind_the_next_connect([&] { server.wait_for("spoke"); });
+  const Record record = play(plan_of({step(1, "/a")}), at(server.url())).records[0];
+  EXPECT_EQ(record.outcome, Outcome::refused);
+  EXPECT_EQ(record.problem, "connecting: the server spoke before it was asked");
+}
+
+TEST(Faults, AConnectIsNotSent) {
+  Step tunnel = step(1, "shop.example:443");
+  tunnel.request = Request{"CONNECT", "shop.example:443", {}, ""};
+  EXPECT_THROW(expect_playable(plan_of({tunnel}), at("http://127.0.0.1:9")), Error);
+}
+
 // -- every fault -------------------------------------------------------------------------------------------------------------
 
 // The N-th operation on a socket fails, for every N: each step has one record, and none is said to have been refused that the
@@ -520,32 +528,46 @@ TEST(Faults, InAnyOperationOnASocketLeaveAWholeHistory) {
       plan_of({posting(1, "/orders", R"({"a": 1})"), step(2, "/orders/a-captured-id", {1}, 2), step(3, "/a"),
                overlapping(step(4, "/b")), step(5, "/c", {4}, 3), posting(6, "/big", std::string(300'000, 'x'))});
   plan.steps[1].uses = {{"path:1", "a-captured-id", 1, "json:/id"}};
-  int number = 0;
-  for (bool came = true; came; ++number) {
-    const std::size_t before = server.requests().size();
-    PlayOptions options = at(server.url());
-    options.deadline = milliseconds(2'000);
-    operations_until_fault = number;
-    fault_came = false;
-    const History history = play(plan, options);
-    operations_until_fault = -1;
-    came = fault_came;
-    ASSERT_EQ(history.records.size(), 6u) << number;
-    ASSERT_EQ(history.sent, 6) << number;
-    const auto requests = server.requests();
-    for (const Record& record : history.records) {
-      const bool seen = std::any_of(requests.begin() + static_cast<std::ptrdiff_t>(before), requests.end(),
-                                    [&](const Request& request) { return request.target == record.request.target; });
-      EXPECT_FALSE(record.outcome == Outcome::refused && seen) << number << " " << record.request.target;
-      EXPECT_FALSE(record.outcome == Outcome::answered && !seen) << number << " " << record.request.target;
-      EXPECT_EQ(record.outcome == Outcome::answered, record.problem.empty()) << number;
-    }
-    EXPECT_TRUE(came || outcomes_of(history)["answered"] == 6);
-  }
-  EXPECT_GT(number, 15) << "the player does more with sockets than that";
+  for (const unsigned workers : {1u, 3u})
+    EXPECT_GT(with_every_fault(server, plan, at(server.url()), workers), 15)
+        << "the player does more with sockets than that";
 }
 
 // -- a model of a service ----------------------------------------------------------------------------------------------------
+
+// Where an answer gives an id, and where a request names one.
+enum class Gives { json, location, cookie };
+enum class Names { path, query, form, json, cookie };
+
+std::string id_given(Gives gives, const Response& response) {
+  const char* const place = gives == Gives::json       ? "json:/id"
+                            : gives == Gives::location ? "location:1"
+                                                       : "set-cookie:thing";
+  return value_at(response, place).value_or("");
+}
+
+Request naming(Names names, const std::string& method, const std::string& id) {
+  switch (names) {
+    case Names::path:
+      return {method, "/things/" + id, {}, ""};
+    case Names::query:
+      return {method, "/things?thing=" + id, {}, ""};
+    case Names::form:
+      return {method, "/things", {{"Content-Type", "application/x-www-form-urlencoded"}}, "thing=" + id};
+    case Names::json:
+      return {method, "/things", {{"Content-Type", "application/json"}}, fmt::format(R"({{"thing":"{}"}})", id)};
+    case Names::cookie:
+      return {method, "/things", {{"Cookie", "thing=" + id}}, ""};
+  }
+  return {};
+}
+
+std::string id_named(const Request& request) {
+  for (const char* place : {"path:1", "query:thing", "form:thing", "json:/thing", "cookie:thing"}) {
+    if (const auto id = value_at(request, place)) return *id;
+  }
+  return {};
+}
 
 // Makes ids of its own, at random, and answers what it knows of them.
 class Model {
@@ -559,13 +581,17 @@ class Model {
     };
     if (request.method == "POST") {
       const std::string id = fmt::format("{:016x}-{:08x}", random_(), random_() & 0xffffffff);
-      things_[id] = request.body;
-      return json(201, fmt::format(R"({{"id":"{}","got":{}}})", id, request.body));
+      const std::string what = value_at(request, "json:/what").value_or("");
+      things_[id] = what;
+      const std::string how = value_at(request, "json:/give").value_or("");
+      if (how == "location") return Response{201, {{"Location", "/things/" + id}}, ""};
+      if (how == "cookie") return Response{201, {{"Set-Cookie", "thing=" + id + "; Path=/"}}, ""};
+      return json(201, fmt::format(R"({{"id":"{}"}})", id));
     }
-    const std::string id = request.target.substr(request.target.rfind('/') + 1);
+    const std::string id = id_named(request);
     const auto found = things_.find(id);
     if (found == things_.end()) return json(404, R"({"error":"unknown"})");
-    const std::string body = fmt::format(R"({{"id":"{}","got":{}}})", id, found->second);
+    const std::string body = fmt::format(R"({{"id":"{}","got":"{}"}})", id, found->second);
     if (request.method == "DELETE") {
       things_.erase(found);
       return Response{204, {}, ""};
@@ -587,14 +613,20 @@ std::string wire_of(const Response& response) {
 }
 
 // Traffic as a capture would hold it: clients that make things, look at them and delete them, on several connections at once,
-// answered by a model of its own.
+// answered by a model of its own. Requests overlap where they are about different things, on connections of HTTP/2 also with each
+// other.
 Traffic random_traffic() {
+  struct Thing {
+    std::string id;
+    std::int64_t free_ns;  // when the last answer about it was over
+  };
   Model model(*rc::gen::arbitrary<std::uint32_t>());
   const auto connections = *rc::gen::inRange<std::int64_t>(1, 5);
   const auto count = *rc::gen::inRange<int>(1, 30);
+  const bool http2 = *rc::gen::arbitrary<bool>();
   Traffic traffic;
-  std::vector<std::string> ids;
-  std::map<std::int64_t, std::int64_t> free_at;  // by connection
+  std::vector<Thing> things;
+  std::map<std::int64_t, std::int64_t> free_ns;  // by connection
   std::map<std::int64_t, std::int64_t> index;
   std::int64_t now = 1'000'000'000'000;
   for (int i = 0; i < count; ++i) {
@@ -602,30 +634,41 @@ Traffic random_traffic() {
     exchange.id = i + 1;
     exchange.connection = *rc::gen::inRange<std::int64_t>(1, connections + 1);
     exchange.index = index[exchange.connection]++;
-    const int kind = ids.empty() ? 0 : *rc::gen::inRange(0, 4);
-    exchange.request.method = kind == 0 ? "POST" : kind == 3 ? "DELETE" : "GET";
-    exchange.request.target =
-        kind == 0 ? "/things"
-                  : "/things/" + ids[static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(ids.size())))];
-    if (kind == 0) {
-      exchange.request.headers = {{"Content-Type", "application/json"}};
-      exchange.request.body = std::to_string(*rc::gen::inRange(1, 50));
-    }
+    exchange.http2 = http2;
     now += *rc::gen::inRange(0, 2) * 500'000;
-    now = std::max(now, free_at[exchange.connection]);
+    if (!http2) now = std::max(now, free_ns[exchange.connection] + 1);
+    const int kind = things.empty() ? 0 : *rc::gen::inRange(0, 4);
+    const auto gives = static_cast<Gives>(*rc::gen::inRange(0, 3));
+    Thing* thing = nullptr;
+    if (kind == 0) {
+      constexpr std::array<const char*, 3> how{"json", "location", "cookie"};
+      exchange.request = {"POST",
+                          "/things",
+                          {{"Content-Type", "application/json"}},
+                          fmt::format(R"({{"what":"{}","give":"{}"}})", *rc::gen::inRange(1, 50),
+                                      how[static_cast<std::size_t>(gives)])};
+    } else {
+      thing = &things[static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(things.size())))];
+      now = std::max(now, thing->free_ns + 1);
+      exchange.request = naming(static_cast<Names>(*rc::gen::inRange(0, 5)), kind == 3 ? "DELETE" : "GET", thing->id);
+    }
     exchange.request_ns = exchange.request_end_ns = now;
-    exchange.response_ns = exchange.response_end_ns = now + 200'000;
-    free_at[exchange.connection] = exchange.response_end_ns + 1;
-    now = exchange.response_end_ns + 1;  // answers are known before others use what they gave
+    exchange.response_ns = exchange.response_end_ns = now + *rc::gen::inRange(1, 6) * 200'000;
+    free_ns[exchange.connection] = std::max(free_ns[exchange.connection], exchange.response_end_ns);
     exchange.response = model.answer(exchange.request);
-    if (kind == 0) ids.push_back(*value_at(*exchange.response, "json:/id"));
+    if (thing)
+      thing->free_ns = exchange.response_end_ns;
+    else
+      things.push_back({id_given(gives, *exchange.response), exchange.response_end_ns});
   }
   return traffic;
 }
 
 RC_GTEST_PROP(Replay, GivesEqualAnswersUnderTheBijectionAtAnySpeedAndWithAnyNumberOfWorkers, ()) {
   const Traffic traffic = random_traffic();
-  const Plan plan = rehearse::replay::plan_of(traffic, PlannerOptions{});
+  PlannerOptions planning;
+  if (*rc::gen::arbitrary<bool>()) planning.bytes_in_memory = 0;
+  const Plan plan = rehearse::replay::plan_of(traffic, planning);
   RC_ASSERT(plan.steps.size() == traffic.exchanges.size());
   for (const Step& each : plan.steps) {
     for (const Cause& cause : each.after) RC_ASSERT(cause.step < each.id);  // no edge runs backwards
@@ -646,11 +689,12 @@ RC_GTEST_PROP(Replay, GivesEqualAnswersUnderTheBijectionAtAnySpeedAndWithAnyNumb
     const Response& captured = *traffic.exchanges[i].response;
     RC_ASSERT(record.outcome == Outcome::answered);
     RC_ASSERT(record.response.status == captured.status);
-    const auto old_id = value_at(captured, "json:/id"), new_id = value_at(record.response, "json:/id");
-    RC_ASSERT(old_id.has_value() == new_id.has_value());
-    if (!old_id) continue;
-    RC_ASSERT(made.try_emplace(*old_id, *new_id).first->second == *new_id);
     RC_ASSERT(value_at(captured, "json:/got") == value_at(record.response, "json:/got"));
+    for (const auto gives : {Gives::json, Gives::location, Gives::cookie}) {
+      const auto old_id = id_given(gives, captured), new_id = id_given(gives, record.response);
+      RC_ASSERT(old_id.empty() == new_id.empty());
+      if (!old_id.empty()) RC_ASSERT(made.try_emplace(old_id, new_id).first->second == new_id);
+    }
   }
   std::set<std::string> distinct;
   for (const auto& [old_id, new_id] : made) RC_ASSERT(distinct.insert(new_id).second);

@@ -24,6 +24,10 @@ namespace {
 // Files that may still be opened for other things: a database's journal, a cue's pipes.
 constexpr std::size_t other_files = 8;
 
+// So many lanes may always be under way at once.
+constexpr std::size_t few_lanes = 64;
+constexpr std::int64_t a_second = 1'000'000'000;
+
 // How long a thread may take to be there.
 constexpr std::chrono::nanoseconds start_up{10'000'000};
 
@@ -55,14 +59,6 @@ std::size_t connections_allowed(std::size_t workers) {
   if (taken + workers > all)
     throw Error(fmt::format("{} files may be open, which leaves no connection: raise the limit (ulimit -n)", all));
   return all - taken;
-}
-
-// HTTP/2 writes its fields small (RFC 9113, section 8.2.1). A lane of HTTP/1.1 whose requests overlap was pipelined.
-bool captured_as_http2(const Request& request) {
-  const bool small = std::all_of(request.headers.begin(), request.headers.end(), [](const Header& header) {
-    return std::none_of(header.name.begin(), header.name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-  });
-  return small && !request.headers.empty() && request.headers.front().name == "host";
 }
 
 class Player {
@@ -102,7 +98,7 @@ class Player {
     history.sender = sender();
     // Cues and steps that were never sent leave no record.
     for (std::size_t i = 0; i < plan_.steps.size(); ++i)
-      history.interrupted |= shared_.carried[i] == 0 && plan_.steps[i].request;
+      history.interrupted |= shared_.carried[i] == 0 && plan_.steps[i].request.has_value();
     std::size_t kept = 0;
     for (std::size_t i = 0; i < shared_.records.size(); ++i) {
       if (shared_.carried[i] == 0) continue;
@@ -131,12 +127,17 @@ class Player {
       if (lane == nullptr) {
         lane = lanes_.emplace_back(std::make_unique<Lane>()).get();
         lane->destination = &destinations_[static_cast<std::size_t>(steps[i].lane) % destinations_.size()];
-        if (steps[i].request) by_number[steps[i].lane] = lane;
+        if (steps[i].request) {
+          by_number[steps[i].lane] = lane;
+          lane->number = shared_.numbered.size();
+          shared_.numbered.push_back(lane);
+        }
       }
-      if (steps[i].overlaps && steps[i].request) lane->multiplexed |= captured_as_http2(*steps[i].request);
+      lane->multiplexed |= steps[i].overlaps && steps[i].http2;
       lane->steps.push_back(i);
       shared_.lane_of[i] = lane;
     }
+    if (!shared_.has_times()) shared_.lanes_at_once = std::max(lanes_at_once(), few_lanes);
     std::size_t count = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(lanes_.size(), 1));
     if (options_.max_connections > 0) count = std::min(count, options_.max_connections);
     const std::size_t allowed = connections_allowed(count);
@@ -145,6 +146,32 @@ class Player {
     shared_.run_cue = [this](Lane& lane) { run_cue(lane); };
     for (std::size_t i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
     for (std::size_t i = 0; i < lanes_.size(); ++i) workers_[i % count]->add(*lanes_[i]);
+  }
+
+  // How many lanes were under way at once: at the busiest second of the capture, and by the order of the plan. With fewer, the first
+  // lanes might wait for one that may not begin: with so many the lane of the first step that is not over always may.
+  [[nodiscard]] std::size_t lanes_at_once() const {
+    const auto busiest = [&](const auto& begin_of, const auto& end_of) {
+      std::vector<std::int64_t> begins, ends;
+      for (const Lane* lane : shared_.numbered) {
+        begins.push_back(begin_of(*lane));
+        ends.push_back(end_of(*lane));
+      }
+      std::sort(begins.begin(), begins.end());
+      std::sort(ends.begin(), ends.end());
+      std::size_t most = 0, over = 0;
+      for (std::size_t begun = 1; begun <= begins.size(); ++begun) {
+        while (ends[over] < begins[begun - 1]) ++over;
+        most = std::max(most, begun - over);
+      }
+      return most;
+    };
+    const auto& steps = plan_.steps;
+    const auto by_time = busiest([&](const Lane& lane) { return steps[lane.steps.front()].due_ns; },
+                                 [&](const Lane& lane) { return steps[lane.steps.back()].due_ns + a_second; });
+    const auto by_order = busiest([](const Lane& lane) { return std::int64_t{lane.steps.front()}; },
+                                  [](const Lane& lane) { return std::int64_t{lane.steps.back()}; });
+    return std::max(by_time, by_order);
   }
 
   // On a thread of its own: what a cue does takes its time, and requests that do not wait for it go on meanwhile.
@@ -218,9 +245,12 @@ void expect_playable(const Plan& plan, const PlayOptions& options) {
   for (const Step& step : plan.steps) {
     if (!step.request && !options.on_cue)
       throw Error(fmt::format("step {} of the plan is the cue {:?}, and nobody here runs cues", step.id, step.cue));
-    if (!step.request) continue;
-    if (const auto reason = unsendable(*step.request); !reason.empty())
+    if (!step.request.in_memory()) continue;  // in a spool nothing else stands
+    if (const auto reason = unsendable(*step.request.get()); !reason.empty())
       throw Error(fmt::format("step {} holds {}: it is not sent", step.id, reason));
+    if (step.request.get()->method == "CONNECT")
+      throw Error(
+          fmt::format("step {} is a CONNECT, behind which a connection is no HTTP any more: it is not sent", step.id));
   }
 }
 

@@ -39,8 +39,10 @@ struct PlayOptions {
   TlsOptions tls;
   HttpVersion http = HttpVersion::automatic;
   std::string host;  // for the Host field; the target's when it is empty
-  double speed = 0;  // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow
-  double rate = 0;   // requests a second at most, whatever was delayed before; 0: no limit
+  // 1 = as captured, 2 = twice as fast; 0 = as fast as the causes allow, over as many lanes at once as the capture had at its busiest
+  // second (64 at least): clients that came one after the other do not come all at once.
+  double speed = 0;
+  double rate = 0;  // requests a second at most, whatever was delayed before; 0: no limit
   std::chrono::milliseconds connect_deadline{10'000};  // for a connection, TLS included
   std::chrono::milliseconds begin_deadline{
       0};  // for the first byte of an answer, from when the request began to leave; 0: none
@@ -49,6 +51,7 @@ struct PlayOptions {
   std::chrono::milliseconds permission_wait{1'000};
   unsigned workers = 1;             // threads; a connection stays with one of them
   std::size_t max_connections = 0;  // open at once; 0: as many as the process may have. Steps wait for a free one.
+  int round = 1;                    // of the same plan; in later ones keys become others (`renew`, replay/pace.h)
   bool real_time = true;            // with a speed or a rate the workers try to run before other threads (SCHED_FIFO)
 
   // Changes what is sent of a request, behind the binding: credentials of the target, fields of its own. Called by the workers, at the

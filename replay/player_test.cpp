@@ -273,7 +273,7 @@ class Shop {
 
 Step create(StepId id) {
   Step made = step(id, "/orders");
-  made.request->method = "POST";
+  made.request = Request{"POST", "/orders", {}, ""};
   made.read = false;
   return made;
 }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -21,6 +23,7 @@
 #include "replay/error.h"
 #include "replay/http/parser.h"
 #include "replay/player.h"
+#include "replay/test_faults.h"
 
 namespace rehearse::replay {
 
@@ -88,6 +91,9 @@ class Server {
   }
   [[nodiscard]] std::size_t connections() const { return threads_.size(); }  // after stop()
 
+  // What is done when a client has connected; set it before anybody does.
+  std::function<void(Peer&)> on_connection;
+
   // What is done when the head of a request came and its body did not yet; set it before anybody connects.
   std::function<void(Peer&, const Request&)> on_head;
 
@@ -112,6 +118,7 @@ class Server {
 
  private:
   void accept_all() {
+    spare_this_thread();
     while (true) {
       const int socket = accept(listener_, nullptr, nullptr);
       if (socket < 0) return;
@@ -149,9 +156,11 @@ class Server {
   }
 
   void serve(Peer& peer) {
+    spare_this_thread();
     std::string bytes;
     char chunk[4096];
     bool head_seen = false;
+    if (on_connection) on_connection(peer);
     while (peer.socket() >= 0) {
       auto parsed = take_request(bytes);
       if (parsed) {
@@ -187,6 +196,44 @@ class Server {
   std::vector<std::string> events_;
   std::vector<Request> requests_;
 };
+
+// Plays the plan again and again, and lets the N-th operation on a socket fail for every N. Each step has one record, none is said to
+// have been refused that the server has seen, nor to have been answered when it has not. Returns how many operations there were.
+inline int with_every_fault(Server& server, Plan plan, PlayOptions options, unsigned workers) {
+  options.workers = workers;
+  options.deadline = std::chrono::milliseconds(2'000);
+  const auto steps = plan.steps.size();
+  static int plays = 0;
+  int number = 0;
+  for (bool came = true; came; ++number) {
+    for (Step& step : plan.steps) {  // what comes late of an earlier play is not taken for this one's
+      Request request = *step.request;
+      request.target = fmt::format("{}?play={}", path_of(request.target), plays);
+      step.request = std::move(request);
+    }
+    ++plays;
+    History history;
+    {
+      const SocketFault fault(number);
+      history = play(plan, options);
+      came = fault.came();
+    }
+    const auto requests = server.requests();
+    EXPECT_EQ(history.records.size(), steps) << number;
+    EXPECT_EQ(history.sent, static_cast<std::int64_t>(steps)) << number;
+    std::size_t answered = 0;
+    for (const Record& record : history.records) {
+      const bool seen = std::any_of(requests.begin(), requests.end(),
+                                    [&](const Request& request) { return request.target == record.request.target; });
+      EXPECT_FALSE(record.outcome == Outcome::refused && seen) << number << " " << record.request.target;
+      EXPECT_FALSE(record.outcome == Outcome::answered && !seen) << number << " " << record.request.target;
+      EXPECT_EQ(record.outcome == Outcome::answered, record.problem.empty()) << number;
+      answered += record.outcome == Outcome::answered;
+    }
+    EXPECT_TRUE(came || answered == steps) << number;
+  }
+  return number;
+}
 
 inline std::string ok(const std::string& body = "", const std::string& headers = "") {
   return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), headers, body);

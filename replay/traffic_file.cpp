@@ -22,7 +22,7 @@ constexpr std::string_view schema = R"(
     started_ns INTEGER, request_ns INTEGER, request_end_ns INTEGER, response_ns INTEGER, response_end_ns INTEGER,
     method TEXT, target TEXT, request_headers TEXT, request_body BLOB, request_trailers TEXT,
     status INTEGER, response_headers TEXT, response_body BLOB, response_trailers TEXT, interim TEXT,
-    complete INTEGER, flags TEXT, masked TEXT);
+    complete INTEGER, flags TEXT, masked TEXT, protocol TEXT);
   CREATE TABLE certificate(class TEXT, name TEXT, count INTEGER);
   CREATE TABLE incomplete(connection INTEGER, client TEXT, server TEXT, flag TEXT, count INTEGER))";
 
@@ -61,6 +61,14 @@ std::vector<Response> interim_of(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return interim;
+}
+
+// HTTP/2 writes its fields small (RFC 9113, section 8.2.1), and the import puts the host in front of them.
+bool spelt_as_http2(const Headers& headers) {
+  const bool small = std::all_of(headers.begin(), headers.end(), [](const Header& header) {
+    return std::none_of(header.name.begin(), header.name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  });
+  return small && !headers.empty() && headers.front().name == "host";
 }
 
 // The certificate's maps and what they are called in the file.
@@ -141,7 +149,7 @@ struct TrafficWriter::File {
     database.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
     database.run(schema);
     database.run("BEGIN");
-    insert.emplace(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    insert.emplace(database, "INSERT INTO exchange VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   }
   Database database;
   std::optional<Statement> insert;
@@ -194,6 +202,7 @@ void TrafficWriter::add(const Exchange& exchange) {
   number(exchange.complete() ? 1 : 0);
   text(joined(exchange.flags));
   text(joined(exchange.masked));
+  text(exchange.http2 ? "HTTP/2" : "HTTP/1");
   insert.run();
 }
 
@@ -216,14 +225,17 @@ void save(const Traffic& traffic, const std::string& path) {
 Certificate load_traffic(const std::string& path, const std::function<void(Exchange&&)>& take) {
   Database database(path, Database::Mode::read, traffic_file_version, "traffic");
   database.expect_table("exchange", "traffic");
-  // Files of this version that were written before places were recorded lack the column.
-  Statement columns(database, "SELECT 1 FROM pragma_table_info('exchange') WHERE name = 'masked'");
-  const std::string masked = columns.step() ? "masked" : "''";
+  // Files of this version that were written before these were recorded lack the columns.
+  const auto column_or_nothing = [&](const std::string& name) {
+    Statement columns(database, "SELECT 1 FROM pragma_table_info('exchange') WHERE name = ?");
+    columns.bind_text(1, name);
+    return columns.step() ? name : "''";
+  };
   Statement rows(database,
                  "SELECT id, connection, idx, client, server, started_ns, request_ns, request_end_ns, response_ns, "
                  "response_end_ns, method, target, request_headers, request_body, request_trailers, status, "
                  "response_headers, response_body, response_trailers, interim, flags, " +
-                     masked + " FROM exchange ORDER BY id");
+                     column_or_nothing("masked") + ", " + column_or_nothing("protocol") + " FROM exchange ORDER BY id");
   while (rows.step()) {
     Exchange exchange;
     int column = 0;
@@ -256,6 +268,8 @@ Certificate load_traffic(const std::string& path, const std::function<void(Excha
     exchange.interim = interim_of(text());
     exchange.flags = lines_of(text());
     exchange.masked = lines_of(text());
+    const std::string protocol = text();
+    exchange.http2 = protocol.empty() ? spelt_as_http2(exchange.request.headers) : protocol == "HTTP/2";
     // The file can be edited by anyone.
     if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     take(std::move(exchange));

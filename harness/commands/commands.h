@@ -97,7 +97,8 @@ struct PlayArguments {
   bool send_masked = false;    // see replay::MaskOptions
   bool writes = false;         // writes are left out unless they are allowed
   bool dry_run = false;
-  TargetSettings service;  // how the target is spoken to
+  std::vector<std::string> cues;  // "NAME=COMMAND": what is run for the cues of a plan
+  TargetSettings service;         // how the target is spoken to
   unsigned workers = 1;
   std::size_t connections = 0;  // open at once; 0: as many as the process may have
   double timeout_seconds = 10, connect_timeout_seconds = 10, first_byte_timeout_seconds = 0;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 
@@ -89,52 +90,31 @@ void examine_services(const Configuration& config, Examination& examination) {
   }
 }
 
-// The rungs of "this database was not written", the cheapest first, and what would add the missing ones.
+// What proves that a database was not written, beside its commit log; see harness/databases/watch.h.
 void examine_rungs(Session& session, const std::string& user, Examination& examination) {
-  const auto yes = [&](const std::string& condition) { return session.value("SELECT " + condition) == "t"; };
-  const auto list = [&](const std::string& query) {
-    return session.value("SELECT string_agg(name, ', ' ORDER BY name) FROM (" + query + ") q");
-  };
-  yes("pg_is_in_recovery()")
-      ? examination.missing("not written, by the WAL position: this is a standby", "give the dsn of the primary")
-      : examination.good("not written, by the WAL position and by transactions");
-  if (!yes("current_setting('server_version_num')::int >= 150000")) {
-    examination.missing("not written, by counters: before 15 a session may hold its counts back",
-                        "use PostgreSQL 15 or later");
-  } else if (!yes("current_setting('track_counts') = 'on'")) {
-    examination.missing("not written, by counters: nothing is counted",
-                        "ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf();");
-  } else if (!yes("pg_has_role('pg_read_all_stats', 'USAGE')")) {
-    examination.missing("not written, by counters: other roles' sessions are not seen",
-                        "GRANT pg_read_all_stats TO " + user + ";");
-  } else {
-    examination.good("not written, by counters, while no other session holds some back");
-  }
-  constexpr const char* ours = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
-  const std::string sequences =
-      list(fmt::format("SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = "
-                       "c.relnamespace WHERE c.relkind = 'S' AND {} "
-                       "AND NOT has_sequence_privilege(c.oid, 'SELECT')",
-                       ours));
-  sequences.empty() ? examination.good("sequences are readable")
-                    : examination.missing("not written: sequences that may not be read",
-                                          "GRANT SELECT ON " + sequences + " TO " + user + ";");
-  const std::string tables =
-      list(fmt::format("SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = "
-                       "c.relnamespace WHERE c.relkind IN ('r', 'p') "
-                       "AND {} AND NOT has_table_privilege(c.oid, 'SELECT')",
-                       ours));
-  tables.empty() ? examination.good("not written, by the content of every table")
-                 : examination.missing("not written, by content, and compared: tables that may not be read",
-                                       "GRANT SELECT ON " + tables + " TO " + user + ";");
-  yes("current_setting('track_commit_timestamp') = 'on'")
+  examination.good("that nothing is written shows in the WAL position and the snapshot");
+  const Rows unreadable = session.run(
+      "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE "
+      "c.relkind IN ('r', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT "
+      "has_table_privilege(c.oid, 'SELECT') ORDER BY 1");
+  std::vector<std::string> names;
+  for (const Row& row : unreadable.rows) names.push_back(row[0].value_or(""));
+  if (names.empty())
+    examination.good("the content of every table is readable");
+  else
+    examination.missing(fmt::format("tables or sequences that may not be read: {}: what is written there is not seen",
+                                    fmt::join(names, ", ")),
+                        fmt::format("GRANT SELECT ON {} TO {};", fmt::join(names, ", "), user));
+  if (session.number(
+          "SELECT (EXISTS (SELECT FROM pg_largeobject_metadata) AND NOT has_table_privilege('pg_largeobject', "
+          "'SELECT'))::int") == 1)
+    examination.missing("large objects are counted, and what stands in them is not seen",
+                        "GRANT SELECT ON pg_largeobject TO " + user + ";");
+  session.value("SHOW track_commit_timestamp") == "on"
       ? examination.good("rows tell when they were committed")
-      : examination.missing("rows do not tell when they were committed",
+      : examination.missing("rows do not tell when they were committed: compare names their transactions alone",
                             "ALTER SYSTEM SET track_commit_timestamp = on; and restart the server");
-  if (yes("current_setting('wal_level') = 'logical'") &&
-      yes("(SELECT count(*) FROM pg_replication_slots) >= current_setting('max_replication_slots')::int"))
-    examination.missing("no replication slot is free for the commit log",
-                        "drop one that nobody uses, or ALTER SYSTEM SET max_replication_slots and restart the server");
 }
 
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
@@ -155,6 +135,12 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
                    "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolreplication OR rolsuper)") ==
                0) {
       examination.missing("no right to read the commit log", "ALTER ROLE " + user + " REPLICATION;");
+    } else if (session.number(
+                   "SELECT current_setting('max_replication_slots')::int - count(*) FROM pg_replication_slots") < 1) {
+      examination.missing(
+          "no replication slot is free: no commit log",
+          "drop one that nobody reads (pg_replication_slots), or ALTER SYSTEM SET max_replication_slots = "
+          "20; and restart the server");
     } else {
       examination.good("the commit log is readable");
     }

@@ -25,6 +25,7 @@ class Planning {
   Planning(const WantedExchanges& wanted, const replay::PlannerOptions& options) : filter_(wanted), planner_(options) {}
 
   void take(Exchange&& exchange) {
+    if (stop_requested) throw Interrupted();
     ++planned_.captured;
     if (filter_.accepts(exchange))
       planner_.add(std::move(exchange));

@@ -11,6 +11,9 @@
 
 namespace rehearse::harness {
 
+// Thrown out of a long preparation when the program is to stop: nothing was sent yet.
+struct Interrupted {};
+
 struct Planned {
   replay::Plan plan;          // what was not wanted is counted in its `left_out`
   std::int64_t captured = 0;  // exchanges, wanted or not

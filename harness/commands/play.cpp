@@ -4,9 +4,13 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <map>
+#include <set>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
+#include "harness/process.h"
 #include "harness/redaction.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
@@ -16,6 +20,8 @@
 
 namespace rehearse::harness {
 namespace {
+
+constexpr std::chrono::seconds cue_deadline{600};
 
 void print_counts(const char* title, const std::map<std::string, std::int64_t>& counts) {
   fmt::print("{}\n", title);
@@ -104,6 +110,42 @@ struct Summary {
   }
 };
 
+std::set<std::string> cues_in(const replay::Plan& plan) {
+  std::set<std::string> cues;
+  for (const replay::Step& step : plan.steps) {
+    if (!step.request) cues.insert(step.cue);
+  }
+  return cues;
+}
+
+// What is done for the cues of the plan.
+std::function<void(const replay::Step&)> runs_of(const std::vector<std::string>& given,
+                                                 const std::set<std::string>& cues) {
+  std::map<std::string, std::string> commands;
+  for (const std::string& one : given) {
+    const auto equals = one.find('=');
+    if (equals == std::string::npos || equals + 1 == one.size())
+      throw Error(fmt::format("--cue {}: give the cue's name and what is run for it, \"NAME=COMMAND\"", one));
+    const std::string name = one.substr(0, equals);
+    if (!cues.contains(name))
+      throw Error(fmt::format("the plan has no cue {:?}; `rehearse show` prints its steps", name));
+    if (!commands.emplace(name, one.substr(equals + 1)).second)
+      throw Error(fmt::format("--cue says twice what is run for {:?}", name));
+  }
+  for (const std::string& cue : cues) {
+    if (!commands.contains(cue))
+      throw Error(fmt::format("the plan holds the cue {:?}: say with --cue \"{}=COMMAND\" what is run for it", cue,
+                              reports::terminal_escape(cue)));
+  }
+  return [commands](const replay::Step& step) {
+    const CommandResult result = run(commands.at(step.cue), cue_deadline, &stop_requested);
+    if (result.status == 0 || stop_requested) return;
+    throw Error(result.status < 0
+                    ? fmt::format("the command of cue {:?} did not end within {} s", step.cue, cue_deadline.count())
+                    : fmt::format("the command of cue {:?} ended with {}; run it by hand", step.cue, result.status));
+  };
+}
+
 }  // namespace
 
 int play_traffic(const PlayArguments& arguments) {
@@ -118,7 +160,7 @@ int play_traffic(const PlayArguments& arguments) {
   const auto whole = plan.steps.size();
   // A plan may call a POST a read; whose word that is nobody knows here, so the method decides.
   const auto harmless = [](const replay::Step& step) {
-    return !step.request || (step.read && replay::safe(step.request->method));
+    return !step.request || (step.read && replay::safe(step.request.get()->method));
   };
   if (!arguments.writes) plan = filtered(std::move(plan), harmless);
   const auto left_out = whole - plan.steps.size();
@@ -135,6 +177,7 @@ int play_traffic(const PlayArguments& arguments) {
     return std::chrono::milliseconds(std::max<std::int64_t>(std::llround(seconds * 1e3), 1));
   };
   replay::PlayOptions options;
+  options.on_cue = runs_of(arguments.cues, cues_in(plan));
   options.target = arguments.target;
   options.speed = speed;
   options.stop = &stop_requested;
@@ -145,7 +188,7 @@ int play_traffic(const PlayArguments& arguments) {
   options.connect_deadline = milliseconds_of(arguments.connect_timeout_seconds);
   if (arguments.first_byte_timeout_seconds > 0)
     options.begin_deadline = milliseconds_of(arguments.first_byte_timeout_seconds);
-  const Target target(arguments.service, plan);
+  const Target target(arguments.service, plan, &stop_requested);
   target.apply(options);
   if (stop_requested) return exit_interrupted;
   expect_playable(plan, options);  // before an earlier history is written over
@@ -156,11 +199,12 @@ int play_traffic(const PlayArguments& arguments) {
     begun.name = options.name = round == 1 ? "play" : fmt::format("play {}", round);
     begun.target = options.target;
     replay::HistoryRecorder recorder(writer, begun);
+    options.round = round;
     options.on_record = [&](replay::Record&& record) {
       summary.add(record);
       recorder.add(std::move(record));
     };
-    const replay::History history = replay::play(round == 1 ? plan : renewed(plan, round), options);
+    const replay::History history = replay::play(plan, options);
     recorder.finish(history);
     summary.unbound += history.unbound;
     summary.sender = history.sender;

@@ -93,7 +93,8 @@ void print(const replay::Plan& plan) {
     }
     retries += step.retry_of != 0;
     ++(!step.request ? cues : step.read ? reads : writes);
-    const std::string does = step.request ? step.request->method + " " + step.request->target : "cue " + step.cue;
+    const auto request = step.request ? step.request.get() : nullptr;
+    const std::string does = request ? request->method + " " + request->target : "cue " + step.cue;
     fmt::print("{:>6} {:>5} {:>12.3f}  {:<50} {}\n", step.id, step.request ? std::to_string(step.lane) : "",
                static_cast<double>(step.due_ns) / 1e6, terminal_escape(does), causes_of(step));
   }

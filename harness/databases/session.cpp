@@ -81,6 +81,31 @@ Rows Session::run(const std::string& sql) {
   }
 }
 
+std::vector<Session::Origin> Session::origins(const std::string& query) {
+  std::vector<std::pair<pqxx::oid, int>> places;
+  try {
+    pqxx::nontransaction work(connection_->connection);
+    const pqxx::result result = work.exec(fmt::format("SELECT * FROM ({}) AS asked LIMIT 0", query));
+    for (pqxx::row::size_type c = 0; c < result.columns(); ++c) {
+      const pqxx::oid table = result.column_table(c);
+      places.emplace_back(table, table == pqxx::oid_none ? 0 : static_cast<int>(result.table_column(c)) + 1);
+    }
+  } catch (const pqxx::failure& problem) {
+    throw Error(fmt::format("{}: {}", what_, one_line(problem.what())));
+  }
+  std::vector<Origin> origins;
+  for (const auto& [table, column] : places) {
+    const Rows found =
+        run(fmt::format("SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_attribute a JOIN pg_class c "
+                        "ON c.oid = a.attrelid "
+                        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attrelid = {} AND a.attnum = {}",
+                        table, column));
+    origins.push_back(found.rows.empty() ? Origin{}
+                                         : Origin{found.rows[0][0].value_or(""), found.rows[0][1].value_or("")});
+  }
+  return origins;
+}
+
 std::string Session::value(const std::string& sql) {
   const Rows rows = run(sql);
   return rows.rows.empty() || rows.rows[0].empty() ? std::string() : rows.rows[0][0].value_or("");

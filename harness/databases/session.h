@@ -26,6 +26,12 @@ class Session {
 
   // Runs statements, each in a transaction of its own unless BEGIN was run. Throws Error with the server's message.
   Rows run(const std::string& sql);
+  // Where the columns of a query come from; an expression comes from nowhere.
+  struct Origin {
+    std::string table;  // as the server quotes it: public.orders
+    std::string column;
+  };
+  [[nodiscard]] std::vector<Origin> origins(const std::string& query);
   // The first value of the first row; empty when there is none.
   [[nodiscard]] std::string value(const std::string& sql);
   [[nodiscard]] std::int64_t number(const std::string& sql);

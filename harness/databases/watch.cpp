@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <thread>
+#include <utility>
 
 #include "replay/error.h"
 
@@ -16,14 +17,47 @@ using namespace std::chrono_literals;
 
 // Enough of a log to see what was written; all rows are counted.
 constexpr std::size_t max_shown_changes = 20;
-constexpr int shown_bytes = 300;
+constexpr std::size_t max_shown_bytes = 300;
+
+// Sequences that a column of an ignored table owns are ignored with it.
+std::string sequences_of(Session& session, const TableNames& ignored) {
+  const Rows sequences = session.run(
+      "SELECT s.relname, format('%I.%I', n.nspname, s.relname), t.relname FROM pg_class s JOIN pg_namespace n ON n.oid "
+      "= s.relnamespace "
+      "LEFT JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass "
+      "AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass LEFT JOIN pg_class t ON t.oid = d.refobjid "
+      "WHERE s.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 2");
+  // Asked one by one: pg_sequences says nothing of a value that is set and not used yet.
+  std::string all;
+  for (const Row& row : sequences.rows) {
+    const std::string sequence = row[0].value_or("");
+    if (ignored.contains(row[2].value_or("")) || ignored.contains(sequence.substr(sequence.find('.') + 1))) continue;
+    const std::string name = row[1].value_or("");
+    all += fmt::format("{}SELECT {} || '=' || last_value || CASE WHEN is_called THEN '' ELSE ' unused' END FROM {}",
+                       all.empty() ? "" : " UNION ALL ", session.quoted(name), name);
+  }
+  std::string text;
+  if (all.empty()) return text;
+  for (const Row& row : session.run(all).rows) text += row[0].value_or("") + "\n";
+  return text;
+}
+
+// Large objects are in no table that one sees, and in no commit log. Without the right to read them all, which are there.
+std::string large_objects_of(Session& session) {
+  const bool readable = session.value("SELECT has_table_privilege('pg_largeobject', 'SELECT')") == "t";
+  return session.value(
+      readable
+          ? "SELECT count(*) || ':' || coalesce(sum(hashtextextended(format('%s %s %s', loid, pageno, encode(data, "
+            "'hex')), 0)), 0) FROM pg_largeobject"
+          : "SELECT count(*) || ':' || coalesce(sum(oid::bigint), 0) FROM pg_largeobject_metadata");
+}
 
 // Count and sum of row hashes of every table, with the file each table lives in (TRUNCATE and rewrites give it a new one).
 std::string content_of(Session& session, const TableNames& ignored) {
   const Rows tables = session.run(
       "SELECT format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relname FROM pg_class c JOIN pg_namespace n ON "
       "n.oid = c.relnamespace "
-      "WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
+      "WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
   std::string text;
   for (const Row& table : tables.rows) {
     if (ignored.contains(table[2].value_or(""))) continue;
@@ -33,7 +67,7 @@ std::string content_of(Session& session, const TableNames& ignored) {
                     session.value(fmt::format(
                         "SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} t", name)));
   }
-  return text;
+  return text + "large objects " + large_objects_of(session) + "\n";
 }
 
 // Of `public.orders`, `public."Own State"`, or of a TRUNCATE `public.a, public.b`.
@@ -61,99 +95,137 @@ void add_moved_sequences(const std::string& before, const std::string& after, Ch
 
 }  // namespace
 
+Marks marks_of(Session& session) {
+  const Rows rows = session.run(
+      "SELECT pg_current_wal_insert_lsn(), pg_snapshot_xmax(s), pg_snapshot_xmin(s) <> pg_snapshot_xmax(s) OR EXISTS "
+      "(SELECT FROM pg_prepared_xacts) FROM pg_current_snapshot() s");
+  const Row& row = rows.rows.at(0);
+  return {row[0].value_or(""), std::stoll(row[1].value_or("0")), row[2] != "f"};
+}
+
+namespace {
+
+// How it is known that nothing was written between two marks; empty when it may have been. Equal numbers alone prove nothing: a
+// transaction that had its number before may commit later without moving them.
+std::string silence_between(const Marks& before, const Marks& after) {
+  if (before.wal == after.wal) return "WAL position";
+  if (before.next == after.next && !before.running && !after.running) return "snapshot";
+  return {};
+}
+
+}  // namespace
+
 Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
-    : what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
-  try {
-    log_.emplace(dsn, what);
-    const std::string name = fmt::format("rehearse_{}", log_->process_id());
-    static_cast<void>(log_->value("SELECT pg_create_logical_replication_slot($1, 'test_decoding', true)", {name}));
-    slot_ = name;
-  } catch (const Error&) {
-    log_.reset();  // wal_level or rights: the content digest decides instead, and the changes say so
-  }
+    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
+  open_log();
+  // The position first: whatever is written while the rest is looked at counts as written.
+  marks_ = marks_of(session_);
   sequences_ = sequences_of(session_, ignored_);
-  // Behind the making of the slot, which writes WAL, and before all that is looked at slowly.
-  mark_ = mark_of(session_, sequences_);
-  if (depth_ == Depth::content || slot_.empty()) content_ = content_of(session_, ignored_);
+  if (depth_ == Depth::content || !log_) content_ = content_of(session_, ignored_);
+  settle_marks();
 }
 
-Watch::~Watch() {
-  if (slot_.empty()) return;
-  try {  // the server would drop it some time after the session, and refuse to drop the database until then
-    static_cast<void>(log_->value("SELECT pg_drop_replication_slot($1)", {slot_}));
+// To read pages for the first time may write of itself (hint bits, checksums). When that was all, the marks are those behind it.
+void Watch::settle_marks() {
+  const Marks now = marks_of(session_);
+  if (!silence_between(marks_, now).empty()) marks_ = now;
+}
+
+void Watch::open_log() {
+  try {
+    log_ = std::make_unique<CommitLog>(session_);
   } catch (const Error&) {
+    // wal_level, rights, an open transaction: the content decides instead, and the changes say so
   }
 }
 
-void Watch::read_log(Changes& changes) {
-  // Decoding reads flushed WAL only: the barrier message makes sure that everything committed before it is flushed.
-  session_.run("SET synchronous_commit = on; BEGIN");
-  const std::string transaction = session_.value("SELECT pg_current_xact_id()");
-  const std::string snapshot = session_.value("SELECT pg_current_snapshot()");
-  const std::string barrier = fmt::format("barrier {}", transaction);
-  session_.run(fmt::format("SELECT pg_logical_emit_message(true, 'rehearse', '{}'); COMMIT", barrier));
-  // Nobody else was at work at the barrier: what is written behind it needs a later transaction.
-  if (snapshot == fmt::format("{0}:{0}:", transaction))
-    behind_barrier_ = fmt::format("{0}:{0}:", std::stoull(transaction) + 1);
-  bool arrived = false;
-  // As a stream: a log may be longer than memory. The beginning of a line is all that is looked at.
-  const std::string lines = fmt::format(
-      "SELECT left(data, {}) FROM pg_logical_slot_get_changes('{}', NULL, NULL, 'include-xids', '0', "
-      "'skip-empty-xacts', '1')",
-      shown_bytes, slot_);
-  const auto take = [&](const BinaryRow& row) {
-    const std::string_view line = row[0].value();
-    if (line.starts_with("message: ") && line.ends_with(barrier)) arrived = true;
-    if (!line.starts_with("table ")) return;
-    const std::string table(line.substr(6, line.find(": ", 6) - 6));
-    if (all_ignored(table, ignored_)) return;
+std::int64_t Watch::read_log(Changes& changes) {
+  CommitLog::Reader reader;
+  reader.change = [&](const LoggedChange& change) {
+    if (all_ignored(change.table, ignored_)) return;
     ++changes.rows;
-    ++changes.by_table[table];
-    if (changes.first.size() < max_shown_changes) changes.first.emplace_back(line);
+    ++changes.by_table[std::string(change.table)];
+    if (changes.first.size() < max_shown_changes) changes.first.emplace_back(change.line.substr(0, max_shown_bytes));
+    if (sources_) add_writes(change, *sources_, writes_);
   };
-  static_cast<void>(log_->copy(lines, 1, take, {}));
-  if (!arrived) throw Error(fmt::format("{}: its commit log ends before what was committed", what_));
+  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) { set_committed(transaction, at_ns, writes_); };
+  return log_->read(reader);
 }
 
-// The next lap may begin with the cheap rungs only when its first mark leaves no gap behind what was read here.
-void Watch::set_mark() {
-  mark_.reset();
-  const ServerMark now = mark_of(session_, sequences_);
-  if (!slot_.empty() && now.snapshot == behind_barrier_) mark_ = now;
+void Watch::follow(RowSources sources) {
+  sources_ = std::move(sources);
+  writes_ = properties::WriteLog();
+  writes_.known = log_ != nullptr;
+  if (!log_) writes_.problem = "the server permits no logical decoding (see `rehearse doctor`)";
+}
+
+properties::WriteLog Watch::take_writes() {
+  properties::WriteLog taken;
+  taken.known = writes_.known;
+  taken.problem = writes_.problem;
+  return std::exchange(writes_, std::move(taken));
 }
 
 Changes Watch::lap() {
   Changes changes;
   try {
-    if (mark_) {
-      const ServerMark now = mark_of(session_, sequences_of(session_, ignored_));
-      if (const auto rung = proves_untouched(*mark_, now)) {
-        changes.decided_by = name_of(*rung);
-        changes.known = true;
-        mark_ = now;
-        return changes;
-      }
-    }
-    behind_barrier_.clear();
-    if (!slot_.empty()) read_log(changes);
-    const std::string sequences = sequences_of(session_, ignored_);
-    add_moved_sequences(sequences_, sequences, changes);
-    sequences_ = sequences;
-    const bool look_at_content = depth_ == Depth::content || slot_.empty();
-    if (look_at_content) {
-      const std::string content = content_of(session_, ignored_);
-      changes.content_changed = content != content_;
-      content_ = content;
-    }
-    changes.decided_by =
-        fmt::format("{}sequences{}", slot_.empty() ? "" : "commit log, ", look_at_content ? ", content digest" : "");
+    climb(changes);
     changes.known = true;
-    set_mark();
   } catch (const Error& problem) {
-    changes.known = false;
+    changes = Changes();
     changes.problem = problem.what();
+    writes_.known = false;
+    writes_.problem = problem.what();
+    look_again(changes);
   }
   return changes;
+}
+
+void Watch::climb(Changes& changes) {
+  const Marks before = std::exchange(marks_, marks_of(session_));
+  const std::string sequences = sequences_of(session_, ignored_);
+  add_moved_sequences(sequences_, sequences, changes);
+  sequences_ = sequences;
+  if (const std::string silence = silence_between(before, marks_); !silence.empty()) {
+    changes.decided_by = silence + ", sequences";
+    return;
+  }
+  changes.decided_by = "sequences";
+  if (log_) {
+    const std::int64_t barrier = read_log(changes);
+    changes.decided_by = "commit log, sequences";
+    // The marks are older than what was read. From now on our own transaction belongs to them, unless another one came between.
+    marks_.wal.clear();
+    marks_.next = marks_.next == barrier ? barrier + 1 : 0;
+  }
+  if (depth_ == Depth::log && log_) return;
+  const std::string content = content_of(session_, ignored_);
+  changes.content_changed = content != content_;
+  content_ = content;
+  changes.decided_by += ", content digest";
+  settle_marks();
+}
+
+void Watch::look_again(Changes& changes) {
+  if (content_.empty()) return;
+  try {
+    log_.reset();
+    session_ = Session(dsn_, what_);
+    marks_ = marks_of(session_);
+    const std::string content = content_of(session_, ignored_), sequences = sequences_of(session_, ignored_);
+    add_moved_sequences(sequences_, sequences, changes);
+    changes.content_changed = content != content_;
+    sequences_ = sequences;
+    content_ = content;
+    changes.decided_by = "sequences, content digest; the server had ended the session that watched";
+    changes.problem.clear();
+    changes.known = true;
+    open_log();
+    settle_marks();
+  } catch (const Error& problem) {
+    changes = Changes();
+    changes.problem = problem.what();
+  }
 }
 
 Changes joined(Changes first, const Changes& second) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <csignal>
+#include <ostream>
 #include <thread>
 
 #include "harness/databases/throw_away_postgres.h"
@@ -44,11 +46,166 @@ class Watching : public TwoDatabases {
   }
 };
 
+// What each rung sees of an action: W the WAL position, X the snapshot, S a sequence, L the commit log, C the content.
+struct Action {
+  const char* name;
+  const char* sql;
+  const char* seen;
+  const char* before = "SELECT 1";  // what was done when the watch begins
+};
+void PrintTo(const Action& action, std::ostream* out) { *out << action.name; }
+
+class Ladder : public Watching, public testing::WithParamInterface<Action> {};
+
+TEST_P(Ladder, SeesWhatItsRungsSee) {
+  sql("l", GetParam().before);
+  Session server(dsn_of("l"), "the legacy database");
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::content, {});
+  const Marks before = marks_of(server);
+  {
+    Session writer(dsn_of("l"), "a writer");
+    try {
+      writer.run(GetParam().sql);
+    } catch (const Error&) {  // some actions are to fail
+    }
+  }
+  const Marks after = marks_of(server);
+  const Changes changes = watch.lap();
+  ASSERT_TRUE(changes.known) << changes.problem;
+  std::string rungs;
+  if (before.wal != after.wal) rungs += 'W';
+  if (before.next != after.next) rungs += 'X';
+  if (!changes.sequences.empty()) rungs += 'S';
+  if (changes.rows > 0) rungs += 'L';
+  if (changes.content_changed) rungs += 'C';
+  EXPECT_EQ(rungs, GetParam().seen) << changes.decided_by;
+  // The lowest rung that proves silence decides; none is asked behind it.
+  const std::string decided = rungs.find('W') == std::string::npos   ? "WAL position, sequences"
+                              : rungs.find('X') == std::string::npos ? "snapshot, sequences"
+                                                                     : "commit log, sequences, content digest";
+  EXPECT_EQ(changes.decided_by, decided);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Watching, Ladder,
+    testing::Values(
+        Action{"Select", "SELECT * FROM t", ""}, Action{"Insert", "INSERT INTO t (a) VALUES ('new')", "WXSLC"},
+        Action{"InsertOfAKnownId", "INSERT INTO t VALUES (50, 'new')", "WXLC"},
+        Action{"RolledBackInsert", "BEGIN; INSERT INTO t VALUES (50, 'new'); ROLLBACK", "WX"},
+        Action{"UniqueViolation", "INSERT INTO t VALUES (1, 'again')", "WX"},
+        Action{"UpdateThatChangesNothing", "UPDATE t SET a = a", "WXL"},
+        Action{"UpdateOfNoRow", "UPDATE t SET a = 'x' WHERE id > 99", ""},
+        Action{"InsertOnConflictDoNothing", "INSERT INTO t VALUES (1, 'x') ON CONFLICT DO NOTHING", ""},
+        Action{"SelectForUpdate", "BEGIN; SELECT * FROM t FOR UPDATE; COMMIT", "WX"},
+        Action{"FirstNextval", "SELECT nextval('s')", "WXS"},
+        Action{"NextvalOfACachedNumber", "SELECT nextval('s')", "S",
+               "SELECT nextval('s'); CHECKPOINT; SELECT nextval('s')"},
+        Action{"Setval", "SELECT setval('s', 40)", "WXS"},
+        Action{"TemporaryTable", "CREATE TEMP TABLE x (a int)", "WX"},
+        Action{"InsertIntoAnUnloggedTable", "INSERT INTO u VALUES (1)", "WXC"},
+        Action{"Truncate", "TRUNCATE t", "WXLC"}, Action{"LargeObject", "SELECT lo_from_bytea(0, 'abc')", "WXC"},
+        Action{"WriteIntoALargeObject", "SELECT lo_put(4711, 0, 'xyz')", "WXC", "SELECT lo_from_bytea(4711, 'abc')"},
+        Action{"AddColumn", "ALTER TABLE t ADD COLUMN b text", "WXC"},
+        Action{"RefreshOfAView", "REFRESH MATERIALIZED VIEW v", "WXC",
+               "CREATE MATERIALIZED VIEW v AS SELECT count(*) FROM u; INSERT INTO u VALUES (1)"},
+        Action{"Vacuum", "VACUUM t", "W"}, Action{"Checkpoint", "CHECKPOINT", "W"}, Action{"Notify", "NOTIFY x", "WX"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+// A role that may read and no more: it has no commit log.
+class WatchingAsAReader : public Watching {
+ protected:
+  void SetUp() override {
+    Watching::SetUp();
+    sql("l",
+        "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES "
+        "IN "
+        "SCHEMA public TO plain");
+  }
+  void TearDown() override { sql("l", "DROP OWNED BY plain; DROP ROLE plain"); }
+  static std::string reader() { return dsn_of("l") + " user=plain"; }
+};
+
+// A transaction that was open at the first mark has its number already: its commit moves no snapshot.
+TEST_F(WatchingAsAReader, TransactionThatWasOpenAtTheBeginningIsSeen) {
+  Session writer(dsn_of("l"), "a writer");
+  writer.run("BEGIN; INSERT INTO t VALUES (50, 'late')");
+  Watch watch(reader(), "the legacy database", Watch::Depth::content, {});
+  writer.run("COMMIT");
+  const Changes changes = watch.lap();
+  EXPECT_TRUE(changes.content_changed) << changes.decided_by;
+}
+
+TEST_F(WatchingAsAReader, PreparedTransactionThatIsCommittedMeanwhileIsSeen) {
+  sql("l", "BEGIN; INSERT INTO t VALUES (50, 'late'); PREPARE TRANSACTION 'later'");
+  Watch watch(reader(), "the legacy database", Watch::Depth::content, {});
+  sql("l", "COMMIT PREPARED 'later'");
+  const Changes changes = watch.lap();
+  EXPECT_TRUE(changes.content_changed) << changes.decided_by;
+}
+
+TEST_F(WatchingAsAReader, LargeObjectsAreCountedAsFarAsTheyMayBeSeen) {
+  Watch watch(reader(), "the legacy database", Watch::Depth::content, {});
+  sql("l", "SELECT lo_from_bytea(4711, 'abc')");
+  EXPECT_TRUE(watch.lap().content_changed);
+}
+
+// The commit log begins when no transaction runs that began before it: one that never ends must not stop us.
+TEST_F(Watching, TransactionThatNeverEndsLeavesTheContentToDecide) {
+  Session forgotten(dsn_of("l"), "somebody");
+  forgotten.run("BEGIN; INSERT INTO u VALUES (50)");
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::log, {});
+  EXPECT_FALSE(watch.has_commit_log());
+  sql("l", "UPDATE t SET a = 'changed'");
+  EXPECT_TRUE(watch.lap().content_changed);
+}
+
+// Our own barrier in the log is a transaction, too: it hides no write of others, in whatever lap.
+TEST_F(Watching, EveryLapSeesWhatWasWrittenInIt) {
+  for (const Watch::Depth depth : {Watch::Depth::log, Watch::Depth::content}) {
+    Watch watch(dsn_of("l"), "the legacy database", depth, {});
+    for (int lap = 0; lap < 12; ++lap) {
+      const bool writes = lap % 3 != 1;
+      if (writes) sql("l", "SET synchronous_commit = off; UPDATE t SET a = a || 'x'");
+      const Changes changes = watch.lap();
+      EXPECT_EQ(changes.rows, writes ? 1 : 0) << lap << " " << changes.decided_by;
+      if (!writes) {
+        EXPECT_THAT(changes.decided_by, testing::Not(HasSubstr("log"))) << "there was nothing to read";
+      }
+    }
+  }
+}
+
+// The server ends all sessions when one of its processes crashes, and forgets its counters and temporary slots.
+TEST_F(Watching, CrashOfTheServerLeavesTheContentToDecide) {
+  for (const bool writes : {false, true}) {
+    Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::content, {});
+    Watch blind(dsn_of("l"), "the legacy database", Watch::Depth::log, {});
+    if (writes) sql("l", "SET synchronous_commit = on; INSERT INTO t VALUES (50, 'x')");
+    Session victim(dsn_of("l"), "a victim");
+    ASSERT_EQ(kill(victim.process_id(), SIGKILL), 0);
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    for (bool up = false; !up && std::chrono::steady_clock::now() < until;) {
+      try {
+        std::this_thread::sleep_for(20ms);
+        sql("l", "SELECT 1");
+        up = true;
+      } catch (const Error&) {
+      }
+    }
+    const Changes changes = watch.lap();
+    EXPECT_TRUE(changes.known) << changes.problem;
+    EXPECT_EQ(changes.content_changed, writes);
+    EXPECT_THAT(changes.decided_by, HasSubstr("the server had ended the session"));
+    EXPECT_FALSE(blind.lap().known) << "what stood in the log is lost";
+    sql("l", "UPDATE t SET a = a || 'x'");
+    EXPECT_GT(watch.lap().rows, 0) << "a new slot watches on";
+  }
+}
+
 TEST_F(Watching, NothingIsSeenWhenNothingHappens) {
   const Changes changes = seen("SELECT * FROM t");
   EXPECT_FALSE(changes.written());
-  EXPECT_EQ(changes.decided_by, "WAL position");
-  EXPECT_EQ(seen("UPDATE t SET a = a").decided_by, "commit log, sequences, content digest");
+  EXPECT_EQ(changes.decided_by, "WAL position, sequences");
 }
 
 TEST(JoinedChanges, HoldWhatEitherSpanHeldAndAreKnownOnlyWhenBothAre) {
@@ -195,21 +352,15 @@ TEST_F(Watching, ManyChangesAreCountedAndAFewShown) {
   EXPECT_LE(changes.first.front().size(), 300u);
 }
 
-TEST_F(Watching, WithoutTheRightToTheLogTheContentDecides) {
-  sql("l",
-      "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES IN "
-      "SCHEMA public TO plain");
-  {
-    Watch watch(dsn_of("l") + " user=plain", "the legacy database", Watch::Depth::log, {});
-    EXPECT_FALSE(watch.has_commit_log());
-    EXPECT_FALSE(watch.lap().written());
-    sql("l", "UPDATE t SET a = 'changed'");
-    const Changes changes = watch.lap();
-    EXPECT_TRUE(changes.known);
-    EXPECT_TRUE(changes.content_changed);
-    EXPECT_EQ(changes.decided_by, "sequences, content digest");
-  }
-  sql("l", "DROP OWNED BY plain; DROP ROLE plain");
+TEST_F(WatchingAsAReader, WithoutTheRightToTheLogTheContentDecides) {
+  Watch watch(reader(), "the legacy database", Watch::Depth::log, {});
+  EXPECT_FALSE(watch.has_commit_log());
+  EXPECT_FALSE(watch.lap().written());
+  sql("l", "UPDATE t SET a = 'changed'");
+  const Changes changes = watch.lap();
+  EXPECT_TRUE(changes.known);
+  EXPECT_TRUE(changes.content_changed);
+  EXPECT_EQ(changes.decided_by, "sequences, content digest");
 }
 
 TEST_F(Watching, DatabaseThatGoesAwayIsNotKnownAndNotClean) {

@@ -63,6 +63,8 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { write(s.traced[0].new_changes, "public.orders"); }},
       {"G5", "shadow", "the databases differ and no alert says so",
        [](Evidence&, Section& s) { differ(stores(s), Kind::changed, "orders", "7", "total", "5", "6"); }},
+      {"G6", "live", "two writes overtook each other on their way to the new database",
+       [](Evidence&, Section& s) { std::swap(s.logs["new"].writes[0], s.logs["new"].writes[1]); }},
       {"G7", "live", "an answer differs",
        [](Evidence& e, Section& s) { played(e, s).records[1].response.body = R"({"id":7,"total":6})"; }},
       {"G7", "completed", "an answer is lost",
@@ -275,6 +277,12 @@ std::vector<Breaker> blinders() {
       {"G3", "read-only", "no refusal was traced", [](Evidence&, Section& s) { s.traced.clear(); }},
       {"G3", "read-only", "the trace could not be watched",
        [](Evidence&, Section& s) { s.traced[0].new_changes.known = false; }},
+      {"G6", "shadow", "a commit log could not be read",
+       [](Evidence&, Section& s) {
+         s.logs["new"] = {false, {}, 0, "wal_level is replica"};
+       }},
+      {"G6", "live", "the databases wrote no row in common",
+       [](Evidence&, Section& s) { s.logs["new"].writes.clear(); }},
       {"G9", "live", "no sequence is named", [](Evidence&, Section& s) { s.ids.clear(); }},
       {"G11", "live", "the metric could not be read", [](Evidence&, Section& s) { s.alerts.known = false; }},
       {"G11", "shadow, new database stopped", "nothing was compared",

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "properties/checks/facts.h"
+#include "properties/write_order.h"
 
 namespace rehearse::properties {
 namespace {
@@ -75,6 +76,29 @@ void databases_agree(const Evidence& evidence, const Section& section, Outcome& 
   outcome.looked_at(comparison->rows_left, "rows");
   contradict_rows(evidence, section, *comparison, outcome,
                   [&](const RowDifference& row) { return !named_by_alert(evidence, section, row); });
+}
+
+// Two writes of one row that overtake each other between the databases leave them different, or would have with other values.
+void writes_keep_their_order(const Evidence&, const Section& section, Outcome& outcome) {
+  const auto log_of = [&](const char* store) -> const WriteLog* {
+    const auto found = section.logs.find(store);
+    if (found != section.logs.end() && found->second.known) return &found->second;
+    outcome.cannot_tell(fmt::format("the {} database's commit log could not be read{}", store,
+                                    found == section.logs.end() ? "" : ": " + found->second.problem));
+    return nullptr;
+  };
+  const WriteLog* legacy = log_of("legacy");
+  const WriteLog* new_ = log_of("new");
+  if (legacy == nullptr || new_ == nullptr) return;
+  const WriteOrder order = write_order(*legacy, *new_);
+  outcome.looked_at(order.rows, "rows that both databases wrote");
+  for (const Inversion& inversion : order.inversions) {
+    const std::string row = fmt::format("{}/{}", inversion.first->entity, inversion.first->key);
+    outcome.contradict(
+        fmt::format("legacy wrote {} as ({}) and then as ({}), in transactions {} and {}", row, inversion.first->image,
+                    inversion.second->image, inversion.first->transaction, inversion.second->transaction),
+        fmt::format("the new database wrote {} the other way round", row));
+  }
 }
 
 void answers_equal_the_oracles(const Evidence& evidence, const Section& section, Outcome& outcome) {
@@ -328,6 +352,8 @@ std::vector<Check> checks_of_every_stage() {
        [](const Section& s) { return !s.traced.empty() || s.plain_stage(s.stage); }, refusal_leaves_no_trace},
       {"G5", "legacy and new database agree at rest",
        [](const Section& s) { return !s.edge && dual(s) && s.fault == Fault::none; }, databases_agree},
+      {"G6", "both databases commit the writes of a row in the same order",
+       [](const Section& s) { return !s.edge && dual(s) && s.fault == Fault::none; }, writes_keep_their_order},
       {"G7", "answers equal the oracle's",
        [](const Section& s) {
          return against_oracle(s) && s.fault == Fault::none && (s.edge || s.stage != Stage::off);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "properties/write_order.h"
+
 namespace rehearse::properties {
 
 using replay::field;
@@ -62,6 +64,26 @@ const Record* writer_of(const History* history, const std::string& key) {
   return found == history->records.rend() ? nullptr : &*found;
 }
 
+const Record* writer_of(const Section& section, const History* history, const RowDifference& row) {
+  if (history == nullptr) return nullptr;
+  // The request under way when the row's last write was committed, when there was but one; clocks of a service and a database elsewhere
+  // may differ, and then it is none.
+  for (const auto& [store, log] : section.logs) {
+    const LoggedWrite* write = log.known ? last_write(log, row.entity, row.key) : nullptr;
+    if (write == nullptr) continue;
+    const Record* only = nullptr;
+    int under_way = 0;
+    for (const Record& record : history->records) {
+      const std::int64_t at = write->committed_ns - history->began_ns;
+      if (record.read || record.sent_ns > at || record.done_ns < at) continue;
+      only = &record;
+      ++under_way;
+    }
+    if (under_way == 1) return only;
+  }
+  return writer_of(history, row.key);
+}
+
 bool named_by_alert(const Evidence& evidence, const Section& section, const RowDifference& row) {
   // Such rows are excused by a fault that raised alerts for their owners, and by nothing else.
   if (evidence.contract.not_alerted.contains(row.entity))
@@ -82,6 +104,26 @@ bool no_operation(const Evidence& evidence, const Record& record) {
   return expected != nullptr && unknown(expected->response.status) && unknown(record.response.status);
 }
 
+namespace {
+
+// "; last written by transaction 812 of the new database at 12:00:01.204" for each database whose log was read.
+std::string who_wrote(const Section& section, const Comparison& comparison, const RowDifference& row) {
+  std::string text;
+  for (const std::string& side : {comparison.left, comparison.right}) {
+    const auto log = section.logs.find(side == "legacy database" ? "legacy" : side == "new database" ? "new" : "");
+    if (log == section.logs.end() || !log->second.known) continue;
+    const LoggedWrite* write = last_write(log->second, row.entity, row.key);
+    if (write == nullptr) continue;
+    const std::int64_t ms = write->committed_ns / 1'000'000;
+    text += fmt::format("; last written by transaction {} of the {} at {:02}:{:02}:{:02}.{:03} UTC{}",
+                        write->transaction, side, ms / 3'600'000 % 24, ms / 60'000 % 60, ms / 1'000 % 60, ms % 1'000,
+                        write->image == "deleted" ? ", which deleted it" : "");
+  }
+  return text;
+}
+
+}  // namespace
+
 void contradict_rows(const Evidence& evidence, const Section& section, const Comparison& comparison, Outcome& outcome,
                      const std::function<bool(const RowDifference&)>& which) {
   const History* history = evidence.history(section.played);
@@ -100,11 +142,11 @@ void contradict_rows(const Evidence& evidence, const Section& section, const Com
     if (columns == 0) continue;
     accepted += i - begin;
     // Looking for the writer reads bodies; only what is shown needs it.
-    const Record* writer = shown++ < max_findings_per_result ? writer_of(history, first.key) : nullptr;
+    const Record* writer = shown++ < max_findings_per_result ? writer_of(section, history, first) : nullptr;
     const std::string more = columns > 1 ? fmt::format(" (and {} more of its columns)", columns - 1) : "";
     outcome.contradict(writer ? what_happened(*writer)
                               : fmt::format("the {} and the {} hold the same rows", comparison.left, comparison.right),
-                       in_words(comparison, first) + more, history, writer);
+                       in_words(comparison, first) + more + who_wrote(section, comparison, first), history, writer);
   }
   const auto beyond = comparison.differences - static_cast<std::int64_t>(comparison.rows.size());
   if (beyond <= 0) return;

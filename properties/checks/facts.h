@@ -23,6 +23,10 @@ namespace rehearse::properties {
 // The last acknowledged write of the history that names the key, or nothing.
 [[nodiscard]] const replay::Record* writer_of(const replay::History* history, const std::string& key);
 
+// The request that wrote a row last: by the commit log and the times of the requests where they tell, else as above.
+[[nodiscard]] const replay::Record* writer_of(const Section& section, const replay::History* history,
+                                              const RowDifference& row);
+
 // True when an alert of the section names the row or the row that it is part of, or alerts do not name such rows.
 [[nodiscard]] bool named_by_alert(const Evidence& evidence, const Section& section, const RowDifference& row);
 

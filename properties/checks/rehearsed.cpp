@@ -136,6 +136,12 @@ class Rehearsal {
       if (stage == Stage::shadow)
         dual.comparisons[std::string(legacy_against_oracle)] = same("legacy database", "oracle");
       if (stage == Stage::live) dual.comparisons[std::string(new_against_oracle)] = same("new database", "oracle");
+      for (const char* store : {"legacy", "new"})
+        dual.logs[store] = {true,
+                            {{"orders", "30011", "status=open", 812, 1'700'000'000'000'400'000},
+                             {"orders", "30011", "status=paid", 815, 1'700'000'000'003'400'000}},
+                            0,
+                            ""};
       dual.ids = one_numbering();
       dual.quiet = true;
       dual.paired = {pair(dual.name + ", one database altered by hand", stage, stage)};

@@ -103,6 +103,8 @@ Exchange exchange_of(const json::value& entry, std::int64_t started_ns) {
   const json::value& request = at(entry, "request");
   const json::value& response = at(entry, "response");
   exchange.request.method = text_at(request, "method");
+  const std::string version = lower(text_at(request, "httpVersion"));  // browsers write "h2", "HTTP/2", "http/2.0"
+  exchange.http2 = version == "h2" || version.starts_with("http/2");
   const std::string url = text_at(request, "url");
   const auto scheme = url.find("://");
   const auto host = scheme == std::string::npos ? 0 : scheme + 3;

@@ -567,6 +567,7 @@ Stream* Http2::begin_stream(std::uint32_t id, std::int64_t time_ns) {
   stream.id = id;
   streams_[id] = std::prev(open_.end());
   Exchange& exchange = stream.exchange();
+  exchange.http2 = true;
   exchange.index = index_++;
   exchange.request_ns = exchange.request_end_ns = time_ns;
   if (conflicting_) exchange.add_flag(flag::conflict);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "replay/error.h"
@@ -65,7 +66,7 @@ void Connection::submit(Task& task) {
 void Connection::open() {
   state_ = State::connecting;
   ++worker_.open_connections_;
-  mute_ = served_ = false;
+  mute_ = served_ = read_wants_write_ = false;
   stream_ = std::make_unique<Stream>(*lane_.destination, lane_.destination->tls ? worker_.shared_.tls.get() : nullptr);
   connect();
 }
@@ -92,7 +93,9 @@ void Connection::listen(std::uint32_t events) {
   event.events = events;
   event.data.ptr = this;
   const bool known = socket == listened_socket_;
-  ENSURE(epoll_ctl(worker_.epoll_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) == 0);
+  if (epoll_ctl(worker_.epoll_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) != 0)
+    throw Error(fmt::format("the system does not watch a further connection: {}; allow fewer at once (--connections)",
+                            std::generic_category().message(errno)));
   listened_socket_ = socket;
   listened_ = events;
 }
@@ -130,6 +133,9 @@ void Connection::opened() {
   const bool second = lane_.destination->tls ? stream_->speaks_http2() : version == HttpVersion::http2;
   const std::string& authority =
       worker_.shared_.options.host.empty() ? lane_.destination->authority : worker_.shared_.options.host;
+  // Whatever came already is no answer; behind the handshake of TLS it may be tickets, in HTTP/2 the server's settings.
+  if (!second && !lane_.destination->tls && has_spoken())
+    return refuse_backlog("connecting: the server spoke before it was asked");
   dialect_ = second ? make_http2(*this, authority, lane_.destination->tls) : make_http1(*this, authority);
   for (Task* task : std::exchange(backlog_, {})) {
     worker_.unwatch(*task, Task::to_connect);
@@ -145,7 +151,7 @@ void Connection::opened() {
 void Connection::ready(std::uint32_t events) {
   if (state_ == State::connecting) return connect();
   if (state_ != State::open) return;
-  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read();
+  if (std::exchange(read_wants_write_, false) || (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read();
   if (state_ == State::open) flush();
   settle();
 }
@@ -163,7 +169,9 @@ void Connection::read() {
         if (moved.bytes < worker_.scratch_.size() && !stream_->holds_bytes()) return;
         break;
       case Progress::wants_read:
-      case Progress::wants_write:
+        return;
+      case Progress::wants_write:  // TLS has something of its own to say first
+        read_wants_write_ = true;
         return;
       case Progress::closed:
         dialect_->ended();
@@ -190,7 +198,7 @@ void Connection::flush() {
   iovec pieces[max_pieces];
   while (!mute_ && !dialect_->over()) {
     const int count = dialect_->pieces(pieces, max_pieces);
-    if (count == 0) return listen(EPOLLIN);
+    if (count == 0) return listen(EPOLLIN | (read_wants_write_ ? EPOLLOUT : 0u));
     const Stream::Moved moved = stream_->send(pieces, count);
     switch (moved.progress) {
       case Progress::done:
@@ -216,6 +224,11 @@ void Connection::flush() {
 void Connection::settle() {
   if (state_ == State::open && dialect_->over())
     drop(dialect_->problem().empty() ? closed_by_server : dialect_->problem());
+}
+
+bool Connection::has_spoken() const {
+  char byte = 0;
+  return ::recv(stream_->socket(), &byte, 1, MSG_PEEK) > 0;
 }
 
 void Connection::drop_if_closed_by_server() {

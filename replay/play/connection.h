@@ -51,6 +51,7 @@ class Connection final : public Listener {
   void flush();
   void settle();
   void listen(std::uint32_t events);
+  [[nodiscard]] bool has_spoken() const;
   void drop_if_closed_by_server();
   void refuse_backlog(const std::string& problem);
   // The stream is of no use any more. What has left is lost; what has not goes over another one when this one had been of use.
@@ -68,7 +69,8 @@ class Connection final : public Listener {
   std::deque<Task*> backlog_;  // they wait until the connection is open
   int listened_socket_ = -1;
   std::uint32_t listened_ = 0;
-  bool mute_ = false;    // nothing can be sent any more
+  bool mute_ = false;  // nothing can be sent any more
+  bool read_wants_write_ = false;
   bool served_ = false;  // an answer came over this stream
   std::int64_t last_used_ns_ = 0;
   std::list<Connection*> place_;  // its own, or among those of the worker that nobody needs at the moment

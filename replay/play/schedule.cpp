@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "replay/pace.h"
 #include "replay/values.h"
 
 namespace rehearse::replay {
@@ -17,7 +18,8 @@ bool usable(const Use& use, const std::string& value) {
 
 }  // namespace
 
-Schedule::Schedule(const Plan& plan, const PlayOptions& options) : plan_(plan), earlier_(options.earlier) {
+Schedule::Schedule(const Plan& plan, const PlayOptions& options)
+    : plan_(plan), earlier_(options.earlier), round_(options.round) {
   for (const Binding& binding : earlier_) made_earlier_[{binding.step, binding.source}] = binding.value;
   for (const Step& step : (options.whole ? options.whole : &plan)->steps) {
     for (const Use& use : step.uses) {
@@ -66,6 +68,7 @@ const std::string* Schedule::made(const Use& use) const {
 Request Schedule::bound(std::size_t position, std::int64_t& unbound) const {
   const Step& step = plan_.steps[position];
   Request request = *step.request;
+  if (round_ > 1) renew(request, round_);
   for (const Use& use : step.uses) {
     const std::string* const value = made(use);
     bool done = false;

@@ -67,6 +67,7 @@ class Schedule {
   std::vector<Binding> earlier_;
   std::map<std::pair<StepId, Place>, std::string> made_earlier_;
   std::unordered_map<StepId, Wanted> wanted_;
+  int round_;
   std::unique_ptr<std::atomic<std::uint32_t>[]> causes_left_;
   std::unique_ptr<std::atomic<std::int64_t>[]> ready_ns_;
   std::vector<std::size_t> first_dependent_;  // of step i: dependents_[first_dependent_[i] .. first_dependent_[i + 1])

@@ -237,6 +237,7 @@ void Worker::advance(Lane& lane) {
       skip(lane, position);
       continue;
     }
+    if (!shared_.may_begin(lane)) return;
     if (lane.due_ns == Lane::unknown) find_due(lane, step, position);
     if (wait_until(lane, lane.at_ns)) return;
     if (shared_.options.rate > 0 && step.request && !lane.has_turn) {
@@ -377,7 +378,18 @@ void Worker::end_lane_if_over(Lane& lane) {
   lane.connections.clear();
   lane.steps.shrink_to_fit();
   --lanes_left_;
+  if (!shared_.numbered.empty() && shared_.numbered[lane.number] == &lane) let_next_begin();  // else it is a cue
   unpark_one();
+}
+
+void Worker::let_next_begin() {
+  const std::size_t behind = shared_.lanes_over++;
+  if (shared_.lanes_at_once >= shared_.numbered.size() - behind) return;
+  Lane& next = *shared_.numbered[behind + shared_.lanes_at_once];
+  if (next.worker == this)
+    make_runnable(next);
+  else
+    next.worker->wake(next);
 }
 
 // There may be room for one more connection.

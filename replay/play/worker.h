@@ -30,7 +30,8 @@ struct Lane {
   std::vector<std::uint32_t> steps;  // positions in the plan
   const Destination* destination = nullptr;
   Worker* worker = nullptr;
-  bool multiplexed = false;  // its requests overlapped on an HTTP/2 connection
+  std::size_t number = 0;    // among those with requests, in the order of their first steps
+  bool multiplexed = false;  // its requests overlapped on a connection of HTTP/2
 
   std::size_t next = 0;  // of `steps`
   std::size_t in_flight = 0;
@@ -60,6 +61,10 @@ struct Shared {
   std::int64_t first_due_ns = 0;     // of the plan: what its times are counted from
   std::vector<Lane*> lane_of;        // by position
   std::size_t connections_each = 0;  // that one worker may hold at once
+  std::vector<Lane*> numbered;       // lanes by number
+  // Without times, lanes begin in the order of their numbers, so many at once.
+  std::size_t lanes_at_once = std::numeric_limits<std::size_t>::max();
+  std::atomic<std::size_t> lanes_over = 0;
 
   std::vector<Record> records;        // by position, unless they are handed over
   std::vector<std::uint8_t> carried;  // by position: it has a record
@@ -74,6 +79,9 @@ struct Shared {
 
   [[nodiscard]] std::int64_t now() const { return std::chrono::nanoseconds(Clock::now() - start).count(); }
   [[nodiscard]] bool stopped() const { return enough || aborted || (options.stop != nullptr && options.stop->load()); }
+  [[nodiscard]] bool may_begin(const Lane& lane) const {
+    return lane.number < lanes_at_once || lane.number - lanes_at_once < lanes_over;
+  }
   [[nodiscard]] bool has_times() const { return options.speed > 0 || options.rate > 0; }
   void abort(std::exception_ptr why);
 };
@@ -144,6 +152,7 @@ class Worker {
   void skip(Lane& lane, std::uint32_t position);
   void end_step(std::uint32_t position);
   void end_lane_if_over(Lane& lane);
+  void let_next_begin();
   void unpark_one();
   void post(Message message);
 
