@@ -278,9 +278,12 @@ void take_mapping(Section& section, Configuration& configuration) {
       const auto name = item.first.as<std::string>();
       Section entity(item.second, section.at("entities") + "." + name);
       Entity made{name, entity.texts("key"), entity.required("legacy", "a SELECT or a table"),
-                  entity.required("new", "a SELECT or a table")};
-      if (made.key.empty())
-        throw Error(fmt::format("{} is missing: name the columns that identify a row", entity.at("key")));
+                  entity.required("new", "a SELECT or a table"), entity.pairs("columns")};
+      if (!entity.has("key"))
+        throw Error(
+            fmt::format("{} is missing: name the columns that identify a row, or write [] for rows without a key",
+                        entity.at("key")));
+      for (const std::string& column : entity.texts("exact")) made.exact.insert(column);
       entity.expect_nothing_else();
       configuration.entities.push_back(std::move(made));
     }
@@ -293,6 +296,12 @@ void take_mapping(Section& section, Configuration& configuration) {
       const std::string table = sequence.text("table", "");
       Sequence made{sequence.text("entity", table), sequence.required("legacy", "a sequence"),
                     sequence.required("new", "a sequence"), sequence.text("column", "id")};
+      const std::string rule = sequence.text("rule", "at least");
+      if (rule != "at least" && rule != "equal" && rule != "ignored")
+        throw Error(fmt::format("sequences.rule must be \"at least\", equal or ignored, not {:?}", rule));
+      made.rule = rule == "equal"     ? Sequence::Rule::equal
+                  : rule == "ignored" ? Sequence::Rule::ignored
+                                      : Sequence::Rule::at_least;
       sequence.expect_nothing_else();
       configuration.sequences.push_back(std::move(made));
     }
@@ -305,6 +314,18 @@ void take_mapping(Section& section, Configuration& configuration) {
   configuration.ignored_legacy_tables.merge(numbers.pairs("legacy"));
   configuration.ignored_new_tables.merge(numbers.pairs("new"));
   numbers.expect_nothing_else();
+  Section columns = section.section("ignored_columns");
+  for (const auto& [side, ignored] : {std::pair("legacy", &configuration.ignored_legacy_columns),
+                                      std::pair("new", &configuration.ignored_new_columns)}) {
+    for (const auto& [column, reason] : columns.pairs(side)) {
+      if (column.find('.') == std::string::npos)
+        throw Error(fmt::format("{}.{}: write {} as table.column", columns.at(side), column, column));
+      if (reason.empty())
+        throw Error(fmt::format("{}.{}: give the reason why it is not compared", columns.at(side), column));
+      ignored->emplace(column, reason);
+    }
+  }
+  columns.expect_nothing_else();
 }
 
 void take_mapping_file(const std::string& path, Configuration& configuration) {
@@ -354,13 +375,17 @@ YAML::Node readable_document(const std::string& path) {
   }
 }
 
-void check(const Configuration& configuration) {
+void check_mapping(const Configuration& configuration) {
   std::set<std::string> names;
   for (const Entity& entity : configuration.entities) names.insert(entity.name);
   for (const Sequence& sequence : configuration.sequences) {
     if (!names.contains(sequence.entity))
       throw Error(fmt::format("sequences: {} is no entity of the mapping", sequence.entity));
   }
+}
+
+void check(const Configuration& configuration) {
+  check_mapping(configuration);
   std::set<std::string> values;
   for (const auto& [stage, value] : configuration.flag.values) {
     if (!values.insert(value).second) throw Error(fmt::format("flag.values: {:?} stands for two stages", value));
@@ -424,6 +449,28 @@ RedactionSettings load_redaction(const RedactionArguments& arguments) {
   if (!arguments.key_file.empty()) settings.key_file = arguments.key_file;
   if (arguments.off) settings.off = "--no-redaction";
   return settings;
+}
+
+Configuration load_databases(const std::string& path) {
+  const YAML::Node root = readable_document(path);
+  Configuration configuration;
+  configuration.path = path;
+  try {
+    Section section(root, "");
+    Section databases = section.section("databases");
+    configuration.legacy_database = database_of(databases.section("legacy"));
+    configuration.new_database = database_of(databases.section("new"));
+    databases.expect_nothing_else();
+    take_mapping(section, configuration);
+    if (const std::string mapping = beside(path, section.text("mapping", "")); !mapping.empty())
+      take_mapping_file(mapping, configuration);
+    check_mapping(configuration);
+  } catch (const Error& problem) {
+    throw Error(fmt::format("{}: {}", path, problem.what()));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}", path, problem.mark.line + 1, problem.msg));
+  }
+  return configuration;
 }
 
 Configuration load_configuration(const std::string& path) {

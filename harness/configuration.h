@@ -64,9 +64,11 @@ struct AlertSettings {
 
 struct Entity {
   std::string name;
-  std::vector<std::string> key;  // its key columns, in the SELECTs' words
-  std::string legacy;            // SELECTs with the same columns in the same order
+  std::vector<std::string> key;  // its key columns, in the SELECTs' words; none: rows without a key, which are counted
+  std::string legacy;            // SELECTs with the same columns in the same order, or names of tables
   std::string new_;
+  std::map<std::string, std::string> columns = {};  // of tables: legacy column → new column, where the names differ
+  std::set<std::string> exact = {};  // columns whose scale, padding, spelling of JSON and sign of zero count
 };
 
 struct Sequence {
@@ -74,6 +76,8 @@ struct Sequence {
   std::string legacy;  // the sequences
   std::string new_;
   std::string column = "id";  // of the entity's SELECT
+  // What `compare` asks of the next numbers: the same on both sides, or at least above every number in use. The rest is reported.
+  enum class Rule { at_least, equal, ignored } rule = Rule::at_least;
 };
 
 struct Configuration {
@@ -100,6 +104,8 @@ struct Configuration {
   std::vector<Sequence> sequences;
   std::map<std::string, std::string> ignored_legacy_tables;  // table → reason
   std::map<std::string, std::string> ignored_new_tables;
+  std::map<std::string, std::string> ignored_legacy_columns;  // "table.column" → reason
+  std::map<std::string, std::string> ignored_new_columns;
   std::vector<properties::Edge> guards;  // edges that the new service itself refuses when their condition does not hold
   std::map<std::string, std::string> waived;  // invariant → reason
   std::size_t fault_steps = 300;              // how much of the plan is played while something is broken
@@ -117,10 +123,14 @@ struct Configuration {
 // key and says what it takes. Relative paths in the file are relative to it.
 [[nodiscard]] Configuration load_configuration(const std::string& path);
 
+// The databases and the mapping alone, whatever else the file holds or lacks. Throws as load_configuration does.
+[[nodiscard]] Configuration load_databases(const std::string& path);
+
 // The text of a commented configuration for these services; empty arguments become placeholders to fill in.
 struct InitAnswers {
   std::string legacy_url, new_url, legacy_dsn, new_dsn, traffic;
 };
-[[nodiscard]] std::string configuration_template(const InitAnswers& answers, const std::string& entities);
+[[nodiscard]] std::string configuration_template(const InitAnswers& answers, const std::string& entities,
+                                                 const std::string& sequences = "[]");
 
 }  // namespace rehearse::harness

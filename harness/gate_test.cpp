@@ -658,6 +658,12 @@ TEST_F(Commands, InitWritesAConfigurationThatCanBeRead) {
   const Configuration configuration = load_configuration(directory_ / "made.yaml");
   EXPECT_EQ(configuration.traffic, directory_ / "day.pcap");
   EXPECT_THAT(contents(directory_ / "made.yaml"), HasSubstr("idempotency_keys")) << "the tables are proposed";
+  const auto has = [&](const std::string& name) {
+    return std::any_of(configuration.entities.begin(), configuration.entities.end(),
+                       [&](const Entity& entity) { return entity.name == name; });
+  };
+  EXPECT_TRUE(has("orders") && has("payments")) << "and can be read";
+  EXPECT_EQ(configuration.sequences.size(), 3u);
   EXPECT_EQ(contents(directory_ / "again.status"), "3\n");
   EXPECT_THAT(contents(directory_ / "again.err"), HasSubstr("is there already"));
   EXPECT_THAT(contents(directory_ / "doctor.out"), HasSubstr("BROKEN   copy.forward is not given"));
@@ -963,7 +969,121 @@ TEST_F(Commands, CompareSaysWhatDiffers) {
   EXPECT_EQ(contents(directory_ / "equal"), "0\n") << ended.out;
   const json::value found = json::parse(contents(directory_ / "compare.json"));
   EXPECT_EQ(found.at("differences"), 1);
-  EXPECT_EQ(found.at_pointer("/rows/0/new"), "by hand");
+  EXPECT_EQ(found.at_pointer("/rows/0/columns/0/new"), "by hand");
+  EXPECT_EQ(found.at_pointer("/entities/0/planted"), found.at_pointer("/entities/0/planted_found"));
+}
+
+// What stands beside `databases` and the mapping does not matter to the comparison.
+TEST_F(Commands, CompareLooksAtEverythingThatTablesDoNotShow) {
+  const Ended ended = with_orders(R"sh(
+    export PGOPTIONS="-c client_min_messages=warning"
+    for d in legacy new; do psql -qX "$ORDERS_ADMIN_DSN" -c "CREATE DATABASE cmp_$d"; done
+    L="$ORDERS_ADMIN_DSN dbname=cmp_legacy"; N="$ORDERS_ADMIN_DSN dbname=cmp_new"
+    for d in "$L" "$N"; do
+      psql -qX "$d" -c "CREATE TABLE t (id bigserial PRIMARY KEY, price numeric CHECK (price > 0), note text)"
+      psql -qX "$d" -c "INSERT INTO t (price) SELECT i FROM generate_series(1, 9) i"
+      psql -qXtA "$d" -c "SELECT lo_from_bytea(4711, 'content')" >/dev/null
+    done
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "$L"}, new: {dsn: "$N"}}
+entities: {t: {key: [id], legacy: t, new: t}}
+sequences: [{entity: t, legacy: t_id_seq, new: t_id_seq, rule: equal}]
+END
+    compare() { $REHEARSE compare -c $OUT/map.yaml "$@" >$OUT/out 2>$OUT/err; echo "$? $(tail -1 $OUT/out)"; grep -h "$WANT" $OUT/out; }
+    WANT="large objects: 1 rows legacy, 1 new, equal"; compare
+    psql -qX "$N" -c "SELECT nextval('t_id_seq')" >/dev/null; WANT="would not give the same number"; compare
+    psql -qX "$N" -c "SELECT setval('t_id_seq', 3)" >/dev/null; WANT="in use would be given again"; compare
+    psql -qX "$N" -c "SELECT setval('t_id_seq', 9)" >/dev/null
+    psql -qX "$N" -c "SELECT lo_put(4711, 0, 'C')" >/dev/null; WANT="large objects/4711.sha256"; compare
+    psql -qX "$N" -c "SELECT lo_put(4711, 0, 'c')" >/dev/null
+    psql -qX "$N" -c "ALTER TABLE t DROP CONSTRAINT t_price_check; UPDATE t SET price = 0 WHERE id = 1"
+    psql -qX "$N" -c "ALTER TABLE t ADD CHECK (price > 0) NOT VALID"; WANT="rows of t in the new database break"; compare
+    $REHEARSE compare -c $OUT/map.yaml --repair-sql $OUT/repair.sql >/dev/null; psql -qX "$N" -f $OUT/repair.sql
+    WANT="^equal"; compare
+    psql -qX "$L" -c "ALTER TABLE t ADD COLUMN more int"; psql -qX "$N" -c "ALTER TABLE t ADD COLUMN more int"
+    sed -i 's/legacy: t, new: t}/legacy: "SELECT id, price, note FROM t", new: "SELECT id, price, note FROM t"}/' $OUT/map.yaml
+    WANT="columns that no entity reads (legacy: t.more; new: t.more)"; compare
+    sed -i 's/FROM t"/FROM t WHERE id < 0"/g' $OUT/map.yaml; WANT="the tables that it reads have some"; compare
+    for d in "$L" "$N"; do psql -qXtA "$d" -c "SELECT lo_unlink(4711)" >/dev/null; done
+    psql -qX "$L" -c "DELETE FROM t"; psql -qX "$N" -c "DELETE FROM t"; WANT="there are no rows on either side"; compare
+    for d in legacy new; do psql -qX "$ORDERS_ADMIN_DSN" -c "DROP DATABASE cmp_$d"; done
+  )sh");
+  EXPECT_THAT(lines_of(ended.out),
+              testing::ElementsAre(HasSubstr("0 equal"), HasSubstr("large objects"), HasSubstr("1 different"),
+                                   HasSubstr("same number"), HasSubstr("1 different"), HasSubstr("given again"),
+                                   HasSubstr("1 different"), HasSubstr("sha256"), HasSubstr("1 different"),
+                                   HasSubstr("1 rows of t"), HasSubstr("0 equal"), HasSubstr("equal"),
+                                   HasSubstr("2 unknown"), HasSubstr("t.more"), HasSubstr("2 unknown"),
+                                   HasSubstr("have some"), HasSubstr("2 unknown"), HasSubstr("no rows on either side")))
+      << ended.err;
+}
+
+TEST_F(Commands, CompareThatIsInterruptedLeavesNoSessionBehind) {
+  const Ended ended = with_orders(R"sh(
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "\${ORDERS_LEGACY_DSN}"}, new: {dsn: "\${ORDERS_NEW_DSN}"}}
+entities: {slow: {key: [id], legacy: "SELECT i AS id, pg_sleep(0.01)::text AS v FROM generate_series(1, 100000) i", new: "SELECT i AS id, '' AS v FROM generate_series(1, 100000) i"}}
+END
+    ours() { psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%pg_sleep%'"; }
+    $REHEARSE compare -c $OUT/map.yaml --connections 2 &
+    compare=$!
+    until [ "$(ours)" != 0 ]; do sleep 0.02; done
+    kill -INT $compare
+    wait $compare; echo "status $?"
+    until [ "$(ours)" = 0 ]; do sleep 0.02; done
+  )sh");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("interrupted"), HasSubstr("status 130")));
+}
+
+// A password in a file, an encrypted connection whose certificate is verified, a service: what libpq knows, a dsn may say.
+TEST_F(Commands, CompareConnectsAsLibpqDoes) {
+  const Ended ended = with_orders(R"sh(
+    cert() { openssl req -new -x509 -days 2 -nodes -subj "/CN=localhost" -out $OUT/cert.pem -keyout $OUT/key.pem 2>/dev/null; }
+    cert; data=$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW data_directory")
+    cp $OUT/cert.pem $OUT/key.pem $data/; chown --reference=$data $data/cert.pem $data/key.pem; chmod 600 $data/key.pem
+    for set in "ssl_cert_file = 'cert.pem'" "ssl_key_file = 'key.pem'" "ssl = on"; do
+      psql -qX "$ORDERS_ADMIN_DSN" -c "ALTER SYSTEM SET $set"; done
+    psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT pg_reload_conf()" >/dev/null
+    until psql -qX "$ORDERS_ADMIN_DSN sslmode=require" -c "" 2>/dev/null; do sleep 0.05; done
+    printf '[orders]\nhost=127.0.0.1\nport=%s\nuser=rehearse\ndbname=orders_legacy\nsslmode=verify-ca\nsslrootcert=%s\n' \
+      "$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW port")" $OUT/cert.pem >$OUT/services
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "service=orders"}, new: {dsn: "service=orders dbname=orders_legacy passfile=$OUT/pass"}}
+entities: {session: {key: [encrypted], legacy: &s "SELECT ssl AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()", new: *s}}
+ignored_tables: &all {legacy: {customers: x, products: x, orders: x, order_items: x, payments: x, idempotency_keys: x}, new: {customers: x, products: x, orders: x, order_items: x, payments: x, idempotency_keys: x}}
+END
+    PGSERVICEFILE=$OUT/services $REHEARSE compare -c $OUT/map.yaml --json
+    cp $OUT/cert.pem $OUT/old.pem; cert; sed -i "s|=$OUT/cert.pem|=$OUT/key.pem|" $OUT/services
+    PGSERVICEFILE=$OUT/services $REHEARSE compare -c $OUT/map.yaml; echo "status $?"
+  )sh");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("\"verdict\":\"equal\""), HasSubstr("status 3"))) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("cannot connect to the legacy database"));
+}
+
+TEST_F(Commands, CompareRefusesWhatItCannotReadInOneSentence) {
+  const auto compare = [&](const std::string& map) {
+    std::ofstream(directory_ / "map.yaml") << map;
+    return with_orders("$REHEARSE compare -c $OUT/map.yaml 2>&1");
+  };
+  const std::string databases =
+      "databases: {legacy: {dsn: \"${ORDERS_LEGACY_DSN}\"}, new: {dsn: \"${ORDERS_NEW_DSN}\"}}\n";
+  const auto says = [](const Ended& ended, int status, const std::string& what) {
+    EXPECT_EQ(ended.status, status) << ended.out;
+    EXPECT_THAT(ended.out, HasSubstr(what));
+  };
+  says(compare("entities: [\n"), 3, "indent with spaces");
+  says(compare(databases), 3, "the configuration maps no entities");
+  says(compare("databases: {legacy: {dsn: \"host=/nowhere dbname=x\"}, new: {dsn: \"dbname=y\"}}\nentities: {t: {key: "
+               "[id], legacy: t, new: t}}"),
+       3, "cannot connect to the legacy database");
+  says(compare(databases + "entities: {t: {key: [id], legacy: SELECT id FROM nowhere, new: SELECT 1 AS id}}"), 2,
+       "nowhere");
+  says(compare(databases + "entities: {t: {key: [id], legacy: SELEC id, new: SELECT 1 AS id}}"), 2, "syntax error");
+  says(compare(databases +
+               "entities: {t: {key: [id], legacy: \"SELECT 1 AS id, 1 AS v\", new: \"SELECT 1 AS id, now() AS v\"}}"),
+       2, "integer and timestamp with time zone cannot be compared");
+  says(compare(databases + "ignored_columns: {legacy: {note: why}}\nentities: {t: {key: [id], legacy: t, new: t}}"), 3,
+       "write note as table.column");
 }
 
 }  // namespace

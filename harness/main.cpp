@@ -130,9 +130,40 @@ int run(int argc, char** argv) {
   doctor_command->callback([&] { status = doctor(config); });
 
   auto* compare_command = app.add_subcommand("compare", "compare the two databases row by row");
-  compare_command->add_option("-c,--config", config, "the configuration")->capture_default_str();
-  compare_command->add_flag("--json", json, "print JSON");
-  compare_command->callback([&] { status = compare_databases(config, json); });
+  CompareArguments comparing;
+  compare_command->add_option("-c,--config", comparing.config, "the configuration; its databases and mapping are read")
+      ->capture_default_str();
+  compare_command->add_option("--entity", comparing.entities, "only this entity (repeatable)");
+  compare_command->add_option(
+      "--repair-sql", comparing.repair,
+      "write statements that would make the new database equal to this file; nothing is applied");
+  compare_command->add_option("--connections", comparing.connections, "to each database at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  compare_command
+      ->add_option("--max-differences", comparing.max_differences,
+                   "rows of an entity that are told apart; of more, \"at least\" is said. a kilobyte of memory each")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  compare_command
+      ->add_option("--snapshot-limit", comparing.snapshot_limit_seconds, "seconds for which a snapshot is held at most")
+      ->check(CLI::Range(1.0, 86'400.0))
+      ->capture_default_str();
+  compare_command
+      ->add_option("--live", comparing.live_seconds,
+                   "the databases are being written: follow rows that differ until they settle, an entity so many "
+                   "seconds at most")
+      ->check(CLI::Range(0.1, 86'400.0));
+  compare_command
+      ->add_option("--window", comparing.window_seconds,
+                   "with --live: the seconds in which a write surely reaches the other database")
+      ->check(CLI::Range(0.01, 3'600.0))
+      ->capture_default_str();
+  compare_command->add_option("--seed", comparing.seed, "of the hashes and of the self-test");
+  compare_command->add_flag("--cost", comparing.cost,
+                            "measure the CPU time of the servers, where they run here, beside count(*)");
+  compare_command->add_flag("--json", comparing.json, "print JSON");
+  compare_command->callback([&] { status = compare_databases(comparing); });
 
   // What becomes of secrets is said the same way to every command that reads captures.
   RedactionArguments redaction;

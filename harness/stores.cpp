@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/databases/constraints.h"
+#include "harness/databases/coverage.h"
 #include "harness/databases/restore.h"
 
 namespace rehearse::harness {
@@ -28,6 +29,16 @@ std::string Stores::kept_oracle(int run) const {
 }
 std::string Stores::kept_copy() const { return kept_name(config_.new_database.dsn, "_rehearse_copied"); }
 
+Side Stores::legacy_side() const {
+  return {config_.legacy_database.dsn, "legacy database", true, &config_.ignored_legacy_columns};
+}
+Side Stores::new_side() const {
+  return {config_.new_database.dsn, "new database", false, &config_.ignored_new_columns};
+}
+Side Stores::oracle_side(int run, const std::string& label) const {
+  return {with_database(config_.legacy_database.dsn, kept_oracle(run)), label, true, &config_.ignored_legacy_columns};
+}
+
 Stores::Sessions& Stores::sessions() {
   if (!sessions_)
     sessions_.emplace(
@@ -44,7 +55,7 @@ void Stores::restore_seeded() {
 void Stores::restore_copied() {
   let_go();
   restore(config_.legacy_database, legacy_name, config_.command_deadline);
-  restore_from(config_.new_database, new_name, kept_copy());
+  restore_from(config_.new_database, new_name, kept_copy(), config_.command_deadline);
 }
 
 void Stores::empty_new() {
@@ -54,20 +65,19 @@ void Stores::empty_new() {
 
 void Stores::keep_copy() {
   let_go();
-  keep_as(config_.new_database, new_name, kept_copy());
+  keep_as(config_.new_database, new_name, kept_copy(), config_.command_deadline);
   copy_kept_ = true;
 }
 
 void Stores::keep_oracle(int run) {
   let_go();
-  keep_as(config_.legacy_database, legacy_name, kept_oracle(run));
+  keep_as(config_.legacy_database, legacy_name, kept_oracle(run), config_.command_deadline);
 }
 
 void Stores::learn_volatile_cells(const properties::Correspondence& pairs) {
-  Session first(with_database(config_.legacy_database.dsn, kept_oracle(1)), "the oracle's database");
-  Session second(with_database(config_.legacy_database.dsn, kept_oracle(2)), "the oracle's second database");
-  volatile_cells_ =
-      differing_cells(config_.entities, {&first, "oracle", true}, {&second, "oracle's second run", true, &pairs});
+  Side second = oracle_side(2, "oracle's second database");
+  second.pairs = &pairs;
+  volatile_cells_ = differing_cells(config_.entities, oracle_side(1, "oracle's database"), second);
 }
 
 void Stores::drop_kept() {
@@ -76,32 +86,22 @@ void Stores::drop_kept() {
   copy_kept_ = false;
 }
 
-properties::Comparison Stores::compare() {
-  return harness::compare(config_.entities, {&sessions().legacy, "legacy database", true},
-                          {&sessions().new_, "new database", false});
-}
+properties::Comparison Stores::compare() { return harness::compare(config_.entities, legacy_side(), new_side()); }
 
 properties::Comparison Stores::compare_with_oracle(bool new_store, const properties::Correspondence& pairs) {
-  Session oracle(with_database(config_.legacy_database.dsn, kept_oracle(1)), "the oracle's database");
-  const Side store = new_store ? Side{&sessions().new_, "new database", false, &pairs}
-                               : Side{&sessions().legacy, "legacy database", true, &pairs};
-  return harness::compare(config_.entities, store, {&oracle, "oracle", true}, &volatile_cells_);
+  Side store = new_store ? new_side() : legacy_side();
+  store.pairs = &pairs;
+  return harness::compare(config_.entities, store, oracle_side(1, "oracle"), &volatile_cells_);
 }
 
 std::vector<properties::IdSpace> Stores::ids() { return id_spaces(config_, sessions().legacy, sessions().new_); }
 
 std::string Stores::unmapped() {
-  const auto legacy =
-      unmapped_tables(config_.entities, {&sessions().legacy, "legacy database", true}, config_.ignored_legacy_tables);
-  const auto new_ =
-      unmapped_tables(config_.entities, {&sessions().new_, "new database", false}, config_.ignored_new_tables);
-  if (legacy.empty() && new_.empty()) return "";
-  const auto listed = [](const std::vector<std::string>& tables) {
-    return tables.empty() ? std::string("none") : fmt::format("{}", fmt::join(tables, ", "));
-  };
-  return fmt::format(
-      "tables that no entity reads (legacy: {}; new: {}); map them, or name them in ignored_tables with a reason",
-      listed(legacy), listed(new_));
+  const Coverage legacy = coverage_of(config_.entities, true, config_.ignored_legacy_tables,
+                                      config_.ignored_legacy_columns, sessions().legacy);
+  const Coverage new_ =
+      coverage_of(config_.entities, false, config_.ignored_new_tables, config_.ignored_new_columns, sessions().new_);
+  return said_of(legacy, new_);
 }
 
 properties::Constraints Stores::constraints_of_new() { return constraints_of(sessions().new_); }

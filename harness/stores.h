@@ -43,7 +43,7 @@ class Stores {
   // One store against the oracle's final state; `pairs` are its identifiers in the oracle's words.
   [[nodiscard]] properties::Comparison compare_with_oracle(bool new_store, const properties::Correspondence& pairs);
   [[nodiscard]] std::vector<properties::IdSpace> ids();
-  // Why the comparison leaves something out: tables that nobody mapped. Empty when every table is mapped or ignored.
+  // Why the comparison leaves something out: tables and columns that nobody mapped. Empty when each is mapped or ignored.
   [[nodiscard]] std::string unmapped();
   [[nodiscard]] properties::Constraints constraints_of_new();
   // False when the databases are still written after the configured bound.
@@ -67,6 +67,9 @@ class Stores {
   };
   Sessions& sessions();
   void let_go() { sessions_.reset(); }
+  [[nodiscard]] Side legacy_side() const;
+  [[nodiscard]] Side new_side() const;
+  [[nodiscard]] Side oracle_side(int run, const std::string& label) const;
   [[nodiscard]] std::string kept_oracle(int run) const;
   [[nodiscard]] std::string kept_copy() const;
 

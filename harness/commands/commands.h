@@ -106,7 +106,20 @@ struct PlayArguments {
 };
 int play_traffic(const PlayArguments& arguments);
 
-int compare_databases(const std::string& config, bool json);
+struct CompareArguments {
+  std::string config = "rehearse.yaml";
+  std::vector<std::string> entities;  // only these; empty: all
+  std::string repair;                 // a file for statements that would make the new database equal
+  std::size_t connections = 1;        // to each side
+  std::size_t max_differences = 10'000;
+  double snapshot_limit_seconds = 60;
+  std::uint64_t seed = 0;     // 0: drawn, and printed
+  double live_seconds = 0;    // follow rows that differ for so long at most; 0: do not
+  double window_seconds = 5;  // in which a write surely arrives in the other database
+  bool cost = false;          // measure the servers' CPU time beside that of count(*)
+  bool json = false;
+};
+int compare_databases(const CompareArguments& arguments);
 int doctor(const std::string& config);
 
 struct InitArguments : InitAnswers {

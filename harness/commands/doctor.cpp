@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "harness/commands/commands.h"
-#include "harness/databases/comparison.h"
+#include "harness/databases/coverage.h"
 #include "harness/databases/session.h"
 #include "harness/services.h"
 #include "replay/capture/import.h"
@@ -111,6 +111,10 @@ void examine_rungs(Session& session, const std::string& user, Examination& exami
           "'SELECT'))::int") == 1)
     examination.missing("large objects are counted, and what stands in them is not seen",
                         "GRANT SELECT ON pg_largeobject TO " + user + ";");
+  session.value("SHOW track_commit_timestamp") == "on"
+      ? examination.good("rows tell when they were committed")
+      : examination.missing("rows do not tell when they were committed: compare names their transactions alone",
+                            "ALTER SYSTEM SET track_commit_timestamp = on; and restart the server");
 }
 
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
@@ -164,14 +168,19 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
                                              "start from, or give restore.command",
                                              database.template_name));
     }
-    const auto left_over = unmapped_tables(config.entities, {&session, name + " database", legacy_schema},
-                                           legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables);
-    if (left_over.empty()) {
-      examination.good("every table is mapped or ignored with a reason");
-    } else {
-      examination.missing(fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(left_over, ", ")),
-                          "map them under entities, or name them in ignored_tables with a reason");
-    }
+    const Coverage coverage = coverage_of(
+        config.entities, legacy_schema, legacy_schema ? config.ignored_legacy_tables : config.ignored_new_tables,
+        legacy_schema ? config.ignored_legacy_columns : config.ignored_new_columns, session);
+    if (coverage.unread_tables.empty() && coverage.unread_columns.empty())
+      examination.good("every table and column is mapped or ignored with a reason");
+    if (!coverage.unread_tables.empty())
+      examination.missing(
+          fmt::format("tables that no entity reads: {}: R5 stays unknown", fmt::join(coverage.unread_tables, ", ")),
+          "map them under entities, or name them in ignored_tables with a reason");
+    if (!coverage.unread_columns.empty())
+      examination.missing(
+          fmt::format("columns that no entity reads: {}: R5 stays unknown", fmt::join(coverage.unread_columns, ", ")),
+          "map them under entities, or name them in ignored_columns with a reason");
   });
 }
 

@@ -4,65 +4,19 @@
 #include <fstream>
 
 #include "harness/commands/commands.h"
+#include "harness/databases/mapping_proposal.h"
 #include "harness/databases/session.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
 namespace {
 
-struct Table {
-  std::string name;
-  std::string columns;  // names in order, joined by ", "
-  std::vector<std::string> key;
-};
-
-std::vector<Table> tables_of(Session& session) {
-  std::vector<Table> tables;
-  const Rows rows = session.run(
-      "SELECT c.relname, (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = "
-      "c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-      "(SELECT string_agg(a.attname, ' ' ORDER BY array_position(i.indkey::int[], a.attnum::int)) FROM pg_index i JOIN "
-      "pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) "
-      "WHERE i.indrelid = c.oid AND i.indisprimary) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-      "WHERE c.relkind IN ('r', 'p') "
-      "AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1");
-  for (const Row& row : rows.rows) {
-    Table table{row[0].value_or(""), row[1].value_or(""), {}};
-    std::string key = row[2].value_or("");
-    for (std::size_t at = 0; at < key.size();) {
-      const auto space = std::min(key.find(' ', at), key.size());
-      table.key.push_back(key.substr(at, space - at));
-      at = space + 1;
-    }
-    tables.push_back(std::move(table));
-  }
-  return tables;
-}
-
-// A proposal for the mapping from both catalogues; what cannot be guessed is left as a comment to be filled in.
-std::string proposed_entities(const InitAnswers& answers) {
+MappingProposal proposal_for(const InitAnswers& answers) {
   if (answers.legacy_dsn.empty() || answers.new_dsn.empty())
-    return "  # orders: {key: [id], legacy: \"SELECT id, ... FROM orders\", new: \"SELECT id, ... FROM orders\"}\n";
-  Session legacy(answers.legacy_dsn, "the legacy database");
-  Session new_(answers.new_dsn, "the new database");
-  const auto others = tables_of(new_);
-  std::string text;
-  for (const Table& table : tables_of(legacy)) {
-    const auto same =
-        std::find_if(others.begin(), others.end(), [&](const Table& other) { return other.name == table.name; });
-    const std::string key = table.key.empty() ? "FILL IN" : fmt::format("{}", fmt::join(table.key, ", "));
-    const bool equal = same != others.end() && same->columns == table.columns && !table.key.empty();
-    if (equal) {
-      text += fmt::format("  {0}: {{key: [{1}], legacy: {0}, new: {0}}}\n", table.name, key);
-    } else {
-      text += fmt::format(
-          "  # {}: the columns differ; write two SELECTs that give the same columns\n  #   key: [{}]\n  #   legacy: "
-          "SELECT {} FROM {}\n  #   new: SELECT {} FROM {}\n",
-          table.name, key, table.columns, table.name, same == others.end() ? table.columns : same->columns,
-          same == others.end() ? "..." : same->name);
-    }
-  }
-  return text.empty() ? "  # the legacy database has no tables\n" : text;
+    return {"  # orders: {key: [id], legacy: \"SELECT id, ... FROM orders\", new: \"SELECT id, ... FROM orders\"}\n",
+            "[]"};
+  Session legacy(answers.legacy_dsn, "the legacy database"), new_(answers.new_dsn, "the new database");
+  return proposed_mapping(catalogue_of(legacy), catalogue_of(new_));
 }
 
 // In double quotes, so that no character of it is YAML.
@@ -86,7 +40,8 @@ std::string without_userinfo(std::string url) {
 
 }  // namespace
 
-std::string configuration_template(const InitAnswers& answers, const std::string& entities) {
+std::string configuration_template(const InitAnswers& answers, const std::string& entities,
+                                   const std::string& sequences) {
   const auto or_else = [](const std::string& text, const char* fallback) {
     return quoted(text.empty() ? std::string(fallback) : text);
   };
@@ -191,21 +146,27 @@ poison:
 guards: []                     # ["read-only:shadow", "shadow:live", "live:completed", "completed:live", "live:shadow"]
 unguarded: {{}}                  # {{"read-only:shadow": "the runbook checks the copy before the flip"}}
 
-# What rows of both databases have in common: SELECTs with the same columns in the same order. They may stand in a file of
-# their own (mapping: FILE).
+# What rows of both databases have in common: two tables, or SELECTs with the same columns in the same order. They may stand in a
+# file of their own (mapping: FILE). `rehearse compare` needs this and `databases`, and nothing else of the file.
+#   columns: {{full_name: display_name}}   of tables: legacy column: new column, where the names differ
+#   exact: [price]                       columns whose scale, padding and spelling count; else 1.10 is 1.1
 entities:
 {entities}
-# Which sequences number them.
-sequences: []                  # [{{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id}}]
+# Which sequences number them. rule: "at least" (no number that is in use is given again), equal, or ignored.
+sequences: {sequences}
+#   - {{entity: orders, legacy: orders_id_seq, new: orders_id_seq, column: id, rule: at least}}
 
-# Tables that are not compared, each with its reason.
+# What is not compared, each with its reason: tables, and columns as table.column. What nobody names here or reads makes the
+# comparison unknown.
 ignored_tables: {{legacy: {{}}, new: {{}}}}
+ignored_columns: {{legacy: {{}}, new: {{}}}}   # {{legacy: {{"orders.search": "derived from the others"}}, new: {{}}}}
 )",
       fmt::arg("traffic", or_else(answers.traffic, "capture.pcap")),
       fmt::arg("legacy_url", or_else(without_userinfo(answers.legacy_url), "http://127.0.0.1:8081")),
       fmt::arg("new_url", or_else(without_userinfo(answers.new_url), "http://127.0.0.1:8082")),
       fmt::arg("legacy_dsn", or_else(answers.legacy_dsn, "${LEGACY_DSN}")),
-      fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")), fmt::arg("entities", entities));
+      fmt::arg("new_dsn", or_else(answers.new_dsn, "${NEW_DSN}")), fmt::arg("entities", entities),
+      fmt::arg("sequences", sequences));
 }
 
 int init(const InitArguments& arguments) {
@@ -216,11 +177,11 @@ int init(const InitArguments& arguments) {
   const auto hide = [](std::string& dsn, const char* variable) {
     if (!dsn.empty()) dsn = fmt::format("${{{}}}", variable);
   };
-  const std::string entities = proposed_entities(arguments);
+  const MappingProposal mapping = proposal_for(arguments);
   hide(shown.legacy_dsn, "LEGACY_DSN");
   hide(shown.new_dsn, "NEW_DSN");
   std::ofstream file(arguments.output);
-  file << configuration_template(shown, entities);
+  file << configuration_template(shown, mapping.entities, mapping.sequences);
   file.close();
   if (!file) throw Error(fmt::format("cannot write {}", arguments.output));
   fmt::print(

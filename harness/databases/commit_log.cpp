@@ -23,7 +23,9 @@ std::int64_t number_in(std::string_view text) {
 
 // "2026-11-22 10:00:00.204815+00)", as sessions here print times.
 std::int64_t wall_ns(std::string_view text) {
-  const auto part = [&](std::size_t at, std::size_t size) { return number_in(text.substr(std::min(at, text.size()), size)); };
+  const auto part = [&](std::size_t at, std::size_t size) {
+    return number_in(text.substr(std::min(at, text.size()), size));
+  };
   const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(part(0, 4))),
                                          std::chrono::month(static_cast<unsigned>(part(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(part(8, 2)))};
@@ -190,7 +192,8 @@ std::int64_t CommitLog::read(const Reader& reader) {
         change.transaction = number_in(line.substr(6));
       } else if (line.starts_with("COMMIT ")) {
         // The low 32 bits are what the log knows of a transaction's number.
-        whole |= change.transaction == (barrier & 0xffffffff);  // what came behind it is shown, too: the log gives it once
+        whole |=
+            change.transaction == (barrier & 0xffffffff);  // what came behind it is shown, too: the log gives it once
         const auto at = line.find("(at ");
         if (reader.committed && at != std::string_view::npos)
           reader.committed(change.transaction, wall_ns(line.substr(at + 4)));

@@ -35,7 +35,9 @@ Read read_of(CommitLog& log) {
     read.changes.push_back({change.kind, change.transaction, std::string(change.table),
                             columns_in(change.line).value_or(std::vector<LoggedColumn>())});
   };
-  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) { read.commits.emplace_back(transaction, at_ns); };
+  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) {
+    read.commits.emplace_back(transaction, at_ns);
+  };
   log.read(reader);
   return read;
 }
@@ -93,7 +95,8 @@ TEST_F(CommitLogs, AreReadToTheEndHoweverLongTheyAre) {
 
 TEST_F(CommitLogs, NameTablesAsTheServerQuotesThem) {
   sql("l",
-      "CREATE SCHEMA \"My: schema\"; CREATE TABLE \"My: schema\".\"T\"\"1\" (\"a [b]: c\" int[] PRIMARY KEY); INSERT INTO "
+      "CREATE SCHEMA \"My: schema\"; CREATE TABLE \"My: schema\".\"T\"\"1\" (\"a [b]: c\" int[] PRIMARY KEY); INSERT "
+      "INTO "
       "\"My: schema\".\"T\"\"1\" VALUES ('{1,2}'); TRUNCATE t, \"My: schema\".\"T\"\"1\"");
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(2));
@@ -137,15 +140,18 @@ RC_GTEST_FIXTURE_PROP(CommitLogs, GiveBackEveryValue, ()) {
   std::string text = *rc::gen::container<std::string>(rc::gen::inRange(1, 127));
   if (*rc::gen::arbitrary<bool>()) text += "' \"]: [x]:'null' new-tuple: \xc3\xa9\xf0\x9f\x98\x80\\";
   const auto number = *rc::gen::arbitrary<int>();
-  session_->run("DROP TABLE IF EXISTS r; CREATE TABLE r (id int PRIMARY KEY, \"odd \"\"name\" text, b bytea, d double precision[], "
-                "j jsonb, v varbit, c char(7), f boolean, s timestamptz)");
-  session_->run(fmt::format("INSERT INTO r VALUES ({0}, {1}, convert_to({1}, 'UTF8'), array[{0} / 3.0, null], to_jsonb({1}::text), B'101', "
-                            "'ab', {0} > 0, to_timestamp({0}))",
-                            number, "convert_from('\\x" + [&] {
-                              std::string hex;
-                              for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
-                              return hex;
-                            }() + "', 'UTF8')"));
+  session_->run(
+      "DROP TABLE IF EXISTS r; CREATE TABLE r (id int PRIMARY KEY, \"odd \"\"name\" text, b bytea, d double "
+      "precision[], "
+      "j jsonb, v varbit, c char(7), f boolean, s timestamptz)");
+  session_->run(fmt::format(
+      "INSERT INTO r VALUES ({0}, {1}, convert_to({1}, 'UTF8'), array[{0} / 3.0, null], to_jsonb({1}::text), B'101', "
+      "'ab', {0} > 0, to_timestamp({0}))",
+      number, "convert_from('\\x" + [&] {
+        std::string hex;
+        for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
+        return hex;
+      }() + "', 'UTF8')"));
   const Rows row = session_->run("SELECT * FROM r");
   const Read read = read_of(*log_);
   RC_ASSERT(read.changes.size() == 1u);

@@ -24,7 +24,10 @@ void expect_disposable(const DatabaseSettings& database, const std::string& what
   }
 }
 
-void create_from(Session& maintenance, const std::string& name, const std::string& source) {
+void create_from(Session& maintenance, const std::string& name, const std::string& source,
+                 std::chrono::milliseconds deadline) {
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  maintenance.run(fmt::format("SET statement_timeout = {}", deadline.count()));
   // Before anything is dropped: a typing error in the configuration must not cost a database.
   if (source == name)
     throw Error(
@@ -48,6 +51,9 @@ void create_from(Session& maintenance, const std::string& name, const std::strin
                                   maintenance.quoted_name(source), may_choose ? " STRATEGY FILE_COPY" : ""));
       return;
     } catch (const Error&) {
+      if (std::chrono::steady_clock::now() > until)
+        throw Error(fmt::format("the database {} was not made from {} within {} s; raise command_deadline", name,
+                                source, std::chrono::duration<double>(deadline).count()));
       if (attempt == 10) throw;
       std::this_thread::sleep_for(20ms);
     }
@@ -56,24 +62,26 @@ void create_from(Session& maintenance, const std::string& name, const std::strin
 
 }  // namespace
 
-void restore(const DatabaseSettings& database, const std::string& what, std::chrono::milliseconds command_deadline) {
+void restore(const DatabaseSettings& database, const std::string& what, std::chrono::milliseconds deadline) {
   expect_disposable(database, what);
-  if (!database.restore.empty()) return run_or_throw(database.restore, command_deadline, "restoring " + what);
+  if (!database.restore.empty()) return run_or_throw(database.restore, deadline, "restoring " + what);
   if (database.template_name.empty())
     throw Error(fmt::format("{} has no restore: name a template database or a command in the configuration", what));
-  restore_from(database, what, database.template_name);
+  restore_from(database, what, database.template_name, deadline);
 }
 
-void keep_as(const DatabaseSettings& database, const std::string& what, const std::string& name) {
+void keep_as(const DatabaseSettings& database, const std::string& what, const std::string& name,
+             std::chrono::milliseconds deadline) {
   expect_disposable(database, what);
   Session maintenance = maintenance_session(database.dsn, what);
-  create_from(maintenance, name, database_in(database.dsn));
+  create_from(maintenance, name, database_in(database.dsn), deadline);
 }
 
-void restore_from(const DatabaseSettings& database, const std::string& what, const std::string& name) {
+void restore_from(const DatabaseSettings& database, const std::string& what, const std::string& name,
+                  std::chrono::milliseconds deadline) {
   expect_disposable(database, what);
   Session maintenance = maintenance_session(database.dsn, what);
-  create_from(maintenance, database_in(database.dsn), name);
+  create_from(maintenance, database_in(database.dsn), name, deadline);
 }
 
 void drop(const DatabaseSettings& database, const std::string& what, const std::string& name) {

@@ -20,7 +20,7 @@ class Restoring : public TwoDatabases {
   void SetUp() override {
     TwoDatabases::SetUp();
     sql("l", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
-    keep_as(settings_, legacy_name, "l_template");
+    keep_as(settings_, legacy_name, "l_template", 60s);
     settings_.template_name = "l_template";
     sql("l", "UPDATE t SET a = 2; CREATE TABLE more (a int)");
   }
@@ -68,8 +68,8 @@ TEST_F(Restoring, IsRefusedUnlessTheDatabaseIsDisposable) {
   const auto refused =
       ThrowsMessage<Error>(AllOf(HasSubstr("the legacy database is not to be altered"), HasSubstr("disposable: true")));
   EXPECT_THAT([&] { restore(settings_, legacy_name, 10s); }, refused);
-  EXPECT_THAT([&] { restore_from(settings_, legacy_name, "l_template"); }, refused);
-  EXPECT_THAT([&] { keep_as(settings_, legacy_name, "kept"); }, refused);
+  EXPECT_THAT([&] { restore_from(settings_, legacy_name, "l_template", 60s); }, refused);
+  EXPECT_THAT([&] { keep_as(settings_, legacy_name, "kept", 60s); }, refused);
   EXPECT_EQ(a(), "2");
   EXPECT_FALSE(exists("kept"));
 }
@@ -88,14 +88,14 @@ TEST_F(Restoring, TemplateThatIsNotThereCostsNothing) {
 }
 
 TEST_F(Restoring, StatesAreKeptReplacedAndDropped) {
-  keep_as(settings_, legacy_name, "Kept State");
+  keep_as(settings_, legacy_name, "Kept State", 60s);
   sql("l", "UPDATE t SET a = 3");
-  restore_from(settings_, legacy_name, "Kept State");
+  restore_from(settings_, legacy_name, "Kept State", 60s);
   EXPECT_EQ(a(), "2");
   sql("l", "UPDATE t SET a = 4");
-  keep_as(settings_, legacy_name, "Kept State");
+  keep_as(settings_, legacy_name, "Kept State", 60s);
   restore(settings_, legacy_name, 10s);
-  restore_from(settings_, legacy_name, "Kept State");
+  restore_from(settings_, legacy_name, "Kept State", 60s);
   EXPECT_EQ(a(), "4");
   drop(settings_, legacy_name, "Kept State");
   EXPECT_FALSE(exists("Kept State"));

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <pqxx/pqxx>
 
+#include "harness/databases/bulk_session.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -72,6 +73,9 @@ Rows Session::run(const std::string& sql) {
       rows.rows.push_back(std::move(row));
     }
     return rows;
+  } catch (const pqxx::sql_error& problem) {
+    const char* user = connection_->connection.username();
+    throw Error(explained(what_, problem.sqlstate(), one_line(problem.what()), user == nullptr ? "" : user));
   } catch (const pqxx::failure& problem) {
     throw Error(fmt::format("{}: {}", what_, one_line(problem.what())));
   }
@@ -91,10 +95,11 @@ std::vector<Session::Origin> Session::origins(const std::string& query) {
   }
   std::vector<Origin> origins;
   for (const auto& [table, column] : places) {
-    const Rows found = run(fmt::format(
-        "SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attrelid = {} AND a.attnum = {}",
-        table, column));
+    const Rows found =
+        run(fmt::format("SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_attribute a JOIN pg_class c "
+                        "ON c.oid = a.attrelid "
+                        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attrelid = {} AND a.attnum = {}",
+                        table, column));
     origins.push_back(found.rows.empty() ? Origin{}
                                          : Origin{found.rows[0][0].value_or(""), found.rows[0][1].value_or("")});
   }

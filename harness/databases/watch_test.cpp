@@ -98,8 +98,10 @@ INSTANTIATE_TEST_SUITE_P(
         Action{"InsertOnConflictDoNothing", "INSERT INTO t VALUES (1, 'x') ON CONFLICT DO NOTHING", ""},
         Action{"SelectForUpdate", "BEGIN; SELECT * FROM t FOR UPDATE; COMMIT", "WX"},
         Action{"FirstNextval", "SELECT nextval('s')", "WXS"},
-        Action{"NextvalOfACachedNumber", "SELECT nextval('s')", "S", "SELECT nextval('s'); CHECKPOINT; SELECT nextval('s')"},
-        Action{"Setval", "SELECT setval('s', 40)", "WXS"}, Action{"TemporaryTable", "CREATE TEMP TABLE x (a int)", "WX"},
+        Action{"NextvalOfACachedNumber", "SELECT nextval('s')", "S",
+               "SELECT nextval('s'); CHECKPOINT; SELECT nextval('s')"},
+        Action{"Setval", "SELECT setval('s', 40)", "WXS"},
+        Action{"TemporaryTable", "CREATE TEMP TABLE x (a int)", "WX"},
         Action{"InsertIntoAnUnloggedTable", "INSERT INTO u VALUES (1)", "WXC"},
         Action{"Truncate", "TRUNCATE t", "WXLC"}, Action{"LargeObject", "SELECT lo_from_bytea(0, 'abc')", "WXC"},
         Action{"WriteIntoALargeObject", "SELECT lo_put(4711, 0, 'xyz')", "WXC", "SELECT lo_from_bytea(4711, 'abc')"},
@@ -115,7 +117,8 @@ class WatchingAsAReader : public Watching {
   void SetUp() override {
     Watching::SetUp();
     sql("l",
-        "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES IN "
+        "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; GRANT SELECT ON ALL SEQUENCES "
+        "IN "
         "SCHEMA public TO plain");
   }
   void TearDown() override { sql("l", "DROP OWNED BY plain; DROP ROLE plain"); }

@@ -1,9 +1,13 @@
 #include "harness/databases/written_rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
+#include "harness/databases/reading.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -39,6 +43,29 @@ std::string image_in(const std::vector<LoggedColumn>& columns, const RowSource& 
   return image;
 }
 
+// A table's columns under the names that the mapping gives them, in the order of these; a SELECT as it is.
+std::string select_of(const Entity& entity, bool legacy_schema, Session& session) {
+  const std::string& source = legacy_schema ? entity.legacy : entity.new_;
+  if (!is_table_name(source)) return source;
+  std::map<std::string, std::string> by_word;
+  for (const Row& row :
+       session
+           .run(fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0 AND "
+                            "NOT attisdropped AND attgenerated = ''",
+                            session.quoted(source)))
+           .rows) {
+    const std::string name = row[0].value_or("");
+    const auto renamed = std::find_if(entity.columns.begin(), entity.columns.end(), [&](const auto& column) {
+      return (legacy_schema ? column.first : column.second) == name;
+    });
+    by_word[renamed == entity.columns.end() ? name : renamed->first] = name;
+  }
+  std::vector<std::string> list;
+  for (const auto& [word, name] : by_word)
+    list.push_back(session.quoted_name(name) + " AS " + session.quoted_name(word));
+  return fmt::format("SELECT {} FROM {}", fmt::join(list, ", "), source);
+}
+
 std::vector<std::string> names_in(Session& session, const std::string& select) {
   return session.run("SELECT * FROM (" + select + ") AS asked LIMIT 0").columns;
 }
@@ -67,9 +94,10 @@ std::optional<std::pair<std::string, RowSource>> source_of(const Entity& entity,
 std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entities, Session& legacy, Session& new_) {
   std::pair<RowSources, RowSources> sources;
   for (const Entity& entity : entities) {
-    const Origins in_legacy = legacy.origins(entity.legacy), in_new = new_.origins(entity.new_);
-    auto of_legacy = source_of(entity, names_in(legacy, entity.legacy), in_legacy, in_new);
-    auto of_new = source_of(entity, names_in(new_, entity.new_), in_new, in_legacy);
+    const std::string from_legacy = select_of(entity, true, legacy), from_new = select_of(entity, false, new_);
+    const Origins in_legacy = legacy.origins(from_legacy), in_new = new_.origins(from_new);
+    auto of_legacy = source_of(entity, names_in(legacy, from_legacy), in_legacy, in_new);
+    auto of_new = source_of(entity, names_in(new_, from_new), in_new, in_legacy);
     if (!of_legacy || !of_new) continue;
     // An image must be made of the same columns on both sides, each of the key's own table.
     const auto common = [](RowSource& one, const RowSource& other) {
@@ -98,8 +126,8 @@ void add_writes(const LoggedChange& change, const RowSources& sources, propertie
       continue;
     }
     const bool removed = change.kind == LoggedChange::Kind::remove;
-    log.writes.push_back({source->second.entity, *key, removed ? "deleted" : image_in(*columns, source->second),
-                          change.transaction, 0});
+    log.writes.push_back(
+        {source->second.entity, *key, removed ? "deleted" : image_in(*columns, source->second), change.transaction, 0});
   }
 }
 

@@ -19,8 +19,9 @@ namespace rehearse::harness {
 // What a change of one table says of an entity.
 struct RowSource {
   std::string entity;
-  std::vector<std::string> key;                             // columns of the table
-  std::vector<std::pair<std::string, std::string>> image;  // the entity's columns that both databases have as they are → the table's
+  std::vector<std::string> key;  // columns of the table
+  std::vector<std::pair<std::string, std::string>>
+      image;  // the entity's columns that both databases have as they are → the table's
 };
 using RowSources = std::multimap<std::string, RowSource>;  // by the table, as the server quotes it
 

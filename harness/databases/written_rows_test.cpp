@@ -18,9 +18,12 @@ class WrittenRows : public TwoDatabases {
     TwoDatabases::SetUp();
     sql("l", "CREATE TABLE orders (id int PRIMARY KEY, status text, note text, cents int, at timestamptz)");
     sql("n",
-        "CREATE TYPE state AS ENUM ('open', 'paid'); CREATE TABLE \"Orders\" (number int PRIMARY KEY, state state, comment "
+        "CREATE TYPE state AS ENUM ('open', 'paid'); CREATE TABLE \"Orders\" (number int PRIMARY KEY, state state, "
+        "comment "
         "text, total numeric); CREATE TABLE addresses (order_number int, city text)");
-    entities_ = {{"orders", {"id"}, "SELECT id, status, note, cents::numeric / 100 AS total FROM orders",
+    entities_ = {{"orders",
+                  {"id"},
+                  "SELECT id, status, note, cents::numeric / 100 AS total FROM orders",
                   "SELECT o.number AS id, o.state::text AS status, o.comment AS note, o.total FROM \"Orders\" o"}};
   }
   // "orders/7 note=x" for each write that the log of the database tells.
@@ -46,8 +49,10 @@ class WrittenRows : public TwoDatabases {
 };
 
 TEST_F(WrittenRows, AreNamedByTheirEntityWhateverTheirTablesAreCalled) {
-  EXPECT_THAT(written("l", "INSERT INTO orders VALUES (7, 'open', 'x', 100); UPDATE orders SET note = NULL; DELETE FROM orders"),
-              ElementsAre("orders/7 note=x", "orders/7 note=NULL", "orders/7 deleted"));
+  EXPECT_THAT(
+      written("l",
+              "INSERT INTO orders VALUES (7, 'open', 'x', 100); UPDATE orders SET note = NULL; DELETE FROM orders"),
+      ElementsAre("orders/7 note=x", "orders/7 note=NULL", "orders/7 deleted"));
   EXPECT_THAT(written("n", "INSERT INTO \"Orders\" VALUES (7, 'open', 'x', 1); UPDATE \"Orders\" SET comment = NULL"),
               ElementsAre("orders/7 note=x", "orders/7 note=NULL"));
 }
@@ -57,7 +62,8 @@ TEST_F(WrittenRows, OfTablesThatNoEntityReadsAreNotKept) {
 }
 
 TEST_F(WrittenRows, WhoseLookIsNotLoggedHaveNone) {
-  sql("l", "ALTER TABLE orders ALTER note SET STORAGE EXTERNAL; INSERT INTO orders VALUES (7, 'open', repeat('x', 100000))");
+  sql("l",
+      "ALTER TABLE orders ALTER note SET STORAGE EXTERNAL; INSERT INTO orders VALUES (7, 'open', repeat('x', 100000))");
   EXPECT_THAT(written("l", "UPDATE orders SET status = 'paid'"), ElementsAre("orders/7 "));
 }
 
@@ -69,7 +75,8 @@ TEST_F(WrittenRows, WhoseKeyTheLogDoesNotTellAreCounted) {
 }
 
 TEST_F(WrittenRows, OfAnEntityWithAComputedKeyAreNotFollowed) {
-  entities_[0].new_ = "SELECT o.number + 0 AS id, o.state::text AS status, o.comment AS note, o.total FROM \"Orders\" o";
+  entities_[0].new_ =
+      "SELECT o.number + 0 AS id, o.state::text AS status, o.comment AS note, o.total FROM \"Orders\" o";
   EXPECT_THAT(written("l", "INSERT INTO orders VALUES (7, 'open', 'x', 100)"), IsEmpty());
 }
 
@@ -80,6 +87,14 @@ TEST_F(WrittenRows, AreNotKnownWhenTheLogCannotBeRead) {
   end_sessions(maintenance, "l");
   EXPECT_FALSE(watch.lap().known);
   EXPECT_FALSE(watch.take_writes().known);
+}
+
+TEST_F(WrittenRows, OfTablesFollowTheNamesOfTheirColumns) {
+  sql("n", "CREATE TABLE renamed (number int PRIMARY KEY, comment text)");
+  sql("l", "CREATE TABLE plain (id int PRIMARY KEY, note text)");
+  entities_ = {{"orders", {"id"}, "plain", "renamed", {{"id", "number"}, {"note", "comment"}}}};
+  EXPECT_THAT(written("n", "INSERT INTO renamed VALUES (7, 'x')"), ElementsAre("orders/7 note=x"));
+  EXPECT_THAT(written("l", "INSERT INTO plain VALUES (7, 'x')"), ElementsAre("orders/7 note=x"));
 }
 
 }  // namespace
