@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "properties/answers.h"
+#include "properties/answers/answers.h"
 
 namespace rehearse::reports {
 namespace {

@@ -303,11 +303,13 @@ void compared_is_accounted_for(const Evidence& evidence, const Section& section,
       evidence.contract, *oracle, evidence.history(section.oracle_again), history,
       [&](const Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(section));
   const std::int64_t to_compare = reads_only ? oracle->sent : history.sent;
-  if (to_compare != compared.matched + compared.masked + compared.differed + compared.unanswered)
+  if (to_compare != compared.matched + compared.masked + compared.ignored + compared.undecided + compared.differed +
+                        compared.unanswered)
     outcome.cannot_tell(
-        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} "
-                    "differed and {} failed",
-                    to_compare, compared.matched, compared.masked, compared.differed, compared.unanswered));
+        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} were "
+                    "ignored, {} undecided, {} differed and {} failed",
+                    to_compare, compared.matched, compared.masked, compared.ignored, compared.undecided,
+                    compared.differed, compared.unanswered));
 }
 
 // A later request carries a value that an earlier answer gave. Where that answer gave none, the captured value went out, which
