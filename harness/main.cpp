@@ -103,6 +103,8 @@ int run(int argc, char** argv) {
   gate_command->add_option("--redaction-key", gating.redaction_key,
                            "a file with the key under which secrets are masked");
   gate_command->add_flag("--json", gating.json, "print the report as JSON");
+  gate_command->add_flag("--strict", gating.strict,
+                         "unknown when a rule about answers is not needed, expired or too broad");
   gate_command->callback([&] { status = gate(gating); });
 
   ReportArguments reporting;
@@ -110,6 +112,12 @@ int run(int argc, char** argv) {
   report_command->add_option("history", reporting.history, "the history file of a rehearsal")->required();
   report_command->add_option("-o,--out", reporting.out, "directory of the report files")->capture_default_str();
   report_command->add_flag("--json", reporting.json, "print the report as JSON");
+  report_command->add_flag("--strict", reporting.strict,
+                           "unknown when a rule about answers is not needed, expired or too broad");
+  report_command->add_option("--rules", reporting.rules,
+                             "a configuration whose answer_rules count instead of those of the rehearsal");
+  report_command->add_flag("--suggest-rules", reporting.suggest_rules,
+                           "print the smallest rules that settle what the legacy service itself changes");
   report_command->callback([&] { status = report(reporting); });
 
   InitArguments initial;

@@ -10,6 +10,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
+#include "properties/answers/suggest.h"
 #include "properties/check.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
@@ -132,9 +133,7 @@ std::string document(const replay::HistoryFile& file, std::string_view name) {
   return {};
 }
 
-// Judges what the history file holds and renders it.
-int judge_and_render(const std::string& history_path, const std::string& out, bool json, double seconds) {
-  const replay::HistoryFile file = replay::load_histories(history_path);
+properties::Evidence evidence_in(const replay::HistoryFile& file, const std::string& history_path) {
   const std::string saved = document(file, "evidence");
   if (saved.empty())
     throw Error(fmt::format(
@@ -142,19 +141,65 @@ int judge_and_render(const std::string& history_path, const std::string& out, bo
         history_path));
   properties::Evidence evidence = properties::evidence_from_json(saved);
   for (const auto& history : file.histories) evidence.histories[history.name] = history;
+  return evidence;
+}
+
+struct Judging {
+  std::string out;
+  bool json = false;
+  bool strict = false;
+  std::string rules;  // a configuration; empty: the rules of the rehearsal
+  double seconds = 0;
+};
+
+// A rule that nobody needs hides the next bug: under --strict that is as if something had not been looked at.
+void hold_against_rules(reports::Report& report) {
+  properties::Result result;
+  result.invariant = "rules";
+  result.title = "each rule about answers is needed, in force and no broader than what differs";
+  result.scope = "the whole rehearsal";
+  result.checked = report.rules.size();
+  std::string remarks;
+  for (const reports::RuleUse& rule : report.rules) {
+    for (const std::string& remark : rule.remarks)
+      remarks += fmt::format("{}{} {}", remarks.empty() ? "" : "; ", rule.rule, remark);
+  }
+  if (report.rules.empty()) return;
+  result.verdict = remarks.empty() ? Verdict::pass : Verdict::unknown;
+  result.reason = remarks.empty() ? fmt::format("{} rules", report.rules.size()) : remarks;
+  report.verdict = properties::worst(report.verdict, result.verdict);
+  report.results.push_back(std::move(result));
+}
+
+// Judges what the history file holds and renders it.
+int judge_and_render(const std::string& history_path, const Judging& how) {
+  const replay::HistoryFile file = replay::load_histories(history_path);
+  properties::Evidence evidence = evidence_in(file, history_path);
+  if (!how.rules.empty()) evidence.contract.answer_rules = load_answer_rules(how.rules);
   const auto checks = properties::all_checks();
   const auto judgement = properties::judge(checks, evidence);
   reports::Report report = reports::report_of(evidence, judgement);
   report.tool_version = REHEARSE_VERSION;
   report.title = document(file, title_document);
   report.started = document(file, started_document);
-  report.seconds = seconds;
+  report.seconds = how.seconds;
   report.repeat = document(file, repeat_document);
   report.traffic = document(file, traffic_document);
   report.history = history_path;
-  make_directory(out);
-  say(report, write_reports(report, out), json);
+  if (how.strict) hold_against_rules(report);
+  make_directory(how.out);
+  say(report, write_reports(report, how.out), how.json);
   return exit_status(report.verdict);
+}
+
+int suggest(const std::string& history_path) {
+  const properties::Evidence evidence = evidence_in(replay::load_histories(history_path), history_path);
+  const auto* first = evidence.history(properties::first_oracle);
+  const auto* second = evidence.history(properties::second_oracle);
+  if (first == nullptr || second == nullptr)
+    throw Error(fmt::format("{} does not hold both runs of the oracle; rehearse until they are through", history_path));
+  fmt::print("{}", yaml_of(properties::suggest_rules(evidence.contract, *first, *second)));
+  return exit_pass;
 }
 
 }  // namespace
@@ -207,7 +252,7 @@ int gate(const GateArguments& arguments) {
     static_cast<void>(rehearse(configuration, plan, options));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  const int status = judge_and_render(history, arguments.out, arguments.json, seconds);
+  const int status = judge_and_render(history, {arguments.out, arguments.json, arguments.strict, "", seconds});
   if (!stop_requested) return status;
   fmt::print(stderr,
              "rehearse: interrupted; the report holds what was rehearsed until then, and `rehearse doctor` says which "
@@ -216,7 +261,8 @@ int gate(const GateArguments& arguments) {
 }
 
 int report(const ReportArguments& arguments) {
-  return judge_and_render(arguments.history, arguments.out, arguments.json, 0);
+  if (arguments.suggest_rules) return suggest(arguments.history);
+  return judge_and_render(arguments.history, {arguments.out, arguments.json, arguments.strict, arguments.rules, 0});
 }
 
 }  // namespace rehearse::harness
