@@ -19,6 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Stage;
 
+// What clients of HTTP act upon. Date, Server and the like are of the server, not of the answer.
+const std::vector<std::string> contract_headers{
+    "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
+    "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
+
 // A mapping of the file that remembers where it stands and which of its keys were asked for.
 class Section {
  public:
@@ -465,16 +470,24 @@ RedactionSettings load_redaction(const RedactionArguments& arguments) {
   return settings;
 }
 
-std::vector<properties::AnswerRule> load_answer_rules(const std::string& path) {
-  const YAML::Node root = readable_document(path);
+properties::Contract load_answer_contract(const std::string& path) {
+  properties::Contract contract;
+  contract.compared_headers = contract_headers;
+  const std::string standard = "rehearse.yaml";
+  std::error_code ignored;
+  if (path.empty() && !fs::exists(standard, ignored)) return contract;
+  const std::string file = path.empty() ? standard : path;
+  const YAML::Node root = readable_document(file);
   try {
     Section section(root, "");
-    return answer_rules_of(section.node("answer_rules"));
+    contract.answer_rules = answer_rules_of(section.node("answer_rules"));
+    if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
   } catch (const Error& problem) {
-    throw Error(fmt::format("{}: {}", path, problem.what()));
+    throw Error(fmt::format("{}: {}", file, problem.what()));
   } catch (const YAML::Exception& problem) {
-    throw Error(fmt::format("{}, line {}: {}", path, problem.mark.line + 1, problem.msg));
+    throw Error(fmt::format("{}, line {}: {}", file, problem.mark.line + 1, problem.msg));
   }
+  return contract;
 }
 
 Configuration load_configuration(const std::string& path) {
@@ -505,9 +518,7 @@ Configuration load_configuration(const std::string& path) {
     auto& contract = configuration.contract;
     contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});
     contract.legacy_gone = answer_of(section.section("legacy_gone"), {410, {}, ""});
-    contract.compared_headers = {
-        "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
-        "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
+    contract.compared_headers = contract_headers;
     if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
     contract.answer_rules = answer_rules_of(section.node("answer_rules"));
     contract.stage_header = configuration.stage.header;

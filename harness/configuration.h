@@ -117,8 +117,9 @@ struct Configuration {
 // key and says what it takes. Relative paths in the file are relative to it.
 [[nodiscard]] Configuration load_configuration(const std::string& path);
 
-// The section answer_rules of the file alone: for a history that is judged again under other rules.
-[[nodiscard]] std::vector<properties::AnswerRule> load_answer_rules(const std::string& path);
+// What the file says about answers alone, answer_rules and compared_headers: for answers that are judged without a rehearsal of
+// their own, or again. Without a path that of ./rehearse.yaml, if there is one.
+[[nodiscard]] properties::Contract load_answer_contract(const std::string& path);
 
 // The text of a commented configuration for these services; empty arguments become placeholders to fill in.
 struct InitAnswers {

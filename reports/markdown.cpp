@@ -132,8 +132,8 @@ std::string difference_of(const Difference& difference) {
 
 std::string differences_of(const Report& report, std::size_t room) {
   if (report.differences.empty()) return "";
-  std::string out =
-      fmt::format("\n### Answers differ in {}\n\n", counted(report.differences.size() + report.more_differences, "way"));
+  std::string out = fmt::format("\n### Answers differ in {}\n\n",
+                                counted(report.differences.size() + report.more_differences, "way"));
   std::size_t shown = 0;
   for (; shown < std::min(report.differences.size(), differences_shown); ++shown) {
     const std::string part = difference_of(report.differences[shown]);

@@ -97,7 +97,7 @@ void list_differences(const Evidence& evidence, const std::vector<properties::Co
   }
 }
 
-// What each rule did in the whole rehearsal; its day is that of the oracle's play.
+// What each rule did in the whole run; its day is that of the oracle's play.
 void list_rules(const Evidence& evidence, const std::vector<properties::ComparedSection>& sections, Report& report) {
   const auto& rules = evidence.contract.answer_rules;
   for (const properties::AnswerRule& rule : rules)
@@ -107,6 +107,7 @@ void list_rules(const Evidence& evidence, const std::vector<properties::Compared
       report.rules[i].applied += static_cast<std::uint64_t>(section.answers.rule_hits[i]);
   }
   const History* oracle = evidence.history(properties::first_oracle);
+  if (oracle == nullptr && !sections.empty()) oracle = evidence.history(sections.front().section->oracle);
   if (oracle == nullptr) return;
   std::vector<properties::AnswersCompared> answers;
   for (const auto& section : sections) answers.push_back(section.answers);
@@ -126,6 +127,29 @@ Section oracle_section(const History& history) {
 }
 
 }  // namespace
+
+Report report_of_answers(const Evidence& evidence, const properties::Judgement& judgement,
+                         const std::vector<properties::ComparedSection>& compared) {
+  Report report;
+  report.verdict = judgement.verdict();
+  report.results = judgement.results;
+  std::map<std::string, VolatileValue> volatiles;
+  for (const auto& [seen, answers] : compared) {
+    Section section;
+    section.name = seen->name;
+    section.kind = "stage";
+    section.verdict = report.verdict;
+    section.findings = static_cast<std::uint64_t>(answers.differed);
+    if (const History* played = evidence.history(seen->played)) count_outcomes(*played, section);
+    count_answers(answers, section, volatiles);
+    report.sections.push_back(std::move(section));
+  }
+  for (const auto& [what, count] : evidence.conservation)
+    report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
+  list_differences(evidence, compared, report);
+  list_rules(evidence, compared, report);
+  return report;
+}
 
 Report report_of(const Evidence& evidence, const properties::Judgement& judgement) {
   Report report;
@@ -183,6 +207,24 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
   for (const auto& [invariant, reason] : evidence.waived)
     report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
   return report;
+}
+
+void hold_against_rules(Report& report) {
+  properties::Result result;
+  result.invariant = "rules";
+  result.title = "each rule about answers is needed, in force and no broader than what differs";
+  result.scope = "the whole rehearsal";
+  result.checked = report.rules.size();
+  std::string remarks;
+  for (const RuleUse& rule : report.rules) {
+    for (const std::string& remark : rule.remarks)
+      remarks += fmt::format("{}{} {}", remarks.empty() ? "" : "; ", rule.rule, remark);
+  }
+  if (report.rules.empty()) return;
+  result.verdict = remarks.empty() ? Verdict::pass : Verdict::unknown;
+  result.reason = remarks.empty() ? fmt::format("{} rules", report.rules.size()) : remarks;
+  report.verdict = properties::worst(report.verdict, result.verdict);
+  report.results.push_back(std::move(result));
 }
 
 }  // namespace rehearse::reports

@@ -110,6 +110,21 @@ struct PlayArguments {
 };
 int play_traffic(const PlayArguments& arguments);
 
+struct PairsArguments {
+  std::vector<std::string> files;  // captures and traffic files
+  std::string legacy, new_;        // URLs
+  std::string out = "pairs";       // directory of the report files and the history
+  WantedExchanges wanted;
+  RedactionArguments redaction;
+  TargetSettings service;
+  double rate = 20, pause_seconds = 2, timeout_seconds = 10;
+  std::uint64_t seed = 0;  // 0: drawn
+  bool json = false, strict = false, send_masked = false;
+  std::string repeat;
+};
+// Sends the reads to both services back to back and compares what they say.
+int compare_live(const PairsArguments& arguments);
+
 int compare_databases(const std::string& config, bool json);
 int doctor(const std::string& config);
 

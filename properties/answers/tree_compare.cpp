@@ -63,7 +63,7 @@ class TreeComparer {
     for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
       if (step->kind == Segment::Kind::name) return segment(*step, true).name;
     }
-    return {};
+    return how_.name;
   }
 
   [[nodiscard]] std::optional<std::size_t> shape_here(bool unordered) const {

@@ -29,7 +29,8 @@ struct ShapeRule {
 };
 
 struct TreeComparison {
-  std::string root = "$";
+  std::string root = "$";  // the path that both trees stand at
+  std::string name;        // of the member that they belong to; of a whole body none
   // True when two texts stand for one value that the servers made differently. `key` is the name that they stand under.
   std::function<bool(std::string_view key, bool number, const std::string& expected, const std::string& observed)> same;
   const std::vector<ShapeRule>* shapes = nullptr;

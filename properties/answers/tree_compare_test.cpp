@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "properties/answers/json_difference.h"
 #include "properties/answers/json_reader.h"
 #include "properties/answers/limits.h"
 
@@ -165,6 +166,64 @@ RC_GTEST_PROP(CompareTrees, SidesChangedAreTheSameDifferencesWithSidesChanged, (
   std::sort(forth.begin(), forth.end(), order);
   std::sort(back.begin(), back.end(), order);
   RC_ASSERT(forth == back);
+}
+
+// -- the fast way ------------------------------------------------------------------------------------------------------
+
+// The same differences, by looking at the one value only; nothing when there is none such.
+std::optional<std::vector<Difference>> compare_in_place(const std::string& expected, const std::string& observed) {
+  const auto value = differing_value(expected, observed);
+  Tree left, right;
+  if (!value || read_json(value->expected, left, value->depth) || read_json(value->observed, right, value->depth))
+    return std::nullopt;
+  TreeComparison how;
+  how.root = value->path;
+  Differences out;
+  compare_trees(left, right, how, out);
+  return out.list;
+}
+
+TEST(DifferingValue, IsTheInnermostThatHoldsAllThatDiffers) {
+  const auto place = [](const std::string& a, const std::string& b) {
+    const auto value = differing_value(a, b);
+    return value ? fmt::format("{} {} {} {}", value->path, value->name, value->expected, value->observed) : "none";
+  };
+  EXPECT_EQ(place(R"({"a":[1,{"b":"x"}]})", R"({"a":[1,{"b":"y"}]})"), R"($.a[1].b b "x" "y")");
+  EXPECT_EQ(place(R"({"a":[12,3]})", R"({"a":[123,3]})"), "$.a[0] a 12 123");
+  EXPECT_EQ(place(R"({"a":[1,2],"b":3})", R"({"a":[1,2,9],"b":3})"), "$.a a [1,2] [1,2,9]");
+  EXPECT_EQ(place(R"([{"a":1,"b":2},0])", R"([{"a":7,"b":8},0])"), R"($[0]  {"a":1,"b":2} {"a":7,"b":8})");
+  EXPECT_EQ(place(R"({"x":{"a":1}})", R"({"x":{"b":1}})"), R"($.x x {"a":1} {"b":1})");
+  EXPECT_EQ(place(R"({"a":1,"b":2})", R"({"a":7,"b":8})"), "none") << "it would be the whole document";
+  EXPECT_EQ(place("1", "2"), "none");
+  EXPECT_EQ(place("[1,", "[2,"), "none") << "no JSON";
+  EXPECT_EQ(place(R"({"a":{"c":0},"a":{"c":1}})", R"({"a":{"c":0},"a":{"c":2}})"), "$.a#2.c c 1 2");
+}
+
+TEST(DifferingValue, HasTheLimitOfDepthOfTheWholeDocument) {
+  const auto nested = [](std::size_t depth, const std::string& inner) {
+    return std::string(depth, '[') + inner + std::string(depth, ']');
+  };
+  const std::size_t most = answer_limits::depth;
+  EXPECT_TRUE(compare_in_place(nested(most - 1, "[1]"), nested(most - 1, "[2]")));
+  EXPECT_FALSE(compare_in_place(nested(most - 1, "[1]"), nested(most - 1, "[[1]]")));
+  EXPECT_FALSE(compare_in_place(nested(most, "[1]"), nested(most, "[2]")));
+}
+
+// A text that is almost another one: a few bytes of it are taken out and others put in.
+RC_GTEST_PROP(DifferingValue, GivesTheDifferencesOfTheWholeDocuments, ()) {
+  const std::string a = *spelled(4);
+  std::string b = a;
+  const auto at = *rc::gen::inRange<std::size_t>(0, a.size());
+  b.replace(at, *rc::gen::inRange<std::size_t>(0, 3),
+            *rc::gen::element<std::string>("1", "2", "", "null", "{}", ",1", "\"y\":1,", "[1]", "0", " "));
+  Tree left, right;
+  const auto fast = compare_in_place(a, b);
+  if (read_json(b, right)) {
+    RC_ASSERT(!fast);
+    return;
+  }
+  RC_ASSERT(!read_json(a, left));
+  if (fast) RC_ASSERT(*fast == compare(a, b));
 }
 
 }  // namespace

@@ -119,12 +119,20 @@ void ids_stand_for_each_other(const Evidence& evidence, const Section& section, 
   auto plays = evidence.earlier_plays(section);
   plays.push_back(played);
   outcome.looked_at(static_cast<std::int64_t>(played->records.size()), "answers");
-  std::set<std::string> no_ids;
+  std::set<std::string> no_ids, no_order;
   if (again != nullptr) {
     const Correspondence among_oracles = correspondence(*oracle, {again});
     for (const auto& violation : among_oracles.violations()) no_ids.insert(violation.first.entity);
+    for (const auto& violation : among_oracles.out_of_order()) no_order.insert(violation.first.entity);
   }
   const Correspondence pairs = correspondence(*oracle, plays);
+  for (const auto& [first, second] : pairs.out_of_order()) {
+    if (no_order.contains(first.entity) || no_ids.contains(first.entity)) continue;
+    outcome.contradict(fmt::format("the oracle gave {} {} at step {} and then {} at step {}", first.entity,
+                                   first.expected, first.step, second.expected, second.step),
+                       fmt::format("in {} they are {} and then {}", section.name, first.observed, second.observed),
+                       played, replay::record_of(*played, second.step));
+  }
   for (const auto& [first, second] : pairs.violations()) {
     if (no_ids.contains(first.entity)) continue;
     const auto fact = [](const Correspondence::Pair& pair) {
