@@ -38,10 +38,12 @@ class MadeValues {
   }
   // Nothing waits and nothing is bound any more in what comes of it.
   [[nodiscard]] Step bound(Step step) const {
+    replay::Request request = *step.request;
     for (const replay::Use& use : step.uses) {
       const auto made = made_.find({use.from, use.source});
-      if (made != made_.end()) replay::put(*step.request, use.at, use.value, made->second);
+      if (made != made_.end()) replay::put(request, use.at, use.value, made->second);
     }
+    step.request = std::move(request);
     step.uses.clear();
     step.after.clear();
     step.overlaps = false;

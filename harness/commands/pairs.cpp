@@ -97,7 +97,7 @@ int compare_live(const PairsArguments& arguments) {
   const auto whole = plan.steps.size();
   // Nobody can take back what a write did to a service that is at work.
   plan = filtered(std::move(plan), [](const replay::Step& step) {
-    return step.request && step.read && replay::safe(step.request->method);
+    return step.request && step.read && replay::safe(step.request.get()->method);
   });
   const std::uint64_t seed = arguments.seed != 0 ? arguments.seed : std::random_device{}();
   fmt::print(stderr, "{}rehearse {}, seed {}: {} reads go to both services, {} other requests are left out; {}\n",
