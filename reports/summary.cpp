@@ -78,7 +78,8 @@ Example example_of(const properties::DifferenceExample& seen) {
   example.observed = seen.difference.observed;
   example.request = replay::curl_line(*seen.observed, seen.target);
   if (seen.expected->outcome == Outcome::answered && seen.observed->outcome == Outcome::answered) {
-    for (const properties::BodyRow& row : properties::side_by_side(seen.expected->response, seen.observed->response))
+    for (const properties::BodyRow& row :
+         properties::side_by_side(seen.expected->response, seen.observed->response, seen.difference))
       example.bodies.push_back({row.expected, row.observed, row.differs});
   }
   return example;

@@ -122,8 +122,9 @@ int judge_and_render(const std::string& history_path, const Judging& how) {
   return render(report, how.out, how.json);
 }
 
-int suggest(const std::string& history_path) {
-  const properties::Evidence evidence = evidence_in(replay::load_histories(history_path), history_path);
+int suggest(const std::string& history_path, const std::string& rules) {
+  properties::Evidence evidence = evidence_in(replay::load_histories(history_path), history_path);
+  if (!rules.empty()) evidence.contract.answer_rules = load_answer_contract(rules).answer_rules;
   const auto* first = evidence.history(properties::first_oracle);
   const auto* second = evidence.history(properties::second_oracle);
   if (first == nullptr || second == nullptr)
@@ -186,7 +187,7 @@ int gate(const GateArguments& arguments) {
 }
 
 int report(const ReportArguments& arguments) {
-  if (arguments.suggest_rules) return suggest(arguments.history);
+  if (arguments.suggest_rules) return suggest(arguments.history, arguments.rules);
   return judge_and_render(arguments.history, {arguments.out, arguments.json, arguments.strict, arguments.rules, 0});
 }
 

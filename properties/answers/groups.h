@@ -43,7 +43,7 @@ struct ComparedSection {
 // Two bodies line by line, side by side.
 struct BodyRow {
   std::string expected, observed;
-  bool differs = false;
+  bool differs = false;  // it shows the difference that is spoken of; others may differ in the row, too
   friend bool operator==(const BodyRow&, const BodyRow&) = default;
 };
 
@@ -53,6 +53,8 @@ inline constexpr std::size_t max_body_rows = 60;
 inline constexpr std::size_t max_body_row_bytes = 200;
 
 // Bodies with a structure, up to 1 MiB, are printed anew, a member a line with its name sorted; what has none is shown by its digest.
-[[nodiscard]] std::vector<BodyRow> side_by_side(const replay::Response& expected, const replay::Response& observed);
+// Nothing for a difference of headers.
+[[nodiscard]] std::vector<BodyRow> side_by_side(const replay::Response& expected, const replay::Response& observed,
+                                                const Difference& difference);
 
 }  // namespace rehearse::properties

@@ -224,18 +224,23 @@ TEST(DifferenceGroups, TellSymptomsFromCauses) {
 }
 
 TEST(SideBySide, ShowsWhatDiffersAndAFewLinesAround) {
+  using enum Difference::Kind;
   const auto rows = side_by_side(testing::json(200, R"({"b":[1,2,3,4,5,6,7,8,9],"a":1,"z":{"k":"v"}})"),
-                                 testing::json(200, R"({"a":1,"b":[1,2,3,4,5,6,7,8,9],"z":{"k":"w","l":0}})"));
+                                 testing::json(200, R"({"a":1,"b":[1,2,3,4,5,6,7,8,9],"z":{"k":"w","l":0}})"),
+                                 {value, "$.z.k", "", "", ""});
   EXPECT_EQ(rows, (std::vector<BodyRow>{{"...", "...", false},
                                         {"    9", "    9", false},
                                         {"  ],", "  ],", false},
                                         {"  \"z\": {", "  \"z\": {", false},
                                         {"    \"k\": \"v\"", "    \"k\": \"w\",", true},
-                                        {"", "    \"l\": 0", true},
+                                        {"", "    \"l\": 0", false},
                                         {"  }", "  }", false},
                                         {"}", "}", false}}));
-  EXPECT_THAT(side_by_side({200, {{"Content-Type", "image/png"}}, "a"}, {200, {{"Content-Type", "image/png"}}, "b"}),
+  const replay::Response image{200, {{"Content-Type", "image/png"}}, "a"},
+      other{200, {{"Content-Type", "image/png"}}, "b"};
+  EXPECT_THAT(side_by_side(image, other, {value, "body", "", "", ""}),
               ElementsAre(::testing::Field(&BodyRow::expected, HasSubstr("1 bytes, XXH3"))));
+  EXPECT_THAT(side_by_side(image, other, {value, "header ETag", "", "", ""}), IsEmpty());
 }
 
 }  // namespace
