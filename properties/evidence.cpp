@@ -22,7 +22,8 @@ BOOST_DESCRIBE_STRUCT(AnswerRule, (), (kind, route, path, value, reason, owner, 
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                       fault_latency_ns, compared_headers, answer_rules, part_of, flag_unreported, unguarded, not_alerted))
+                       fault_latency_ns, compared_headers, answer_rules, part_of, flag_unreported, unguarded,
+                       not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),

@@ -401,6 +401,21 @@ std::vector<std::string> ids_of_two_orders(int first_expected, int expected, int
   return findings;
 }
 
+TEST(Rules, HoldForReadsThatAreMadeTwiceToo) {
+  Evidence evidence = rehearsed();
+  const auto fails = [&] {
+    std::vector<std::string> broken;
+    for (const Result& result : judgement_of(evidence).results) {
+      if (result.verdict == Verdict::fail) broken.push_back(result.invariant);
+    }
+    return broken;
+  };
+  change_what_is_read_after(evidence, section_of(evidence, "shadow"));
+  EXPECT_THAT(fails(), Contains("S2"));
+  evidence.contract.answer_rules = {{AnswerRule::Kind::ignore, "GET /orders/{}", "$.total", "", "a test", "", ""}};
+  EXPECT_THAT(fails(), IsEmpty());
+}
+
 TEST(OneBijection, NumbersThatAscendForTheOracleAscend) {
   EXPECT_THAT(ids_of_two_orders(501, 502, 602, 601, 502),
               ::testing::ElementsAre(
