@@ -16,7 +16,7 @@ struct Inversion {
 };
 
 struct WriteOrder {
-  std::int64_t rows = 0;              // that both databases wrote
+  std::int64_t rows = 0;  // that both databases wrote
   std::vector<Inversion> inversions;  // at most one a row
 };
 

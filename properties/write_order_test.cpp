@@ -15,8 +15,7 @@ WriteLog log_of(const std::string& images, const std::string& key = "7") {
   WriteLog log;
   log.known = true;
   for (const char image : images) {
-    if (image != ' ')
-      log.writes.push_back({"orders", key, std::string(1, image), 100 + static_cast<int>(log.writes.size()), 0});
+    if (image != ' ') log.writes.push_back({"orders", key, std::string(1, image), 100 + static_cast<int>(log.writes.size()), 0});
   }
   return log;
 }

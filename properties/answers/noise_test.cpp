@@ -116,22 +116,28 @@ TEST(Noise, WhatCannotBeToldIsSaidWithTheNumberOfAnswersThatItTakes) {
 }
 
 TEST(Noise, AMomentMustLieWithinItsRunHoweverOftenTheOracleAgreedByLuck) {
-  // 1970-01-01T00:16:40Z and so on: the runs begin at 1000 s, 2000 s and 3000 s.
-  const std::string seeded = R"({"v":"1969-01-01T00:00:00Z"})";
-  const auto oracle = play(1000, {R"({"v":"1970-01-01T00:16:40Z"})", seeded, R"({"v":"1970-01-01T00:16:41Z"})"});
-  const auto again = play(2000, {R"({"v":"1970-01-01T00:33:20Z"})", seeded, R"({"v":"1970-01-01T00:16:41Z"})"});
-  EXPECT_EQ(compared(oracle, again,
-                     play(3000, {R"({"v":"1970-01-01T00:50:00.123Z"})", seeded, R"({"v":"1970-01-01T00:50:00Z"})"}))
-                .masked,
-            2);
-  const auto wrong_hour = compared(
-      oracle, again, play(3000, {R"({"v":"1970-01-01T01:50:00Z"})", seeded, R"({"v":"1970-01-01T00:16:41Z"})"}));
-  EXPECT_EQ(wrong_hour.differed, 1) << "the oracle varies there, and yet this is no moment of the run";
-  const auto touched = compared(oracle, again,
-                                play(3000, {R"({"v":"1970-01-01T00:50:00Z"})", R"({"v":"1970-01-01T00:50:00Z"})",
-                                            R"({"v":"1970-01-01T00:16:41Z"})"}));
+  // The runs begin at 1000 s (00:16:40), 1001 s and 3000 s (00:50:00).
+  const std::string seeded = R"({"v":"1969-01-01T00:00:00Z"})", lucky = R"({"v":"1970-01-01T00:16:41Z"})";
+  const auto oracle = play(1000, {R"({"v":"1970-01-01T00:16:40Z"})", seeded, lucky});
+  const auto again = play(1001, {lucky, seeded, lucky});
+  const auto third = [&](const std::string& first, const std::string& second, const std::string& last) {
+    return compared(oracle, again, play(3000, {first, second, last}));
+  };
+  const std::string now = R"({"v":"1970-01-01T00:50:00Z"})";
+  EXPECT_EQ(third(R"({"v":"1970-01-01T00:50:00.123Z"})", seeded, now).masked, 2);
+  EXPECT_EQ(third(R"({"v":"1970-01-01T01:50:00Z"})", seeded, lucky).differed, 1)
+      << "the oracle varies there, and yet this is no moment of the run";
+  const auto touched = third(now, now, lucky);
   EXPECT_EQ(touched.differed, 1) << "what was stored is not now";
   EXPECT_EQ(touched.steps[0].step, 2);
+}
+
+TEST(Noise, AMomentThatIsTooFineToAgreeByLuckWasStored) {
+  const std::string stored = R"({"v":"1970-01-01T00:16:39.123456Z"})", cut = R"({"v":"1970-01-01T00:16:39.123Z"})";
+  const auto oracle = play(1000, {R"({"v":"1970-01-01T00:16:40.1Z"})", stored});
+  const auto again = play(1001, {R"({"v":"1970-01-01T00:16:41.2Z"})", stored});
+  const auto result = compared(oracle, again, play(1002, {R"({"v":"1970-01-01T00:16:42.3Z"})", cut}));
+  EXPECT_EQ(std::pair(result.masked, result.differed), std::pair(std::int64_t{1}, std::int64_t{1}));
 }
 
 TEST(Noise, AUuidThatTheOracleGaveTwiceIsNoAccident) {

@@ -36,24 +36,35 @@ std::string name_at_end(const std::string& path) {
   return parsed && parsed->back().kind == Segment::Kind::name ? parsed->back().name : "";
 }
 
-// How many leaves of the oracle's answers of a route stand at the path, without indices.
-std::int64_t leaves_at(const History& oracle, const std::string& route, const std::string& path) {
-  std::int64_t count = 0;
-  for (const auto& record : oracle.records) {
-    if (record.outcome != replay::Outcome::answered ||
-        replay::route_of(record.request.method, record.request.target) != route)
-      continue;
-    const auto body = replay::decoded_body(record.response.headers, record.response.body, answer_limits::body_bytes);
-    if (!body || body->empty()) continue;
-    const Media media = media_of(record.response.headers, *body);
-    Tree tree;
-    if (take_apart(media, record.response.headers, *body, tree)) continue;
-    each_leaf(tree, root_of(media), [&](const std::string& leaf) { count += leaf == path; });
-  }
-  return count;
-}
+// How many leaves of the oracle's answers stand at each path, without indices, of each route. Read once, and only when it is asked.
+class Leaves {
+ public:
+  explicit Leaves(const History& oracle) : oracle_(oracle) {}
 
-std::string why_refused(const History& oracle, const std::string& route, const std::string& path, const Seen& seen) {
+  std::int64_t at(const std::string& route, const std::string& path) {
+    if (counts_.empty()) count();
+    return counts_[route][path];
+  }
+
+ private:
+  void count() {
+    Tree tree;
+    for (const auto& record : oracle_.records) {
+      if (record.outcome != replay::Outcome::answered) continue;
+      auto& of_route = counts_[replay::route_of(record.request.method, record.request.target)];
+      const auto body = replay::decoded_body(record.response.headers, record.response.body, answer_limits::body_bytes);
+      if (!body || body->empty()) continue;
+      const Media media = media_of(record.response.headers, *body);
+      if (take_apart(media, record.response.headers, *body, tree)) continue;
+      each_leaf(tree, root_of(media), [&](const std::string& leaf) { ++of_route[leaf]; });
+    }
+  }
+
+  const History& oracle_;
+  std::map<std::string, std::map<std::string, std::int64_t>> counts_;
+};
+
+std::string why_refused(Leaves& leaves, const std::string& route, const std::string& path, const Seen& seen) {
   for (const Kind kind : seen.kinds) {
     if (!is_of_a_value(kind) && kind != Kind::reordered)
       return fmt::format("{}: what is there and what is not cannot be noise; find out why the oracle itself varies",
@@ -68,7 +79,7 @@ std::string why_refused(const History& oracle, const std::string& route, const s
     return "the order varies and values do, too: which element is which cannot be told";
   // Where it is one place, nothing else is covered.
   if (seen.paths.size() > 1 && path.find("[*]") != std::string::npos) {
-    const auto all = leaves_at(oracle, route, path);
+    const auto all = leaves.at(route, path);
     if (static_cast<double>(seen.differences) < over_broad_below * static_cast<double>(all))
       return fmt::format("over-broad: {} of {} places that it covers differed", seen.differences, all);
   }
@@ -100,14 +111,14 @@ AnswerRule rule_for(const std::string& route, const std::string& path, const See
 class Search {
  public:
   Search(const Contract& contract, const History& oracle, const History& again)
-      : contract_(contract), oracle_(oracle), again_(again) {}
+      : contract_(contract), oracle_(oracle), again_(again), leaves_(oracle) {}
 
   Suggestions run() {
     Suggestions made;
     made.differing = differing(contract_, &seen_);
     for (const auto& [route, paths] : seen_) {
       for (const auto& [path, seen] : paths) {
-        if (const auto why = why_refused(oracle_, route, path, seen); !why.empty()) {
+        if (const auto why = why_refused(leaves_, route, path, seen); !why.empty()) {
           made.refused.push_back({route, path, why});
           continue;
         }
@@ -173,6 +184,7 @@ class Search {
   const Contract& contract_;
   const History& oracle_;
   const History& again_;
+  Leaves leaves_;
   SeenByPath seen_;
 };
 

@@ -1,5 +1,5 @@
 // Volatile values that say by their shape what they are. They are judged by what they are before anything is left out as mere noise:
-// a moment must lie within the run that made it, however often the oracle's own runs happened to agree there.
+// a moment must lie within the run that made it, also where it is so coarse that the oracle's own runs agreed by luck.
 #pragma once
 
 #include <cstdint>
