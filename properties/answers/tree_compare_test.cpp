@@ -46,6 +46,15 @@ TEST(CompareTrees, FindsWhatWasAddedAndNotEverythingBehindIt) {
   EXPECT_THAT(between("[1,2,3,4,5]", "[2,9,4,5,6]"), ElementsAre("missing $[0]", "value $[2] | $[1]", "extra $[4]"));
 }
 
+TEST(CompareTrees, IdentifiersThatOverlapStandForEachOtherInTheirPlaces) {
+  TreeComparison how;
+  how.same = [](std::string_view, bool, const std::string& a, const std::string& b) {
+    return std::stoi(a) + 1 == std::stoi(b);
+  };
+  EXPECT_THAT(between("[7,8,9]", "[8,9,10]", how), IsEmpty());
+  EXPECT_THAT(between("[7,8,9]", "[8,9,11]", how), ElementsAre("missing $[0]", "extra $[2]"));
+}
+
 TEST(CompareTrees, TellsAnotherOrderFromOtherElements) {
   EXPECT_THAT(between("[1,2,3,4]", "[1,3,2,4]"), ElementsAre("reordered $"));
   EXPECT_THAT(between(R"([{"a":1,"b":2},{"c":[]}])", R"([{"c":[]},{"b":2,"a":1}])"), ElementsAre("reordered $"));
