@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "properties/answers.h"
+#include "properties/answers/answers.h"
 #include "replay/capture/import.h"
 #include "replay/planner.h"
 

@@ -19,6 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Stage;
 
+// What clients of HTTP act upon. Date, Server and the like are of the server, not of the answer.
+const std::vector<std::string> contract_headers{
+    "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
+    "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
+
 // A mapping of the file that remembers where it stands and which of its keys were asked for.
 class Section {
  public:
@@ -270,6 +275,45 @@ properties::Contract::Answer answer_of(Section section, properties::Contract::An
   return answer;
 }
 
+// Places in answers that may differ. One of ignore, tolerance, unordered and rename says how.
+std::vector<properties::AnswerRule> answer_rules_of(const YAML::Node& list) {
+  using Kind = properties::AnswerRule::Kind;
+  std::vector<properties::AnswerRule> rules;
+  if (!list.IsDefined() || list.IsNull()) return rules;
+  if (!list.IsSequence()) throw Error("answer_rules must be a list of mappings");
+  for (const auto& item : list) {
+    Section section(item, fmt::format("answer_rules[{}]", rules.size()));
+    properties::AnswerRule rule;
+    rule.path = section.required("path", "where: $.items[*].updated_at, header ETag, ...");
+    rule.route = section.text("route", "");
+    rule.reason = section.required("reason", "the reason why answers may differ there");
+    rule.owner = section.text("owner", "");
+    rule.expires = section.text("expires", "");
+    int kinds = 0;
+    const auto take = [&](const char* key, Kind kind) {
+      if (!section.has(key)) return;
+      ++kinds;
+      rule.kind = kind;
+      rule.value = section.text(key, "");
+    };
+    take("ignore", Kind::ignore);
+    take("tolerance", Kind::tolerance);
+    take("unordered", Kind::unordered);
+    take("rename", Kind::rename);
+    if (kinds != 1)
+      throw Error(fmt::format("{}: give exactly one of ignore, tolerance, unordered and rename", section.at("path")));
+    if (rule.kind == Kind::ignore && rule.value != "true")
+      throw Error(
+          fmt::format("{} must be true; leave the rule out where nothing is to be ignored", section.at("ignore")));
+    if (rule.kind == Kind::ignore || (rule.kind == Kind::unordered && rule.value == "true")) rule.value.clear();
+    if (const auto problem = problem_of(rule); !problem.empty())
+      throw Error(fmt::format("{}: {}", section.at("path"), problem));
+    section.expect_nothing_else();
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
 void take_mapping(Section& section, Configuration& configuration) {
   const YAML::Node entities = section.node("entities");
   if (entities.IsDefined() && !entities.IsNull()) {
@@ -473,6 +517,26 @@ Configuration load_databases(const std::string& path) {
   return configuration;
 }
 
+properties::Contract load_answer_contract(const std::string& path) {
+  properties::Contract contract;
+  contract.compared_headers = contract_headers;
+  const std::string standard = "rehearse.yaml";
+  std::error_code ignored;
+  if (path.empty() && !fs::exists(standard, ignored)) return contract;
+  const std::string file = path.empty() ? standard : path;
+  const YAML::Node root = readable_document(file);
+  try {
+    Section section(root, "");
+    contract.answer_rules = answer_rules_of(section.node("answer_rules"));
+    if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
+  } catch (const Error& problem) {
+    throw Error(fmt::format("{}: {}", file, problem.what()));
+  } catch (const YAML::Exception& problem) {
+    throw Error(fmt::format("{}, line {}: {}", file, problem.mark.line + 1, problem.msg));
+  }
+  return contract;
+}
+
 Configuration load_configuration(const std::string& path) {
   Configuration configuration;
   configuration.path = path;
@@ -501,10 +565,9 @@ Configuration load_configuration(const std::string& path) {
     auto& contract = configuration.contract;
     contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});
     contract.legacy_gone = answer_of(section.section("legacy_gone"), {410, {}, ""});
-    contract.compared_headers = {
-        "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
-        "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
+    contract.compared_headers = contract_headers;
     if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
+    contract.answer_rules = answer_rules_of(section.node("answer_rules"));
     contract.stage_header = configuration.stage.header;
     for (const auto& [stage, value] : configuration.flag.values) contract.stage_values[value] = stage;
     contract.propagation_ns = std::chrono::nanoseconds(configuration.flag.propagation).count();

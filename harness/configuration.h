@@ -126,6 +126,10 @@ struct Configuration {
 // The databases and the mapping alone, whatever else the file holds or lacks. Throws as load_configuration does.
 [[nodiscard]] Configuration load_databases(const std::string& path);
 
+// What the file says about answers alone, answer_rules and compared_headers: for answers that are judged without a rehearsal of
+// their own, or again. Without a path that of ./rehearse.yaml, if there is one.
+[[nodiscard]] properties::Contract load_answer_contract(const std::string& path);
+
 // The text of a commented configuration for these services; empty arguments become placeholders to fill in.
 struct InitAnswers {
   std::string legacy_url, new_url, legacy_dsn, new_dsn, traffic;

@@ -80,6 +80,12 @@ copy: {forward: there, backward: back}
 refusal: {status: 423, headers: [X-Frozen, X-Until], content_type: application/json}
 legacy_gone: {status: 404, headers: [X-Moved], content_type: text/plain}
 compared_headers: [ETag]
+answer_rules:
+  - {path: "$.debug", ignore: true, reason: for developers, route: "GET /parcels/{}", owner: us, expires: 2026-12-31}
+  - {path: "$.price", tolerance: within 1%, reason: rounding}
+  - {path: "$.items", unordered: id, reason: a set}
+  - {path: "$.tags", unordered: true, reason: a set}
+  - {path: "$.name", rename: full_name, reason: agreed}
 alerts:
   path: /stats
   metric: failures
@@ -131,6 +137,14 @@ ignored_sequences: {}
   EXPECT_THAT(c.contract.legacy_gone.headers, ElementsAre("X-Moved"));
   EXPECT_EQ(c.contract.legacy_gone.content_type, "text/plain");
   EXPECT_THAT(c.contract.compared_headers, ElementsAre("ETag"));
+  using Rule = properties::AnswerRule;
+  EXPECT_THAT(
+      c.contract.answer_rules,
+      ElementsAre(Rule{Rule::Kind::ignore, "GET /parcels/{}", "$.debug", "", "for developers", "us", "2026-12-31"},
+                  Rule{Rule::Kind::tolerance, "", "$.price", "within 1%", "rounding", "", ""},
+                  Rule{Rule::Kind::unordered, "", "$.items", "id", "a set", "", ""},
+                  Rule{Rule::Kind::unordered, "", "$.tags", "", "a set", "", ""},
+                  Rule{Rule::Kind::rename, "", "$.name", "full_name", "agreed", "", ""}));
   EXPECT_EQ(c.contract.stage_header, "");
   EXPECT_EQ(c.contract.stage_values.at("c"), Stage::shadow);
   EXPECT_EQ(c.contract.propagation_ns, 2'000'000'000);
@@ -220,6 +234,20 @@ TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
   EXPECT_THAT(refusal("entities: [a]"), HasSubstr("entities must map names to entities"));
   EXPECT_THAT(refusal("sequences: {a: b}"), HasSubstr("sequences must be a list"));
   EXPECT_THAT(refusal("live: {legacy_failure: maybe}"), HasSubstr("live.legacy_failure must be"));
+  const auto rule = [&](const std::string& text) { return refusal("answer_rules: [{" + text + "}]"); };
+  EXPECT_THAT(refusal("answer_rules: all"), HasSubstr("answer_rules must be a list"));
+  EXPECT_THAT(rule("ignore: true, reason: r"), HasSubstr("answer_rules[0].path is missing"));
+  EXPECT_THAT(rule("path: $.a, ignore: true"), HasSubstr("answer_rules[0].reason is missing"));
+  EXPECT_THAT(rule("path: $.a, reason: r"), HasSubstr("exactly one of ignore, tolerance, unordered and rename"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, rename: b"), HasSubstr("exactly one of"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignore: false"), HasSubstr("must be true"));
+  EXPECT_THAT(rule("path: $..a, reason: r, ignore: true"), HasSubstr("is no path"));
+  EXPECT_THAT(rule("path: $, reason: r, ignore: true"), HasSubstr("would ignore all of $"));
+  EXPECT_THAT(rule("path: $.a, reason: r, tolerance: some"), HasSubstr("is no tolerance"));
+  EXPECT_THAT(rule("path: '$.a[*]', reason: r, rename: b"), HasSubstr("must end in the name of a member"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, expires: tomorrow"), HasSubstr("no date such as 2026-12-31"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, until: 2026-12-31"),
+              HasSubstr("is no key of the configuration"));
   EXPECT_THAT(refusal("schema_version: 2"), HasSubstr("schema_version must be 1"));
   EXPECT_THAT(refusal_of_text("[a, b]"), HasSubstr("the file must be a mapping"));
   EXPECT_THAT(

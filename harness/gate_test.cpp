@@ -679,6 +679,50 @@ TEST_F(Commands, InitWritesNoPasswordOfAUrlAndNothingThatIsYaml) {
   EXPECT_EQ(configuration.traffic, directory_ / "a: \"b\" # c.pcap");
 }
 
+// Rules come from the configuration, are counted, and one that nobody needs is unknown where somebody asked for that.
+TEST_F(Commands, RulesAboutAnswersAreAppliedCountedAndSuggested) {
+  const std::string arguments =
+      orders_with("schema_version: 1",
+                  "schema_version: 1\nanswer_rules:\n"
+                  "  - {route: \"GET /orders/{}\", path: header ETag, ignore: true, reason: a test, owner: us}\n"
+                  "  - {path: \"$.no_such_member\", ignore: true, reason: a test}\n");
+  const Ended ended = gate("--stage live --strict", "", arguments);
+  ASSERT_EQ(ended.status, 2) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("$.no_such_member matched nothing"));
+  const auto live = [&](const json::value& report) {
+    for (const auto& section : report.at("sections").as_array()) {
+      if (section.at("name").as_string() == "live") return section.at("ignored").to_number<int>();
+    }
+    return -1;
+  };
+  EXPECT_GT(live(report()), 0);
+  const Ended again = shell(R"(
+    $REHEARSE report $OUT/report/history.sqlite -o $OUT/lax >$OUT/lax.out; echo $? >$OUT/lax.status
+    echo 'answer_rules: []' >$OUT/none.yaml
+    $REHEARSE report $OUT/report/history.sqlite --rules $OUT/none.yaml --suggest-rules -o $OUT/none >$OUT/suggested.yaml || exit 1
+    $REHEARSE report $OUT/report/history.sqlite --rules $OUT/suggested.yaml --strict -o $OUT/suggested)");
+  EXPECT_EQ(contents(directory_ / "lax.status"), "0\n");
+  EXPECT_THAT(contents(directory_ / "suggested.yaml"), HasSubstr("tolerance: \"timestamp\""));
+  EXPECT_THAT(contents(directory_ / "suggested.yaml"), HasSubstr("# refused: "));
+  EXPECT_EQ(again.status, 0) << again.out << again.err;
+}
+
+TEST_F(Commands, PairsAskBothServicesAndTellWhatIsLasting) {
+  const std::string pairs =
+      "$REHEARSE pairs fixtures/captures/orders-small.pcap --legacy $ORDERS_LEGACY_URL --new $ORDERS_NEW_URL --pause 0 "
+      "--rate 1000 --seed 7 -o $OUT/report";
+  const Ended good = with_orders(pairs);
+  EXPECT_EQ(good.status, 0) << good.out << good.err;
+  EXPECT_THAT(good.err, HasSubstr("seed 7"));
+  const Ended broken = with_orders(pairs, "--bug B57");
+  EXPECT_EQ(broken.status, 1) << broken.out << broken.err;
+  EXPECT_THAT(broken.out, HasSubstr("Answers differ in"));
+  EXPECT_TRUE(fs::exists(directory_ / "report/history.sqlite"));
+  EXPECT_FALSE(report().at("differences").as_array().empty());
+  EXPECT_THAT(shell("$REHEARSE pairs fixtures/captures/tiny.pcap --legacy nowhere --new http://a:1"),
+              RefusesWith("http://host:port"));
+}
+
 TEST_F(Commands, WhatCannotBePrintedIsAnErrorAndAReaderThatHasEnoughIsNone) {
   const Ended full = shell("$REHEARSE show fixtures/captures/tiny.pcap >/dev/full");
   EXPECT_THAT(full, RefusesWith("No space left on device"));

@@ -103,6 +103,8 @@ int run(int argc, char** argv) {
   gate_command->add_option("--redaction-key", gating.redaction_key,
                            "a file with the key under which secrets are masked");
   gate_command->add_flag("--json", gating.json, "print the report as JSON");
+  gate_command->add_flag("--strict", gating.strict,
+                         "unknown when a rule about answers is not needed, expired or too broad");
   gate_command->callback([&] { status = gate(gating); });
 
   ReportArguments reporting;
@@ -110,6 +112,12 @@ int run(int argc, char** argv) {
   report_command->add_option("history", reporting.history, "the history file of a rehearsal")->required();
   report_command->add_option("-o,--out", reporting.out, "directory of the report files")->capture_default_str();
   report_command->add_flag("--json", reporting.json, "print the report as JSON");
+  report_command->add_flag("--strict", reporting.strict,
+                           "unknown when a rule about answers is not needed, expired or too broad");
+  report_command->add_option("--rules", reporting.rules,
+                             "a configuration whose answer_rules count instead of those of the rehearsal");
+  report_command->add_flag("--suggest-rules", reporting.suggest_rules,
+                           "print the smallest rules that settle what the legacy service itself changes");
   report_command->callback([&] { status = report(reporting); });
 
   InitArguments initial;
@@ -304,20 +312,27 @@ int run(int argc, char** argv) {
                          "send what is left out because a credential in it is masked, or what it asks for");
   std::vector<std::string> headers;
   std::string http = "auto";
-  play_command->add_option("--http", http, "the version of HTTP; auto: HTTP/2 where TLS agrees on it, else HTTP/1.1")
-      ->check(CLI::IsMember({"auto", "1", "2"}))
-      ->capture_default_str();
-  play_command->add_option("--ca", playing.service.tls.ca_file, "the authority to believe of an https target (PEM)");
-  play_command->add_option("--certificate", playing.service.tls.certificate_file, "the client's certificate (PEM)");
-  play_command->add_option("--key", playing.service.tls.key_file, "the key of that certificate (PEM)");
-  play_command->add_option("--host", playing.service.host, "the Host field; else that of the target");
-  play_command
-      ->add_option("--header", headers,
-                   "\"Name: value\" for every request, ${NAME} from the environment; "
-                   "\"Name:\" takes it out")
-      ->allow_extra_args(false);
-  play_command->add_option("--credentials", playing.service.credentials,
-                           "a command that prints the Authorization for the one in $REHEARSE_CREDENTIAL");
+  const auto add_service = [&](CLI::App* command, TargetSettings& service) {
+    command->add_option("--http", http, "the version of HTTP; auto: HTTP/2 where TLS agrees on it, else HTTP/1.1")
+        ->check(CLI::IsMember({"auto", "1", "2"}))
+        ->capture_default_str();
+    command->add_option("--ca", service.tls.ca_file, "the authority to believe of an https target (PEM)");
+    command->add_option("--certificate", service.tls.certificate_file, "the client's certificate (PEM)");
+    command->add_option("--key", service.tls.key_file, "the key of that certificate (PEM)");
+    command->add_option("--host", service.host, "the Host field; else that of the target");
+    command
+        ->add_option("--header", headers,
+                     "\"Name: value\" for every request, ${NAME} from the environment; "
+                     "\"Name:\" takes it out")
+        ->allow_extra_args(false);
+    command->add_option("--credentials", service.credentials,
+                        "a command that prints the Authorization for the one in $REHEARSE_CREDENTIAL");
+  };
+  const auto finish_service = [&](TargetSettings& service) {
+    service.http = http_version_named(http);
+    for (const std::string& header : headers) service.headers.push_back(header_rule(header));
+  };
+  add_service(play_command, playing.service);
   play_command->add_option("--cue", playing.cues, "\"NAME=COMMAND\": what is run for a cue of a plan")
       ->allow_extra_args(false);
   play_command->add_option("--workers", playing.workers, "threads that send")
@@ -337,9 +352,40 @@ int run(int argc, char** argv) {
   play_command->callback([&] {
     playing.writes = writes == "allowed";
     playing.redaction = redaction;
-    playing.service.http = http_version_named(http);
-    for (const std::string& header : headers) playing.service.headers.push_back(header_rule(header));
+    finish_service(playing.service);
     status = play_traffic(playing);
+  });
+
+  PairsArguments pairing;
+  pairing.repeat = quoted_command_line(argc, argv);
+  auto* pairs_command =
+      app.add_subcommand("pairs", "send the reads to both services at work, back to back, and compare the answers");
+  pairs_command->add_option("files", pairing.files, "captures and traffic files")->required();
+  pairs_command->add_option("--legacy", pairing.legacy, "http://host:port or https://host:port")->required();
+  pairs_command->add_option("--new", pairing.new_, "the new service")->required();
+  pairs_command->add_option("--rate", pairing.rate, "pairs a second at most")
+      ->check(CLI::Range(0.001, 10'000.0))
+      ->capture_default_str();
+  pairs_command->add_option("--pause", pairing.pause_seconds, "seconds until a difference is read again")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  pairs_command->add_option("--timeout", pairing.timeout_seconds, "seconds for a whole answer")
+      ->check(CLI::Range(0.001, 86'400.0))
+      ->capture_default_str();
+  pairs_command->add_option("--seed", pairing.seed, "which service is asked first is drawn with it");
+  pairs_command->add_option("-o,--out", pairing.out, "directory of the report files")->capture_default_str();
+  pairs_command->add_flag("--json", pairing.json, "print the report as JSON");
+  pairs_command->add_flag("--strict", pairing.strict,
+                          "unknown when a rule about answers is not needed, expired or too broad");
+  pairs_command->add_flag("--send-masked", pairing.send_masked,
+                          "send what is left out because a credential in it is masked, or what it asks for");
+  add_filter(pairs_command, pairing.wanted);
+  add_redaction(pairs_command);
+  add_service(pairs_command, pairing.service);
+  pairs_command->callback([&] {
+    pairing.redaction = redaction;
+    finish_service(pairing.service);
+    status = compare_live(pairing);
   });
 
   try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <optional>
 
 #include "replay/values.h"
@@ -41,6 +42,8 @@ class Pairing {
     const auto expected_body = document_of(expected);
     const auto observed_body = document_of(observed);
     const auto collection = replay::collection_of(replay::path_of(expected.request.target));
+    if (expected.response.status == 201 && observed.response.status == 201)
+      created(left, right, expected_body, observed_body, collection);
     if (expected_body && observed_body) values(*expected_body, *observed_body, "", collection, 0);
   }
 
@@ -51,6 +54,22 @@ class Pairing {
     if (slash == std::string_view::npos) return {"", path};
     const auto before = path.substr(0, slash);
     return {before.substr(std::min(before.rfind('/') + 1, before.size())), path.substr(slash + 1)};
+  }
+
+  // What was created is named by Location, else by the id at the top of the answer.
+  void created(const std::optional<std::string_view>& left, const std::optional<std::string_view>& right,
+               const std::optional<json::value>& expected, const std::optional<json::value>& observed,
+               std::string_view collection) {
+    if (left && right) {
+      const auto [of, value] = end_of(replay::path_of(*left));
+      pairs_.add_created(
+          {replay::entity_name(of), std::string(value), std::string(end_of(replay::path_of(*right)).second), step_});
+    } else if (expected && observed && expected->is_object() && observed->is_object()) {
+      const auto* a = expected->get_object().if_contains("id");
+      const auto* b = observed->get_object().if_contains("id");
+      if (a != nullptr && b != nullptr)
+        pairs_.add_created({replay::entity_name(collection), text_of(*a), text_of(*b), step_});
+    }
   }
 
   // `around` names what the object is one of that a member called "id" stands in.
@@ -108,6 +127,34 @@ void Correspondence::add_identifier(Pair pair) {
   if (two_observed) numbering.ambiguous.insert({pair.observed, back.observed});
   if (numbering.violating.emplace(pair.expected, pair.observed).second)
     violations_.push_back({two_observed ? back : forth, std::move(pair)});
+}
+
+void Correspondence::add_created(Pair pair) {
+  Created& created = created_[pair.entity];
+  // A request that was sent again is answered with what is there already.
+  if (created.expected.insert(pair.expected).second) created.pairs.push_back(std::move(pair));
+}
+
+std::vector<Correspondence::Violation> Correspondence::out_of_order() const {
+  const auto number = [](const std::string& text) -> std::optional<std::int64_t> {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+  };
+  std::vector<Violation> found;
+  for (const auto& [entity, all] : created_) {
+    const auto& created = all.pairs;
+    std::optional<Violation> first;
+    bool ascending = true;
+    for (std::size_t i = 1; i < created.size(); ++i) {
+      const auto a = number(created[i - 1].expected), b = number(created[i].expected);
+      const auto c = number(created[i - 1].observed), d = number(created[i].observed);
+      ascending = ascending && a && b && *a < *b;
+      if (!first && c && d && *c > *d) first = Violation{created[i - 1], created[i]};
+    }
+    if (ascending && first) found.push_back(*first);
+  }
+  return found;
 }
 
 void Correspondence::add_rebound(const std::string& expected, const std::string& observed) {

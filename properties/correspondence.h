@@ -3,7 +3,7 @@
 //
 // Both plays answered the same step; two values of the same place stand for the same thing. Identifiers (in answers to acknowledged
 // writes a JSON member whose name ends in "id" or "key", or the end of Location) are one numbering for each entity and kept one to
-// one: a value that would stand for two is dropped, so that what uses it shows as different rather than as equal, and the two steps
+// one, and numbers that ascend in the one ascend in the other: a value that would stand for two is dropped, so that what uses it shows as different rather than as equal, and the two steps
 // that contradict each other are a violation. Other values that both plays rebound (ETags, cursors, tokens) need not be one to one: a
 // server may give one ETag twice.
 #pragma once
@@ -34,6 +34,8 @@ class Correspondence {
   };
 
   void add_identifier(Pair pair);
+  // The identifier of what the answers to a step created, in the order of the steps.
+  void add_created(Pair pair);
   void add_rebound(const std::string& expected, const std::string& observed);
 
   // True when the texts are the same, or stand for each other.
@@ -43,6 +45,8 @@ class Correspondence {
   [[nodiscard]] const std::string* identifier_for(const std::string& entity, const std::string& observed) const;
   // In the order in which they were found; of each pair that contradicts an earlier one, the first.
   [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
+  // Numbers that the expected play gave in ascending order, and the observed one did not: the first two of each entity.
+  [[nodiscard]] std::vector<Violation> out_of_order() const;
   // True when no two different values stand for each other.
   [[nodiscard]] bool empty() const;
 
@@ -57,6 +61,11 @@ class Correspondence {
   std::map<std::string, Numbering> numberings_;            // by entity
   std::set<std::pair<std::string, std::string>> rebound_;  // expected, observed
   std::vector<Violation> violations_;
+  struct Created {
+    std::vector<Pair> pairs;         // in the order of their steps
+    std::set<std::string> expected;  // what is among them
+  };
+  std::map<std::string, Created> created_;  // by entity
 };
 
 // `observed` are the plays of one world, in their order: what was made in the first is used in the last.

@@ -17,10 +17,13 @@ BOOST_DESCRIBE_ENUM(Fault, none, new_database_stopped, new_database_read_only, n
 BOOST_DESCRIBE_ENUM(Belief, unconfirmed, confirmed, refuted)
 BOOST_DESCRIBE_STRUCT(BoundValue, (), (step, source, captured, uses, belief))
 BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
+BOOST_DESCRIBE_ENUM(AnswerRule::Kind, ignore, tolerance, unordered, rename)
+BOOST_DESCRIBE_STRUCT(AnswerRule, (), (kind, route, path, value, reason, owner, expires))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
-                       fault_latency_ns, compared_headers, part_of, flag_unreported, unguarded, not_alerted))
+                       fault_latency_ns, compared_headers, answer_rules, part_of, flag_unreported, unguarded,
+                       not_alerted))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),

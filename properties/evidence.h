@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "properties/answers/rules.h"
 #include "properties/bound_values.h"
 #include "properties/stage.h"
 #include "replay/history.h"
@@ -37,6 +38,7 @@ struct Contract {
   std::int64_t propagation_ns = 0;    // g
   std::int64_t fault_latency_ns = 0;  // no answer may take longer while the new database is at fault
   std::vector<std::string> compared_headers;
+  std::vector<AnswerRule> answer_rules;  // where answers may differ, each with its reason
   // How alerts name rows: the entity whose key stands first in the row's key, for rows that an alert names by their owner ...
   std::map<std::string, std::string> part_of;
   std::string flag_unreported;  // why the new service reports no refused value of the flag; empty when it does

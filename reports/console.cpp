@@ -19,6 +19,9 @@ constexpr std::size_t fact_limit = 600;       // code points of one fact: about 
 constexpr std::size_t request_limit = 2000;   // a curl line that is still worth copying
 constexpr std::size_t findings_a_result = 3;  // the first shows what is wrong, two more that it was no accident
 constexpr std::size_t volatile_values_shown = 8;
+constexpr std::size_t differences_shown = 5;
+constexpr std::size_t body_lines_shown = 24;
+constexpr std::size_t value_limit = 200;  // code points of one value that differs
 
 class Console {
  public:
@@ -30,8 +33,10 @@ class Console {
     wrapped("", about());
     table();
     findings();
+    differences();
     unknowns();
     volatiles();
+    rules();
     files();
     out_ += '\n';
     verdict_line();
@@ -91,12 +96,14 @@ class Console {
   void table() {
     if (report_.sections.empty()) return;
     std::vector<std::vector<std::string>> rows{{"", "verdict", "sent", "answered", "refused", "lost", "matched",
-                                                "masked", "differed", "p50", "p99", "findings"}};
+                                                "masked", "ignored", "undecided", "differed", "p50", "p99",
+                                                "findings"}};
     for (const Section& section : report_.sections) {
       rows.push_back({terminal_escape(excerpt(section.name, 40)), std::string(name_of(section.verdict)),
                       grouped(section.sent), grouped(section.answered), grouped(section.refused), grouped(section.lost),
-                      grouped(section.matched), grouped(section.masked), grouped(section.differed),
-                      milliseconds(section.p50_ms), milliseconds(section.p99_ms), grouped(section.findings)});
+                      grouped(section.matched), grouped(section.masked), grouped(section.ignored),
+                      grouped(section.undecided), grouped(section.differed), milliseconds(section.p50_ms),
+                      milliseconds(section.p99_ms), grouped(section.findings)});
     }
     std::vector<std::size_t> widths(rows[0].size());
     for (const auto& row : rows) {
@@ -110,7 +117,7 @@ class Console {
       wrapped("", conservation_line(report_, terminal_escape));
       wrapped("",
               "refused: no byte left; lost: perhaps effective; masked: equal but for values that the legacy service "
-              "itself changes");
+              "itself changes; ignored: by rules, and not equal");
     }
   }
 
@@ -154,6 +161,63 @@ class Console {
       out_ += "  where      " + terminal_escape(place) + "\n";
   }
 
+  void differences() {
+    if (report_.differences.empty()) return;
+    heading(fmt::format("Answers differ in {}", counted(report_.differences.size() + report_.more_differences, "way")));
+    const std::size_t shown = std::min(report_.differences.size(), differences_shown);
+    for (std::size_t i = 0; i < shown; ++i) difference(report_.differences[i]);
+    const auto more = report_.differences.size() - shown + report_.more_differences;
+    if (more > 0) out_ += fmt::format("\n  and {} more: see the report files\n", grouped(more));
+  }
+
+  void difference(const Difference& difference) {
+    out_ += '\n';
+    wrapped("  ", terminal_escape(fmt::format("{}  {}: {}", difference.route, excerpt(difference.path, value_limit),
+                                              difference.kind)));
+    wrapped("  ", terminal_escape(extent_of(difference)));
+    example("first", difference.first);
+    if (!same_place(difference.first, difference.smallest)) example("smallest", difference.smallest);
+    out_ += "  request    " + terminal_escape(excerpt(difference.smallest.request, request_limit)) + "\n";
+    bodies(difference.smallest.bodies);
+  }
+
+  void example(std::string_view which, const Example& example) {
+    const auto value = [](const std::string& text) { return text.empty() ? "nothing" : excerpt(text, value_limit); };
+    wrapped(fmt::format("  {:<9}  ", which), terminal_escape(fmt::format("{} against {} in {}", value(example.expected),
+                                                                         value(example.observed), place_of(example))));
+  }
+
+  // Side by side; what differs is marked at the line's beginning.
+  void bodies(const std::vector<BodyLine>& lines) {
+    if (lines.empty()) return;
+    const std::size_t column = (width_ - 7) / 2;
+    const auto cell = [&](std::string_view text) {
+      const std::string safe = terminal_escape(text);
+      const std::string_view part = first_columns(safe, column);
+      return std::string(part) + std::string(column - columns_of(part), ' ');
+    };
+    const auto row = [&](std::string_view mark, std::string_view left, std::string_view right) {
+      std::string line = fmt::format("  {} {} | {}", mark, cell(left), cell(right));
+      line.erase(line.find_last_not_of(' ') + 1);
+      out_ += (mark == "*" ? painted("1", line) : line) + "\n";
+    };
+    row(" ", "the oracle", "the candidate");
+    for (std::size_t i = 0; i < std::min(lines.size(), body_lines_shown); ++i)
+      row(lines[i].differs ? "*" : " ", lines[i].expected, lines[i].observed);
+    if (lines.size() > body_lines_shown) row(" ", "...", "...");
+  }
+
+  void rules() {
+    if (report_.rules.empty()) return;
+    heading("Rules about answers");
+    for (const RuleUse& rule : report_.rules) {
+      wrapped("  ", terminal_escape(excerpt(rule.rule, 200)));
+      wrapped("    ", terminal_escape(excerpt(use_of(rule), fact_limit)));
+      for (const std::string& remark : rule.remarks)
+        wrapped("    look again: ", terminal_escape(excerpt(remark, fact_limit)));
+    }
+  }
+
   void unknowns() {
     const auto unknown = results_with(report_, Verdict::unknown);
     if (unknown.empty()) return;
@@ -172,7 +236,8 @@ class Console {
     const std::size_t shown = std::min(report_.volatiles.size(), volatile_values_shown);
     for (std::size_t i = 0; i < shown; ++i) {
       const VolatileValue& value = report_.volatiles[i];
-      wrapped("  ", fmt::format("{} ({}×)", terminal_escape(excerpt(value.where, 200)), grouped(value.count)));
+      wrapped("  ",
+              fmt::format("{} ({})", terminal_escape(excerpt(value.where, 200)), terminal_escape(counts_of(value))));
     }
     if (report_.volatiles.size() > shown) out_ += fmt::format("  and {} more\n", report_.volatiles.size() - shown);
   }

@@ -54,6 +54,9 @@ pre{margin:0;white-space:pre-wrap;background:var(--panel);padding:.5rem .7rem;bo
 font:13px/1.45 ui-monospace,"DejaVu Sans Mono",monospace;max-height:24rem;overflow:auto}
 @media(max-width:46rem){body{padding:.8rem}h1{font-size:1.3rem}.path{flex-direction:column}.edge{padding:.3rem}
 dl{grid-template-columns:1fr;gap:.15rem}dd{margin-bottom:.4rem}}
+.bodies{table-layout:fixed;margin:.3rem 0 1rem}.bodies td,.bodies th{text-align:left;white-space:pre-wrap;
+font:13px/1.4 ui-monospace,"DejaVu Sans Mono",monospace;padding:.1rem .5rem;vertical-align:top}
+.bodies .differs td{background:var(--fail-bg);font-weight:600}
 @media print{pre{max-height:none}}
 )";
 
@@ -98,10 +101,12 @@ std::string table_of(const Report& report) {
   std::string out =
       "<h2>Stages and edges</h2>\n<div class=scroll "
       "tabindex=0><table><thead><tr><th>section<th>verdict<th>sent<th>answered"
-      "<th>refused<th>lost<th>matched<th>masked<th>differed<th>p50<th>p99<th>findings</thead><tbody>\n";
+      "<th>refused<th>lost<th>matched<th>masked<th>ignored<th>undecided<th>differed<th>p50<th>p99<th>findings</"
+      "thead><tbody>\n";
   for (const Section& s : report.sections) {
     out += fmt::format("<tr><td>{0}<td class={1}>{2} {1}", html_escape(s.name), name_of(s.verdict), mark_of(s.verdict));
-    for (const auto count : {s.sent, s.answered, s.refused, s.lost, s.matched, s.masked, s.differed}) {
+    for (const auto count :
+         {s.sent, s.answered, s.refused, s.lost, s.matched, s.masked, s.ignored, s.undecided, s.differed}) {
       out += "<td>" + grouped(count);
     }
     out += fmt::format("<td>{}<td>{}<td>{}\n", milliseconds(s.p50_ms), milliseconds(s.p99_ms), grouped(s.findings));
@@ -146,6 +151,55 @@ std::string failures_of(const Report& report) {
   return out;
 }
 
+// Differing lines carry a mark besides their colour.
+std::string bodies_of(const std::vector<BodyLine>& lines) {
+  if (lines.empty()) return "";
+  std::string out = "<table class=bodies><thead><tr><th>the oracle<th>the candidate</thead><tbody>\n";
+  for (const BodyLine& line : lines) {
+    out += fmt::format("<tr{0}><td>{1}{2}<td>{1}{3}\n", line.differs ? " class=differs" : "",
+                       line.differs ? "▸ " : "  ", shown(line.expected), shown(line.observed));
+  }
+  return out + "</tbody></table>\n";
+}
+
+std::string example_of(std::string_view which, const Example& example) {
+  std::string out = "<dl>\n";
+  row(out, which, place_of(example));
+  row(out, "the oracle", example.expected.empty() ? "nothing" : example.expected);
+  row(out, "the candidate", example.observed.empty() ? "nothing" : example.observed);
+  row(out, "request", example.request);
+  return out + "</dl>\n" + bodies_of(example.bodies);
+}
+
+std::string differences_of(const Report& report) {
+  if (report.differences.empty()) return "";
+  std::string out = fmt::format("<h2>Answers differ in {}</h2>\n",
+                                counted(report.differences.size() + report.more_differences, "way"));
+  for (const Difference& difference : report.differences) {
+    out +=
+        fmt::format("<details><summary>{} {}: {} <span class=soft>{}</span></summary>\n", html_escape(difference.route),
+                    html_escape(difference.path), html_escape(difference.kind), html_escape(extent_of(difference)));
+    const bool one = same_place(difference.first, difference.smallest);
+    out += example_of(one ? "first and smallest" : "first", difference.first);
+    if (!one) out += example_of("smallest", difference.smallest);
+    out += "</details>\n";
+  }
+  if (report.more_differences > 0)
+    out += fmt::format("<p class=soft>and {} more</p>\n", grouped(report.more_differences));
+  return out;
+}
+
+std::string rules_of(const Report& report) {
+  if (report.rules.empty()) return "";
+  std::string out = "<h2>Rules about answers</h2>\n<ul>\n";
+  for (const RuleUse& rule : report.rules) {
+    out += fmt::format("<li>{} <span class=soft>{}</span>\n", shown(rule.rule), shown(use_of(rule)));
+    for (const std::string& remark : rule.remarks)
+      out += fmt::format("<br><b class=unknown>look again:</b> {}\n", shown(remark));
+  }
+  return out + "</ul>\n";
+}
+
 // What was not proved stands open; what was proved is folded, with what was looked at.
 std::string results_of(const Report& report, Verdict verdict, std::string_view title, bool folded) {
   const auto results = results_with(report, verdict);
@@ -170,7 +224,7 @@ std::string volatiles_of(const Report& report) {
       "<details><summary>{}</summary>\n<ul>\n",
       counted(report.volatiles.size(), "value"));
   for (const VolatileValue& value : report.volatiles) {
-    out += fmt::format("<li>{} <span class=soft>{}×</span>\n", shown(value.where), grouped(value.count));
+    out += fmt::format("<li>{} <span class=soft>{}</span>\n", shown(value.where), shown(counts_of(value)));
   }
   return out + "</ul></details>\n";
 }
@@ -204,8 +258,8 @@ std::string render_html(const Report& report) {
       name_of(report.verdict), mark_of(report.verdict), shout(report.verdict), advice(report),
       html_escape(report.title), html_escape(report.started), duration(report.seconds),
       prefixed(" · ", seed_of(report)), html_escape(report.tool_version));
-  out += path_of(report) + table_of(report) + failures_of(report);
-  out += results_of(report, Verdict::unknown, "Not proved", false) + volatiles_of(report);
+  out += path_of(report) + table_of(report) + failures_of(report) + differences_of(report);
+  out += results_of(report, Verdict::unknown, "Not proved", false) + volatiles_of(report) + rules_of(report);
   out += results_of(report, Verdict::pass, "Proved", true) + repeat_of(report);
   return out + "</main>\n</body>\n</html>\n";
 }

@@ -108,11 +108,16 @@ std::string render_junit(const Report& report) {
   const std::string properties = property("verdict", shout(report.verdict)) + property("advice", advice(report)) +
                                  property("seed", std::to_string(report.seed)) + property("repeat", report.repeat) +
                                  property("history", report.history);
+  const auto ignored_in = [&](const std::string& scope) {
+    std::uint64_t ignored = 0;
+    for (const Section& section : report.sections) ignored += section.name == scope ? section.ignored : 0;
+    return property("answers ignored", std::to_string(ignored));
+  };
   for (const auto& [scope, results] : by_scope(report)) {
     out += fmt::format("  <testsuite name=\"{}\" {} time=\"{:.3f}\"", xml_escape(scope), counts_of(results, 0),
                        seconds_of(report, scope));
     if (!report.started.empty()) out += fmt::format(" timestamp=\"{}\"", xml_escape(report.started));
-    out += fmt::format(">\n    <properties>\n{}    </properties>\n", properties);
+    out += fmt::format(">\n    <properties>\n{}{}    </properties>\n", properties, ignored_in(scope));
     for (const Result* result : results) out += test_case(*result);
     out += "  </testsuite>\n";
   }

@@ -18,8 +18,12 @@ constexpr std::size_t fact_limit = 1500;     // code points of one fact
 constexpr std::size_t request_limit = 2500;  // of a curl line
 constexpr std::size_t findings_a_result = 3;
 constexpr std::size_t volatile_values_shown = 10;
+constexpr std::size_t differences_shown = 5;
+constexpr std::size_t body_lines_shown = 30;
+constexpr std::size_t rules_shown = 30;
+constexpr std::size_t value_limit = 200;    // code points of one value that differs
 constexpr std::size_t sections_shown = 60;  // five stages and eight edges, walked a few times
-constexpr std::size_t closing_room = 6000;  // kept for what stands behind the findings and the reasons
+constexpr std::size_t closing_room = 9000;  // kept for what stands behind the findings and the reasons
 
 std::string cell(std::string_view text, std::size_t limit) { return markdown_escape(excerpt(text, limit)); }
 
@@ -39,14 +43,15 @@ std::string header(const Report& report) {
 std::string table(const Report& report) {
   if (report.sections.empty()) return "";
   std::string out =
-      "| | verdict | sent | answered | refused | lost | matched | masked | differed | p50 | p99 | findings |\n"
-      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+      "| | verdict | sent | answered | refused | lost | matched | masked | ignored | undecided | differed | p50 | p99 "
+      "| findings |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (std::size_t i = 0; i < report.sections.size() && i < sections_shown; ++i) {
     const Section& s = report.sections[i];
-    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(s.name, 60),
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(s.name, 60),
                        mark_of(s.verdict), grouped(s.sent), grouped(s.answered), grouped(s.refused), grouped(s.lost),
-                       grouped(s.matched), grouped(s.masked), grouped(s.differed), milliseconds(s.p50_ms),
-                       milliseconds(s.p99_ms), grouped(s.findings));
+                       grouped(s.matched), grouped(s.masked), grouped(s.ignored), grouped(s.undecided),
+                       grouped(s.differed), milliseconds(s.p50_ms), milliseconds(s.p99_ms), grouped(s.findings));
   }
   if (report.sections.size() > sections_shown) {
     out += fmt::format("\nand {} more rows\n", report.sections.size() - sections_shown);
@@ -94,6 +99,64 @@ void append_while_it_fits(std::string& out, const std::vector<const Result*>& re
   }
 }
 
+// As a patch: what only the oracle has, what only the candidate has.
+std::string patch_of(const std::vector<BodyLine>& lines) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(lines.size(), body_lines_shown); ++i) {
+    const BodyLine& line = lines[i];
+    if (!line.differs) {
+      text += "  " + line.expected + "\n";
+      continue;
+    }
+    if (!line.expected.empty()) text += "- " + line.expected + "\n";
+    if (!line.observed.empty()) text += "+ " + line.observed + "\n";
+  }
+  if (lines.size() > body_lines_shown) text += "  ...\n";
+  return text.empty() ? "" : markdown_block(text, "diff");
+}
+
+std::string difference_of(const Difference& difference) {
+  const auto value = [](const std::string& text) { return text.empty() ? "nothing" : cell(text, value_limit); };
+  std::string out =
+      fmt::format("- **{}** {}: {}, {}\n\n", cell(difference.route, 200), cell(difference.path, value_limit),
+                  cell(difference.kind, 40), cell(extent_of(difference), 400));
+  const auto example = [&](std::string_view which, const Example& shown) {
+    out += fmt::format("{}: {} against {} in {}\n\n", which, value(shown.expected), value(shown.observed),
+                       cell(place_of(shown), 300));
+  };
+  example("first", difference.first);
+  if (!same_place(difference.first, difference.smallest)) example("smallest", difference.smallest);
+  return out + markdown_block(excerpt(difference.smallest.request, request_limit), "sh") +
+         patch_of(difference.smallest.bodies) + "\n";
+}
+
+std::string differences_of(const Report& report, std::size_t room) {
+  if (report.differences.empty()) return "";
+  std::string out = fmt::format("\n### Answers differ in {}\n\n",
+                                counted(report.differences.size() + report.more_differences, "way"));
+  std::size_t shown = 0;
+  for (; shown < std::min(report.differences.size(), differences_shown); ++shown) {
+    const std::string part = difference_of(report.differences[shown]);
+    if (out.size() + part.size() + closing_room > room) break;
+    out += part;
+  }
+  const auto more = report.differences.size() - shown + report.more_differences;
+  return more > 0 ? out + fmt::format("and {} more: see the report files\n\n", grouped(more)) : out;
+}
+
+std::string rules_of(const Report& report) {
+  if (report.rules.empty()) return "";
+  std::string out = "\n### Rules about answers\n\n";
+  for (std::size_t i = 0; i < std::min(report.rules.size(), rules_shown); ++i) {
+    const RuleUse& rule = report.rules[i];
+    out += fmt::format("- {}: {}\n", cell(rule.rule, 200), cell(use_of(rule), 300));
+    for (std::size_t k = 0; k < std::min<std::size_t>(rule.remarks.size(), 3); ++k)
+      out += fmt::format("  - look again: {}\n", cell(rule.remarks[k], 300));
+  }
+  if (report.rules.size() > rules_shown) out += fmt::format("- and {} more\n", report.rules.size() - rules_shown);
+  return out;
+}
+
 std::string closing(const Report& report) {
   std::string out;
   if (!report.volatiles.empty()) {
@@ -101,7 +164,7 @@ std::string closing(const Report& report) {
         "\n<details><summary>Not compared, because the legacy service itself changes them: {}</summary>\n\n",
         counted(report.volatiles.size(), "value"));
     for (std::size_t i = 0; i < report.volatiles.size() && i < volatile_values_shown; ++i) {
-      out += fmt::format("- {} ({}×)\n", cell(report.volatiles[i].where, 60), grouped(report.volatiles[i].count));
+      out += fmt::format("- {} ({})\n", cell(report.volatiles[i].where, 60), cell(counts_of(report.volatiles[i]), 120));
     }
     if (report.volatiles.size() > volatile_values_shown) {
       out += fmt::format("- and {} more\n", report.volatiles.size() - volatile_values_shown);
@@ -124,6 +187,9 @@ std::string render_markdown(const Report& report) {
     out += "### Not proved\n\n";
     append_while_it_fits(out, unknown, "reasons", reason_of);
   }
+  if (out.size() + closing_room < markdown_limit) out += differences_of(report, markdown_limit - out.size());
+  if (const std::string rules = rules_of(report); out.size() + rules.size() + closing_room < markdown_limit)
+    out += rules;
   const std::string end = closing(report);
   if (out.size() + end.size() <= markdown_limit) out += end;
   return out;

@@ -96,4 +96,26 @@ std::string excerpt(std::string_view text, std::size_t limit) {
   return fmt::format("{}… ({} more characters)", kept, grouped(columns_of(whole) - limit));
 }
 
+std::string extent_of(const Difference& difference) {
+  return fmt::format("in {}: {}", counted(difference.answers, "answer"), fmt::join(difference.sections, ", "));
+}
+
+std::string counts_of(const VolatileValue& value) {
+  std::string text = grouped(value.count) + "×";
+  if (value.judged_as.empty()) return text;
+  return text + fmt::format(", {}; of {} the oracle changed it in {} and the candidate in {}", value.judged_as,
+                            counted(value.compared, "answer"), grouped(value.oracle_differed),
+                            grouped(value.candidate_differed));
+}
+
+std::string use_of(const RuleUse& rule) {
+  std::string whose = rule.owner;
+  if (!rule.expires.empty()) whose += (whose.empty() ? "until " : ", until ") + rule.expires;
+  return fmt::format("applied {}×: {}{}", grouped(rule.applied), rule.reason, whose.empty() ? "" : " (" + whose + ")");
+}
+
+std::string place_of(const Example& example) { return fmt::format("{}, step {}", example.history, example.step); }
+
+bool same_place(const Example& a, const Example& b) { return a.history == b.history && a.step == b.step; }
+
 }  // namespace rehearse::reports

@@ -40,6 +40,17 @@ namespace rehearse::reports {
 // "captured 3,012 · sent 2,990 · filtered: health checks 22", each name as `escape` shows it.
 [[nodiscard]] std::string conservation_line(const Report& report, std::string (*escape)(std::string_view));
 
+// "in 812 answers: live, completed".
+[[nodiscard]] std::string extent_of(const Difference& difference);
+// "638×, timestamp within the run; of 900 answers the oracle changed it in 638 and the candidate in 640".
+[[nodiscard]] std::string counts_of(const VolatileValue& value);
+// "applied 12×: the clock is not compared (shop team, until 2026-12-31)".
+[[nodiscard]] std::string use_of(const RuleUse& rule);
+// "rehearsal/history.db, step 481".
+[[nodiscard]] std::string place_of(const Example& example);
+// True when both say the same: then one of them is enough.
+[[nodiscard]] bool same_place(const Example& a, const Example& b);
+
 // 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);
 

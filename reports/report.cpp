@@ -47,11 +47,47 @@ json::value json_of(const Section& section) {
           {"lost", section.lost},
           {"matched", section.matched},
           {"masked", section.masked},
+          {"ignored", section.ignored},
+          {"undecided", section.undecided},
           {"differed", section.differed},
           {"p50_ms", measured(section.p50_ms)},
           {"p99_ms", measured(section.p99_ms)},
           {"seconds", measured(section.seconds)},
           {"findings", section.findings}};
+}
+
+json::value json_of(const Example& example) {
+  json::array bodies;
+  for (const BodyLine& line : example.bodies)
+    bodies.push_back({{"expected", text(line.expected)}, {"observed", text(line.observed)}, {"differs", line.differs}});
+  return {{"history", text(example.history)},   {"step", example.step},
+          {"expected", text(example.expected)}, {"observed", text(example.observed)},
+          {"request", text(example.request)},   {"bodies", std::move(bodies)}};
+}
+
+json::value json_of(const Difference& difference) {
+  json::array sections;
+  for (const std::string& section : difference.sections) sections.push_back(text(section));
+  return {{"route", text(difference.route)},         {"path", text(difference.path)},
+          {"kind", text(difference.kind)},           {"answers", difference.answers},
+          {"sections", std::move(sections)},         {"first", json_of(difference.first)},
+          {"smallest", json_of(difference.smallest)}};
+}
+
+json::value json_of(const RuleUse& rule) {
+  json::array remarks;
+  for (const std::string& remark : rule.remarks) remarks.push_back(text(remark));
+  return {{"rule", text(rule.rule)},       {"reason", text(rule.reason)}, {"owner", text(rule.owner)},
+          {"expires", text(rule.expires)}, {"applied", rule.applied},     {"remarks", std::move(remarks)}};
+}
+
+json::value json_of(const VolatileValue& value) {
+  return {{"where", text(value.where)},
+          {"count", value.count},
+          {"judged_as", text(value.judged_as)},
+          {"compared", value.compared},
+          {"oracle_differed", value.oracle_differed},
+          {"candidate_differed", value.candidate_differed}};
 }
 
 // Indented by two spaces, a member a line: reports are read and compared by people too.
@@ -171,12 +207,64 @@ Section section_of(const json::value& value) {
   section.lost = count("lost");
   section.matched = count("matched");
   section.masked = count("masked");
+  section.ignored = count("ignored");
+  section.undecided = count("undecided");
   section.differed = count("differed");
   section.p50_ms = members.number<double>("p50_ms");
   section.p99_ms = members.number<double>("p99_ms");
   section.seconds = members.number<double>("seconds");
   section.findings = count("findings");
   return section;
+}
+
+std::vector<std::string> texts_of(const json::array& list) {
+  std::vector<std::string> texts;
+  for (const json::value& each : list) {
+    if (!each.is_string()) throw std::invalid_argument("The report is damaged: a list of texts holds something else.");
+    texts.emplace_back(each.get_string());
+  }
+  return texts;
+}
+
+Example example_of(const json::value& value) {
+  const Members members(value, "an example");
+  Example example;
+  example.history = members.text("history");
+  example.step = members.number<std::int64_t>("step");
+  example.expected = members.text("expected");
+  example.observed = members.text("observed");
+  example.request = members.text("request");
+  for (const json::value& each : members.list("bodies")) {
+    const Members line(each, "a line of a body");
+    if (!line.at("differs").is_bool()) throw std::invalid_argument("The report is damaged: \"differs\" is no truth.");
+    example.bodies.push_back({line.text("expected"), line.text("observed"), line.at("differs").get_bool()});
+  }
+  return example;
+}
+
+Difference difference_of(const json::value& value) {
+  const Members members(value, "a difference");
+  Difference difference;
+  difference.route = members.text("route");
+  difference.path = members.text("path");
+  difference.kind = members.text("kind");
+  difference.answers = members.number<std::uint64_t>("answers");
+  difference.sections = texts_of(members.list("sections"));
+  difference.first = example_of(members.at("first"));
+  difference.smallest = example_of(members.at("smallest"));
+  return difference;
+}
+
+RuleUse rule_of(const json::value& value) {
+  const Members members(value, "a rule");
+  RuleUse rule;
+  rule.rule = members.text("rule");
+  rule.reason = members.text("reason");
+  rule.owner = members.text("owner");
+  rule.expires = members.text("expires");
+  rule.applied = members.number<std::uint64_t>("applied");
+  rule.remarks = texts_of(members.list("remarks"));
+  return rule;
 }
 
 }  // namespace
@@ -188,9 +276,10 @@ std::string to_json(const Report& report) {
   }
   for (const Section& section : report.sections) sections.push_back(json_of(section));
   for (const Result& result : report.results) results.push_back(json_of(result));
-  for (const VolatileValue& value : report.volatiles) {
-    volatiles.push_back({{"where", text(value.where)}, {"count", value.count}});
-  }
+  for (const VolatileValue& value : report.volatiles) volatiles.push_back(json_of(value));
+  json::array differences, rules;
+  for (const Difference& difference : report.differences) differences.push_back(json_of(difference));
+  for (const RuleUse& rule : report.rules) rules.push_back(json_of(rule));
   const json::value document{{"schema_version", report.schema_version},
                              {"tool_version", text(report.tool_version)},
                              {"title", text(report.title)},
@@ -204,7 +293,10 @@ std::string to_json(const Report& report) {
                              {"conservation", std::move(conservation)},
                              {"sections", std::move(sections)},
                              {"results", std::move(results)},
-                             {"volatiles", std::move(volatiles)}};
+                             {"differences", std::move(differences)},
+                             {"more_differences", report.more_differences},
+                             {"volatiles", std::move(volatiles)},
+                             {"rules", std::move(rules)}};
   std::string out;
   print(out, document, 0);
   return out + "\n";
@@ -244,7 +336,14 @@ Report from_json(const std::string& text) {
     VolatileValue& added = report.volatiles.emplace_back();
     added.where = value.text("where");
     added.count = value.number<std::uint64_t>("count");
+    added.judged_as = value.text("judged_as");
+    added.compared = value.number<std::uint64_t>("compared");
+    added.oracle_differed = value.number<std::uint64_t>("oracle_differed");
+    added.candidate_differed = value.number<std::uint64_t>("candidate_differed");
   }
+  for (const json::value& each : members.list("differences")) report.differences.push_back(difference_of(each));
+  report.more_differences = members.number<std::uint64_t>("more_differences");
+  for (const json::value& each : members.list("rules")) report.rules.push_back(rule_of(each));
   return report;
 }
 

@@ -10,19 +10,21 @@
 
 namespace rehearse::reports {
 
-inline constexpr int report_schema_version = 1;
+inline constexpr int report_schema_version = 2;
 
 // One stage or one edge of the rehearsal: a row of the console table.
 struct Section {
   std::string name;  // "shadow", "live → completed", "oracle"
   std::string kind;  // "stage", "edge" or "oracle"
   properties::Verdict verdict = properties::Verdict::unknown;
-  std::uint64_t sent = 0;      // requests that were sent
-  std::uint64_t answered = 0;  // sent = answered + refused + lost
-  std::uint64_t refused = 0;   // surely without effect: the connection was refused
-  std::uint64_t lost = 0;      // perhaps effective: cut off or timed out
-  std::uint64_t matched = 0;   // answers equal to the oracle's
-  std::uint64_t masked = 0;    // equal but for values that the oracle itself showed as volatile
+  std::uint64_t sent = 0;       // requests that were sent
+  std::uint64_t answered = 0;   // sent = answered + refused + lost
+  std::uint64_t refused = 0;    // surely without effect: the connection was refused
+  std::uint64_t lost = 0;       // perhaps effective: cut off or timed out
+  std::uint64_t matched = 0;    // answers equal to the oracle's
+  std::uint64_t masked = 0;     // equal but for values that the oracle itself showed as volatile
+  std::uint64_t ignored = 0;    // differing where a rule says not to look; never equal
+  std::uint64_t undecided = 0;  // differing where it cannot be told whether it is noise
   std::uint64_t differed = 0;
   double p50_ms = 0;  // service time: done − sent; 0 when nothing was answered
   double p99_ms = 0;
@@ -32,9 +34,49 @@ struct Section {
 
 // A value that the oracle itself changed between its two runs, and that is therefore not compared.
 struct VolatileValue {
-  std::string where;        // "GET /orders: $.items[].updated_at", "database: orders.updated_at"
+  std::string where;        // "GET /orders: $.items[*].updated_at", "database: orders.updated_at"
   std::uint64_t count = 0;  // how often it was left out of a comparison
+  // Of answers, over all sections: as what it was judged, in how many answers of the route, and in how many of these the oracle
+  // differed from itself and the candidate from the oracle.
+  std::string judged_as;  // "timestamp within the run", "value"; empty where no counts were taken
+  std::uint64_t compared = 0, oracle_differed = 0, candidate_differed = 0;
 };
+
+// Two bodies side by side, a line each.
+struct BodyLine {
+  std::string expected, observed;
+  bool differs = false;
+};
+
+// An answer that shows a difference.
+struct Example {
+  std::string history;
+  std::int64_t step = 0;
+  std::string expected;  // what the oracle has at the path; empty where it has nothing
+  std::string observed;
+  std::string request;  // as a curl line, without credentials
+  std::vector<BodyLine> bodies;
+};
+
+// The answers that differ in one way: at one path of one route, in one kind.
+struct Difference {
+  std::string route, path, kind;
+  std::uint64_t answers = 0;
+  std::vector<std::string> sections;
+  Example first;
+  Example smallest;  // of the fewest bytes; the first one again when it is that
+};
+
+// What a rule of the configuration did, and why somebody should look at it again.
+struct RuleUse {
+  std::string rule;  // "ignore GET /orders/{}: $.updated_at"
+  std::string reason, owner, expires;
+  std::uint64_t applied = 0;
+  std::vector<std::string> remarks;  // "matched nothing"
+};
+
+// More causes than these help nobody; the rest is counted.
+inline constexpr std::size_t max_differences = 100;
 
 struct Report {
   int schema_version = report_schema_version;
@@ -49,7 +91,10 @@ struct Report {
   std::vector<std::pair<std::string, std::uint64_t>> conservation;  // "captured", "sent", "filtered: ...", ... in order
   std::vector<Section> sections;
   std::vector<properties::Result> results;
+  std::vector<Difference> differences;  // by answers, the most first
+  std::uint64_t more_differences = 0;   // causes that are not listed
   std::vector<VolatileValue> volatiles;
+  std::vector<RuleUse> rules;
   std::string history;  // the history file that this judgement can be made from again
 };
 

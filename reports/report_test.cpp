@@ -47,6 +47,9 @@ TEST(ReportJson, ComesBackAsItWent) {
   EXPECT_EQ(back.sections[6].lost, 7U);
   EXPECT_EQ(back.conservation[2].first, "filtered: health checks");
   EXPECT_EQ(back.seed, 42U);
+  ASSERT_EQ(back.differences.size(), 2U);
+  EXPECT_EQ(back.differences[0].smallest.bodies[2].observed, "  \"total\": 12.50");
+  EXPECT_EQ(back.rules[1].remarks, std::vector<std::string>{"matched nothing"});
 }
 
 TEST(ReportJson, KeepsTheLargestSeed) {
@@ -75,8 +78,8 @@ TEST(ReportJson, SaysWhatIsWrongWithTheText) {
   const std::string whole = to_json(passing_report());
   EXPECT_THAT(complaint_about("not json"), HasSubstr("it is not JSON"));
   EXPECT_THAT(complaint_about("[]"), HasSubstr("it has no schema_version"));
-  EXPECT_THAT(complaint_about(with(whole, "\"schema_version\": 1", "\"schema_version\": 2")),
-              HasSubstr("schema version 2; this program reads version 1"));
+  EXPECT_THAT(complaint_about(with(whole, "\"schema_version\": 2", "\"schema_version\": 3")),
+              HasSubstr("schema version 3; this program reads version 2"));
   EXPECT_THAT(complaint_about(with(whole, "\"seed\": 42", "\"seed\": -1")), HasSubstr("\"seed\" of the report"));
   EXPECT_THAT(complaint_about(with(whole, "\"verdict\": \"pass\"", "\"verdict\": \"fine\"")),
               HasSubstr("\"verdict\" of the report is no verdict"));

@@ -65,7 +65,11 @@ Report passing_report() {
              "431 writes, no transaction in the new database"),
       result("G5", "both databases are equal when all is quiet", "shadow", Verdict::pass, "30,412 rows of 5 tables"),
       result("C1", "nothing is sent to the legacy service", "completed", Verdict::pass, "431 writes")};
-  report.volatiles = {{"GET /orders: header Date", 2990}, {"orders.updated_at", 212}};
+  report.volatiles = {{"GET /orders/{}: $.updated_at", 2990, "timestamp within the run", 3000, 2980, 2990},
+                      {"database: orders.updated_at", 212, "", 0, 0, 0}};
+  report.sections[5].matched -= 12;
+  report.sections[5].ignored = 12;
+  report.rules = {{"ignore GET /orders/{}: $.debug", "for developers", "shop team", "2026-12-31", 12, {}}};
   return report;
 }
 
@@ -90,6 +94,30 @@ Report failing_report() {
   Result other = result("C2", "the legacy service answers with the declared error", "completed", Verdict::fail, "");
   other.violations = 1;
   other.findings.push_back({"410 for GET /orders/export", "200 with " + std::string(900, 'x'), "", "", -1});
+  report.sections[5].differed = 814;
+  report.sections[5].undecided = 2;
+  const Example first{"live",
+                      481,
+                      "12",
+                      "12.50",
+                      "curl -i 'http://127.0.0.1:8081/orders/7?full=1'",
+                      {{"{", "{", false},
+                       {"  \"id\": 7,", "  \"id\": 7,", false},
+                       {"  \"total\": 12", "  \"total\": 12.50", true},
+                       {"}", "}", false}}};
+  Example smallest = first;
+  smallest.step = 530;
+  smallest.request = "curl -i 'http://127.0.0.1:8081/orders/7'";
+  report.differences = {{"GET /orders/{}", "$.total", "value", 812, {"live", "completed"}, first, smallest},
+                        {"DELETE /orders/{}",
+                         "answer",
+                         "failure",
+                         2,
+                         {"live"},
+                         {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}},
+                         {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}}}};
+  report.more_differences = 1;
+  report.rules.push_back({"tolerance every route: $.price (within 1%)", "rounding", "", "", 0, {"matched nothing"}});
   report.results.push_back(lost);
   report.results.push_back(other);
   report.results.push_back(result("S3", "a fault of the new database is hidden from clients", "shadow",
@@ -119,7 +147,19 @@ Report report_that_says(const std::string& text) {
       finding.expected = finding.observed = finding.request = finding.history = text;
     }
   }
-  for (VolatileValue& value : report.volatiles) value.where = text;
+  for (VolatileValue& value : report.volatiles) value.where = value.judged_as = text;
+  for (Difference& difference : report.differences) {
+    difference.route = difference.path = difference.kind = text;
+    for (std::string& section : difference.sections) section = text;
+    for (Example* example : {&difference.first, &difference.smallest}) {
+      example->history = example->expected = example->observed = example->request = text;
+      for (BodyLine& line : example->bodies) line.expected = line.observed = text;
+    }
+  }
+  for (RuleUse& rule : report.rules) {
+    rule.rule = rule.reason = rule.owner = rule.expires = text;
+    for (std::string& remark : rule.remarks) remark = text;
+  }
   return report;
 }
 

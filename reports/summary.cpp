@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
 
-#include "properties/answers.h"
+#include "properties/answers/answers.h"
+#include "properties/answers/groups.h"
+#include "properties/answers/rule_lint.h"
 
 namespace rehearse::reports {
 namespace {
@@ -36,18 +40,81 @@ void count_outcomes(const History& history, Section& section) {
   section.p99_ms = quantile_ms(times, 0.99);
 }
 
-void count_answers(const Evidence& evidence, const properties::Section& seen, const History& played, Section& section,
-                   std::map<std::string, std::uint64_t>& volatiles) {
+// Holds the section's play against the oracle's.
+std::optional<properties::AnswersCompared> compared_answers(const Evidence& evidence, const properties::Section& seen,
+                                                            const History& played) {
   const History* oracle = evidence.history(seen.oracle);
-  if (oracle == nullptr) return;
+  if (oracle == nullptr) return std::nullopt;
   const bool reads_only = seen.stage == properties::Stage::read_only;
-  const auto compared = properties::compare_answers(
+  return properties::compare_answers(
       evidence.contract, *oracle, evidence.history(seen.oracle_again), played,
       [&](const replay::Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(seen));
+}
+
+void count_answers(const properties::AnswersCompared& compared, Section& section,
+                   std::map<std::string, VolatileValue>& volatiles) {
   section.matched = static_cast<std::uint64_t>(compared.matched);
   section.masked = static_cast<std::uint64_t>(compared.masked);
+  section.ignored = static_cast<std::uint64_t>(compared.ignored);
+  section.undecided = static_cast<std::uint64_t>(compared.undecided);
   section.differed = static_cast<std::uint64_t>(compared.differed);
-  for (const auto& [where, count] : compared.volatile_values) volatiles[where] += static_cast<std::uint64_t>(count);
+  for (const auto& [where, count] : compared.volatile_values)
+    volatiles[where].count += static_cast<std::uint64_t>(count);
+  for (const properties::NoisePath& path : compared.noise) {
+    const auto value = volatiles.find(path.route + ": " + path.path);
+    if (value == volatiles.end()) continue;  // nothing was left out there
+    value->second.judged_as = name_of(path.shape);
+    value->second.compared += static_cast<std::uint64_t>(path.counts.compared);
+    value->second.oracle_differed += static_cast<std::uint64_t>(path.counts.oracle_differed);
+    value->second.candidate_differed += static_cast<std::uint64_t>(path.counts.candidate_differed);
+  }
+}
+
+Example example_of(const properties::DifferenceExample& seen) {
+  Example example;
+  example.history = seen.history;
+  example.step = seen.step;
+  example.expected = seen.difference.expected;
+  example.observed = seen.difference.observed;
+  example.request = replay::curl_line(*seen.observed, seen.target);
+  if (seen.expected->outcome == Outcome::answered && seen.observed->outcome == Outcome::answered) {
+    for (const properties::BodyRow& row :
+         properties::side_by_side(seen.expected->response, seen.observed->response, seen.difference))
+      example.bodies.push_back({row.expected, row.observed, row.differs});
+  }
+  return example;
+}
+
+void list_differences(const Evidence& evidence, const std::vector<properties::ComparedSection>& sections,
+                      Report& report) {
+  for (const properties::DifferenceGroup& group : properties::difference_groups(evidence, sections)) {
+    if (report.differences.size() == max_differences) {
+      ++report.more_differences;
+      continue;
+    }
+    report.differences.push_back({group.route, group.path, std::string(name_of(group.kind)),
+                                  static_cast<std::uint64_t>(group.answers), group.sections, example_of(group.first),
+                                  example_of(group.smallest)});
+  }
+}
+
+// What each rule did in the whole run; its day is that of the oracle's play.
+void list_rules(const Evidence& evidence, const std::vector<properties::ComparedSection>& sections, Report& report) {
+  const auto& rules = evidence.contract.answer_rules;
+  for (const properties::AnswerRule& rule : rules)
+    report.rules.push_back({title_of(rule), rule.reason, rule.owner, rule.expires, 0, {}});
+  for (const auto& section : sections) {
+    for (std::size_t i = 0; i < std::min(rules.size(), section.answers.rule_hits.size()); ++i)
+      report.rules[i].applied += static_cast<std::uint64_t>(section.answers.rule_hits[i]);
+  }
+  const History* oracle = evidence.history(properties::first_oracle);
+  if (oracle == nullptr && !sections.empty()) oracle = evidence.history(sections.front().section->oracle);
+  if (oracle == nullptr) return;
+  std::vector<properties::AnswersCompared> answers;
+  for (const auto& section : sections) answers.push_back(section.answers);
+  for (const auto& remark :
+       properties::rule_remarks(evidence.contract, *oracle, answers, properties::day_of(oracle->began_ns)))
+    report.rules[remark.rule].remarks.push_back(remark.what);
 }
 
 Section oracle_section(const History& history) {
@@ -62,11 +129,35 @@ Section oracle_section(const History& history) {
 
 }  // namespace
 
+Report report_of_answers(const Evidence& evidence, const properties::Judgement& judgement,
+                         const std::vector<properties::ComparedSection>& compared) {
+  Report report;
+  report.verdict = judgement.verdict();
+  report.results = judgement.results;
+  std::map<std::string, VolatileValue> volatiles;
+  for (const auto& [seen, answers] : compared) {
+    Section section;
+    section.name = seen->name;
+    section.kind = "stage";
+    section.verdict = report.verdict;
+    section.findings = static_cast<std::uint64_t>(answers.differed);
+    if (const History* played = evidence.history(seen->played)) count_outcomes(*played, section);
+    count_answers(answers, section, volatiles);
+    report.sections.push_back(std::move(section));
+  }
+  for (const auto& [what, count] : evidence.conservation)
+    report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
+  list_differences(evidence, compared, report);
+  list_rules(evidence, compared, report);
+  return report;
+}
+
 Report report_of(const Evidence& evidence, const properties::Judgement& judgement) {
   Report report;
   report.verdict = judgement.verdict();
   report.results = judgement.results;
-  std::map<std::string, std::uint64_t> volatiles;
+  std::map<std::string, VolatileValue> volatiles;
+  std::vector<properties::ComparedSection> compared;
   for (const char* name : {properties::first_oracle, properties::second_oracle}) {
     if (const History* oracle = evidence.history(name)) report.sections.push_back(oracle_section(*oracle));
   }
@@ -86,15 +177,23 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
     if (!judged) section.verdict = Verdict::unknown;
     if (const History* played = evidence.history(seen.played)) {
       count_outcomes(*played, section);
-      count_answers(evidence, seen, *played, section, volatiles);
+      if (auto answers = compared_answers(evidence, seen, *played)) {
+        count_answers(*answers, section, volatiles);
+        compared.push_back({&seen, std::move(*answers)});
+      }
     }
     for (const auto& [name, comparison] : seen.comparisons) {
       for (const auto& [column, count] : comparison.masked_columns)
-        volatiles["database: " + column] += static_cast<std::uint64_t>(count);
+        volatiles["database: " + column].count += static_cast<std::uint64_t>(count);
     }
     report.sections.push_back(std::move(section));
   }
-  for (const auto& [where, count] : volatiles) report.volatiles.push_back({where, count});
+  for (auto& [where, value] : volatiles) {
+    value.where = where;
+    report.volatiles.push_back(std::move(value));
+  }
+  list_differences(evidence, compared, report);
+  list_rules(evidence, compared, report);
   for (const auto& [what, count] : evidence.conservation)
     report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));
   std::map<std::string, std::uint64_t> bound;
@@ -109,6 +208,24 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
   for (const auto& [invariant, reason] : evidence.waived)
     report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
   return report;
+}
+
+void hold_against_rules(Report& report) {
+  properties::Result result;
+  result.invariant = "rules";
+  result.title = "each rule about answers is needed, in force and no broader than what differs";
+  result.scope = "the whole rehearsal";
+  result.checked = report.rules.size();
+  std::string remarks;
+  for (const RuleUse& rule : report.rules) {
+    for (const std::string& remark : rule.remarks)
+      remarks += fmt::format("{}{} {}", remarks.empty() ? "" : "; ", rule.rule, remark);
+  }
+  if (report.rules.empty()) return;
+  result.verdict = remarks.empty() ? Verdict::pass : Verdict::unknown;
+  result.reason = remarks.empty() ? fmt::format("{} rules", report.rules.size()) : remarks;
+  report.verdict = properties::worst(report.verdict, result.verdict);
+  report.results.push_back(std::move(result));
 }
 
 }  // namespace rehearse::reports

@@ -33,6 +33,7 @@ struct GateArguments {
   bool json = false;               // the report on standard output instead of the table
   std::string repeat;              // the command line, for the report
   std::string redaction_key;       // a file; instead of the configuration's
+  bool strict = false;             // unknown when a rule about answers should be looked at again
 };
 int gate(const GateArguments& arguments);
 
@@ -40,6 +41,9 @@ struct ReportArguments {
   std::string history;
   std::string out = "rehearsal";
   bool json = false;
+  bool strict = false;
+  std::string rules;           // a configuration whose answer_rules count instead of those of the history
+  bool suggest_rules = false;  // print rules that would settle what the oracle itself changes, and nothing else
 };
 // Judges a history file again and renders it, without sending anything.
 int report(const ReportArguments& arguments);
@@ -120,6 +124,22 @@ struct CompareArguments {
   bool json = false;
 };
 int compare_databases(const CompareArguments& arguments);
+
+struct PairsArguments {
+  std::vector<std::string> files;  // captures and traffic files
+  std::string legacy, new_;        // URLs
+  std::string out = "pairs";       // directory of the report files and the history
+  WantedExchanges wanted;
+  RedactionArguments redaction;
+  TargetSettings service;
+  double rate = 20, pause_seconds = 2, timeout_seconds = 10;
+  std::uint64_t seed = 0;  // 0: drawn
+  bool json = false, strict = false, send_masked = false;
+  std::string repeat;
+};
+// Sends the reads to both services back to back and compares what they say.
+int compare_live(const PairsArguments& arguments);
+
 int doctor(const std::string& config);
 
 struct InitArguments : InitAnswers {

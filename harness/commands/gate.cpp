@@ -2,21 +2,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
+#include "harness/commands/rendering.h"
+#include "properties/answers/suggest.h"
 #include "properties/check.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
-#include "reports/console.h"
-#include "reports/html.h"
-#include "reports/junit.h"
-#include "reports/markdown.h"
 #include "reports/summary.h"
 
 namespace rehearse::harness {
@@ -25,15 +21,10 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Verdict;
 
-constexpr std::array report_names{"report.html", "report.json", "junit.xml", "summary.md"};
 constexpr const char* title_document = "title";
 constexpr const char* traffic_document = "traffic";
 constexpr const char* repeat_document = "repeat";
 constexpr const char* started_document = "started";
-
-int exit_status(Verdict verdict) {
-  return verdict == Verdict::pass ? exit_pass : verdict == Verdict::fail ? exit_fail : exit_unknown;
-}
 
 Selection selection_of(const GateArguments& arguments) {
   Selection selection;
@@ -52,19 +43,6 @@ Selection selection_of(const GateArguments& arguments) {
     selection.edges.push_back(*edge);
   }
   return selection;
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw Error(fmt::format("cannot write {}; check the directory and the space on the disk", path.string()));
-}
-
-void make_directory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) throw Error(fmt::format("cannot make the directory {}: {}", path.string(), error.message()));
 }
 
 // Progress for a person who waits; a pipe gets none.
@@ -99,32 +77,6 @@ class Progress {
   std::chrono::steady_clock::time_point drawn_;
 };
 
-// Renders the report in every form; the paths that were written.
-std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report,
-                                                               const fs::path& directory) {
-  std::vector<std::pair<std::string, std::string>> written;
-  const auto write = [&](const char* kind, const char* name, const std::string& text) {
-    write_file(directory / name, text);
-    written.emplace_back(kind, (directory / name).string());
-  };
-  write("HTML", report_names[0], render_html(report));
-  write("JSON", report_names[1], to_json(report));
-  write("JUnit", report_names[2], render_junit(report));
-  write("Markdown", report_names[3], render_markdown(report));
-  return written;
-}
-
-void say(const reports::Report& report, std::vector<std::pair<std::string, std::string>> files, bool json) {
-  if (json) {
-    fmt::print("{}\n", to_json(report));
-    return;
-  }
-  reports::ConsoleOptions options;
-  options.color = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-  options.files = std::move(files);
-  fmt::print("{}", render_console(report, options));
-}
-
 std::string document(const replay::HistoryFile& file, std::string_view name) {
   for (const auto& [key, body] : file.documents) {
     if (key == name) return body;
@@ -132,9 +84,7 @@ std::string document(const replay::HistoryFile& file, std::string_view name) {
   return {};
 }
 
-// Judges what the history file holds and renders it.
-int judge_and_render(const std::string& history_path, const std::string& out, bool json, double seconds) {
-  const replay::HistoryFile file = replay::load_histories(history_path);
+properties::Evidence evidence_in(const replay::HistoryFile& file, const std::string& history_path) {
   const std::string saved = document(file, "evidence");
   if (saved.empty())
     throw Error(fmt::format(
@@ -142,19 +92,45 @@ int judge_and_render(const std::string& history_path, const std::string& out, bo
         history_path));
   properties::Evidence evidence = properties::evidence_from_json(saved);
   for (const auto& history : file.histories) evidence.histories[history.name] = history;
+  return evidence;
+}
+
+struct Judging {
+  std::string out;
+  bool json = false;
+  bool strict = false;
+  std::string rules;  // a configuration; empty: the rules of the rehearsal
+  double seconds = 0;
+};
+
+// Judges what the history file holds and renders it.
+int judge_and_render(const std::string& history_path, const Judging& how) {
+  const replay::HistoryFile file = replay::load_histories(history_path);
+  properties::Evidence evidence = evidence_in(file, history_path);
+  if (!how.rules.empty()) evidence.contract.answer_rules = load_answer_contract(how.rules).answer_rules;
   const auto checks = properties::all_checks();
   const auto judgement = properties::judge(checks, evidence);
   reports::Report report = reports::report_of(evidence, judgement);
   report.tool_version = REHEARSE_VERSION;
   report.title = document(file, title_document);
   report.started = document(file, started_document);
-  report.seconds = seconds;
+  report.seconds = how.seconds;
   report.repeat = document(file, repeat_document);
   report.traffic = document(file, traffic_document);
   report.history = history_path;
-  make_directory(out);
-  say(report, write_reports(report, out), json);
-  return exit_status(report.verdict);
+  if (how.strict) reports::hold_against_rules(report);
+  return render(report, how.out, how.json);
+}
+
+int suggest(const std::string& history_path, const std::string& rules) {
+  properties::Evidence evidence = evidence_in(replay::load_histories(history_path), history_path);
+  if (!rules.empty()) evidence.contract.answer_rules = load_answer_contract(rules).answer_rules;
+  const auto* first = evidence.history(properties::first_oracle);
+  const auto* second = evidence.history(properties::second_oracle);
+  if (first == nullptr || second == nullptr)
+    throw Error(fmt::format("{} does not hold both runs of the oracle; rehearse until they are through", history_path));
+  fmt::print("{}", yaml_of(properties::suggest_rules(evidence.contract, *first, *second)));
+  return exit_pass;
 }
 
 }  // namespace
@@ -175,12 +151,7 @@ int gate(const GateArguments& arguments) {
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   planner.one_write_at_a_time = true;  // the judge expects one final state
   const auto [plan, captured, redaction] = plan_files({traffic_path}, configuration.redaction, {}, planner);
-  make_directory(arguments.out);
-  // A report of an earlier rehearsal must not stand for this one when it ends in an error.
-  for (const char* name : report_names) {
-    std::error_code ignored;
-    fs::remove(fs::path(arguments.out) / name, ignored);
-  }
+  clear_reports(arguments.out);
   const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
   if (!arguments.json) {
     fmt::print("rehearse {}, {}: {} of {} captured exchanges are played; {}\nrepeat: {}\n", REHEARSE_VERSION,
@@ -207,7 +178,7 @@ int gate(const GateArguments& arguments) {
     static_cast<void>(rehearse(configuration, plan, options));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  const int status = judge_and_render(history, arguments.out, arguments.json, seconds);
+  const int status = judge_and_render(history, {arguments.out, arguments.json, arguments.strict, "", seconds});
   if (!stop_requested) return status;
   fmt::print(stderr,
              "rehearse: interrupted; the report holds what was rehearsed until then, and `rehearse doctor` says which "
@@ -216,7 +187,8 @@ int gate(const GateArguments& arguments) {
 }
 
 int report(const ReportArguments& arguments) {
-  return judge_and_render(arguments.history, arguments.out, arguments.json, 0);
+  if (arguments.suggest_rules) return suggest(arguments.history, arguments.rules);
+  return judge_and_render(arguments.history, {arguments.out, arguments.json, arguments.strict, arguments.rules, 0});
 }
 
 }  // namespace rehearse::harness

@@ -139,6 +139,13 @@ poison:
 # faults: {{steps: 300, latency: 2s}}             # how much is played while something is broken, and the longest answer then
 # deadline: 10s                # of one request; quiet: 5s, until the databases rest; command_deadline: 120s, of a command above
 # compared_headers: [Content-Type, Location, ETag]   # instead of the built-in list
+# Places in answers that may differ, each with its reason; owner and expires (the last day) are optional. Paths are exact.
+# `rehearse report HISTORY --suggest-rules` proposes some; --strict ends with 2 when one is not needed or covers too much.
+# answer_rules:
+#   - {{route: "GET /orders/{{}}", path: "$.debug", ignore: true, reason: for developers, owner: shop team, expires: 2026-12-31}}
+#   - {{path: "$.items[*].price", tolerance: within 1%, reason: rounding}}   # or timestamp, uuid, duration, spelling, within 0.01
+#   - {{path: "$.items", unordered: id, reason: "a set"}}                    # elements stand for each other by id; true: by all of it
+#   - {{path: "$.name", rename: full_name, reason: "agreed with clients"}}
 # waived: {{G9: "ids are UUIDs"}}                 # invariants that are not to be judged, each with its reason
 
 # Edges that the new service itself refuses while their condition does not hold: no copy, an open alert, legacy not caught up.

@@ -401,6 +401,29 @@ std::vector<std::string> ids_of_two_orders(int first_expected, int expected, int
   return findings;
 }
 
+TEST(Rules, HoldForReadsThatAreMadeTwiceToo) {
+  Evidence evidence = rehearsed();
+  const auto fails = [&] {
+    std::vector<std::string> broken;
+    for (const Result& result : judgement_of(evidence).results) {
+      if (result.verdict == Verdict::fail) broken.push_back(result.invariant);
+    }
+    return broken;
+  };
+  change_what_is_read_after(evidence, section_of(evidence, "shadow"));
+  EXPECT_THAT(fails(), Contains("S2"));
+  evidence.contract.answer_rules = {{AnswerRule::Kind::ignore, "GET /orders/{}", "$.total", "", "a test", "", ""}};
+  EXPECT_THAT(fails(), IsEmpty());
+}
+
+TEST(OneBijection, NumbersThatAscendForTheOracleAscend) {
+  EXPECT_THAT(ids_of_two_orders(501, 502, 602, 601, 502),
+              ::testing::ElementsAre(
+                  "the oracle gave order 501 at step 1 and then 502 at step 4; in live they are 602 and then 601"));
+  EXPECT_THAT(ids_of_two_orders(501, 502, 602, 601, 400), IsEmpty()) << "they do not for the oracle itself";
+  EXPECT_THAT(ids_of_two_orders(502, 501, 602, 601, 501), IsEmpty());
+}
+
 TEST(OneBijection, TwoStepsThatContradictEachOtherAreNamed) {
   EXPECT_THAT(ids_of_two_orders(501, 502, 601, 602, 502), IsEmpty()) << "another numbering is as good";
   EXPECT_THAT(ids_of_two_orders(501, 502, 601, 601, 502),

@@ -119,12 +119,20 @@ void ids_stand_for_each_other(const Evidence& evidence, const Section& section, 
   auto plays = evidence.earlier_plays(section);
   plays.push_back(played);
   outcome.looked_at(static_cast<std::int64_t>(played->records.size()), "answers");
-  std::set<std::string> no_ids;
+  std::set<std::string> no_ids, no_order;
   if (again != nullptr) {
     const Correspondence among_oracles = correspondence(*oracle, {again});
     for (const auto& violation : among_oracles.violations()) no_ids.insert(violation.first.entity);
+    for (const auto& violation : among_oracles.out_of_order()) no_order.insert(violation.first.entity);
   }
   const Correspondence pairs = correspondence(*oracle, plays);
+  for (const auto& [first, second] : pairs.out_of_order()) {
+    if (no_order.contains(first.entity) || no_ids.contains(first.entity)) continue;
+    outcome.contradict(fmt::format("the oracle gave {} {} at step {} and then {} at step {}", first.entity,
+                                   first.expected, first.step, second.expected, second.step),
+                       fmt::format("in {} they are {} and then {}", section.name, first.observed, second.observed),
+                       played, replay::record_of(*played, second.step));
+  }
   for (const auto& [first, second] : pairs.violations()) {
     if (no_ids.contains(first.entity)) continue;
     const auto fact = [](const Correspondence::Pair& pair) {
@@ -303,11 +311,13 @@ void compared_is_accounted_for(const Evidence& evidence, const Section& section,
       evidence.contract, *oracle, evidence.history(section.oracle_again), history,
       [&](const Record& record) { return record.read || !reads_only; }, evidence.earlier_plays(section));
   const std::int64_t to_compare = reads_only ? oracle->sent : history.sent;
-  if (to_compare != compared.matched + compared.masked + compared.differed + compared.unanswered)
+  if (to_compare != compared.matched + compared.masked + compared.ignored + compared.undecided + compared.differed +
+                        compared.unanswered)
     outcome.cannot_tell(
-        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} "
-                    "differed and {} failed",
-                    to_compare, compared.matched, compared.masked, compared.differed, compared.unanswered));
+        fmt::format("{} requests were to be held against the oracle's, of which {} matched, {} under a mask, {} were "
+                    "ignored, {} undecided, {} differed and {} failed",
+                    to_compare, compared.matched, compared.masked, compared.ignored, compared.undecided,
+                    compared.differed, compared.unanswered));
 }
 
 // A later request carries a value that an earlier answer gave. Where that answer gave none, the captured value went out, which

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+
+#include "properties/answers/path.h"
 
 #include "properties/write_order.h"
 
@@ -200,6 +203,30 @@ std::string in_words(const Changes& changes) {
   return text.empty() ? "nothing was written" : text;
 }
 
+namespace {
+
+// The steps that differ, the first of each cause (a kind of difference at a path of a route) before all others: only so many are
+// shown.
+std::vector<const StepDifference*> causes_first(const History& played, const std::vector<StepDifference>& steps) {
+  std::set<std::string> causes;
+  std::vector<const StepDifference*> first, others;
+  for (const StepDifference& step : steps) {
+    const Record* record = replay::record_of(played, step.step);
+    bool is_new = false;
+    for (const Difference& difference : step.differences) {
+      is_new |= causes
+                    .insert(fmt::format("{} {} {}", replay::route_of(record->request.method, record->request.target),
+                                        without_indices(difference.path), name_of(difference.kind)))
+                    .second;
+    }
+    (is_new ? first : others).push_back(&step);
+  }
+  first.insert(first.end(), others.begin(), others.end());
+  return first;
+}
+
+}  // namespace
+
 void expect_oracle_answers(const Evidence& evidence, const Section& section, Outcome& outcome, const Which& which) {
   const History* played = evidence.history(section.played);
   const History* oracle = evidence.history(section.oracle);
@@ -207,18 +234,23 @@ void expect_oracle_answers(const Evidence& evidence, const Section& section, Out
     return outcome.cannot_tell("there is no oracle to hold the answers against");
   const auto compared = compare_answers(evidence.contract, *oracle, evidence.history(section.oracle_again), *played,
                                         which, evidence.earlier_plays(section));
-  outcome.looked_at(compared.matched + compared.masked + compared.differed, "answers");
-  for (const StepDifference& step : compared.steps) {
-    const Record* record = replay::record_of(*played, step.step);
-    const Difference& first = step.differences.front();
+  outcome.looked_at(compared.matched + compared.masked + compared.ignored + compared.undecided + compared.differed,
+                    "answers");
+  for (const StepDifference* step : causes_first(*played, compared.steps)) {
+    const Record* record = replay::record_of(*played, step->step);
+    const Difference& first = step->differences.front();
     const std::string more =
-        step.differences.size() > 1 ? fmt::format(" (and {} more differences)", step.differences.size() - 1) : "";
+        step->differences.size() > 1 ? fmt::format(" (and {} more differences)", step->differences.size() - 1) : "";
     const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
     outcome.contradict(
         fmt::format("the oracle answered {} {} (step {}) with {} = {}", record->request.method, record->request.target,
-                    step.step, first.where, value(first.expected)),
-        fmt::format("in {} it was answered with {} = {}{}", section.name, first.where, value(first.observed), more),
+                    step->step, first.path, value(first.expected)),
+        fmt::format("in {} it was answered with {} = {}{}", section.name,
+                    first.observed_path.empty() ? first.path : first.observed_path, value(first.observed), more),
         played, record);
+  }
+  for (const NoisePath& path : compared.noise) {
+    if (path.decision.verdict == NoiseVerdict::undecided) outcome.cannot_tell(in_words(path));
   }
   if (compared.unanswered + compared.without_oracle == 0) return;
   std::int64_t without_oracle = 0;
@@ -246,7 +278,8 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
       outcome.cannot_tell(fmt::format("the reads around {} are missing", pair.around));
       continue;
     }
-    const AnswerComparer comparer(evidence.contract, correspondence(*before, {after}));
+    const AnswerComparer comparer(evidence.contract, correspondence(*before, {after}), day_of(after->began_ns),
+                                  before->target, after->target);
     for (const Record& expected : before->records) {
       const Record* observed = replay::record_of(*after, expected.step);
       if (expected.outcome != replay::Outcome::answered) {
@@ -262,17 +295,20 @@ void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcom
         continue;
       }
       outcome.looked_at(1, "pairs of reads");
-      const auto differences =
-          observed->outcome == replay::Outcome::answered
-              ? comparer.differences(expected, *observed)
-              : std::vector<Difference>{{Difference::Kind::missing, "answer", "", observed->problem}};
+      auto differences = comparer.differences(expected, *observed);
+      const Windows windows{{before->began_ns, before->began_ns + expected.done_ns},
+                            {after->began_ns, after->began_ns + observed->done_ns}};
+      std::erase_if(differences, [&](const Difference& difference) {
+        const auto route = replay::route_of(expected.request.method, expected.request.target);
+        return comparer.rules().excuse(route, difference, windows).has_value();
+      });
       if (differences.empty()) continue;
       const Difference& first = differences.front();
       outcome.contradict(
-          fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.where,
+          fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.path,
                       first.expected),
-          fmt::format("after it, with {} = {}", first.where, first.observed.empty() ? "nothing" : first.observed),
-          after, observed);
+          fmt::format("after it, with {} = {}", first.path, first.observed.empty() ? "nothing" : first.observed), after,
+          observed);
     }
   }
 }

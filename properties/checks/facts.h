@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "properties/answers.h"
+#include "properties/answers/answers.h"
 #include "properties/check.h"
 
 namespace rehearse::properties {

@@ -1,0 +1,16 @@
+// Reports in every form, beside each other in a directory.
+#pragma once
+
+#include <string>
+
+#include "reports/report.h"
+
+namespace rehearse::harness {
+
+// Makes the directory; a report of an earlier run must not stand for this one when it ends in an error, so those go. Throws Error.
+void clear_reports(const std::string& directory);
+
+// Writes the report in every form, prints it (as JSON with `json`), and gives the exit status of its verdict. Throws Error.
+int render(const reports::Report& report, const std::string& directory, bool json);
+
+}  // namespace rehearse::harness
