@@ -53,6 +53,7 @@ inline constexpr std::string_view conflict = "conflicting retransmission";
 inline constexpr std::string_view suspect = "pairing suspect";  // behind a gap: another request may own the answer
 inline constexpr std::string_view long_body = "body beyond the limit";
 inline constexpr std::string_view encrypted = "encrypted";
+inline constexpr std::string_view excluded = "excluded";  // by whoever wrote complete = 0 into a traffic file
 inline constexpr std::string_view resynchronised = "resynchronised";  // the first behind bytes that could not be read
 inline constexpr std::string_view time_backwards = "time went backwards";  // and was set right
 }  // namespace flag

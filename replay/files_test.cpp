@@ -137,6 +137,25 @@ TEST_F(Files, ATrafficFileThatDoesNotSayTheProtocolIsReadByTheSpellingOfItsField
   EXPECT_FALSE(loaded.exchanges[1].http2);
 }
 
+TEST_F(Files, WhoeverWritesThatAnExchangeIsNotCompleteLeavesItOut) {
+  save(traffic_of_everything(), path());
+  EXPECT_TRUE(load_traffic(path()).exchanges[0].complete());
+  Database(path(), Database::Mode::update, traffic_file_version, "traffic").run("UPDATE exchange SET complete = 0");
+  const Traffic loaded = load_traffic(path());
+  EXPECT_EQ(loaded.exchanges[0].flags, std::vector<std::string>{"excluded"});
+  EXPECT_EQ(loaded.exchanges[1].flags, traffic_of_everything().exchanges[1].flags);
+}
+
+TEST_F(Files, AnExchangeWithATimeOrAStatusThatIsNoneIsNotComplete) {
+  for (const char* change : {"status = 0", "status = -1", "status = 'zz'", "request_ns = 9223372036854775807",
+                             "request_ns = -9223372036854775807 - 1", "response_end_ns = 0"}) {
+    save(traffic_of_everything(), path());
+    Database(path(), Database::Mode::update, traffic_file_version, "traffic")
+        .run(std::string("UPDATE exchange SET ") + change);
+    EXPECT_FALSE(load_traffic(path()).exchanges[0].complete()) << change;
+  }
+}
+
 TEST_F(Files, SavingAgainReplacesTheFile) {
   save(traffic_of_everything(), path());
   save(Traffic{}, path());

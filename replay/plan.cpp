@@ -52,6 +52,7 @@ json::object json_of(const Step& step) {
     object["request"] = json_of(*step.request.get());
   } else {
     object["cue"] = step.cue;
+    if (step.due_ns != 0) object["due_ms"] = static_cast<double>(step.due_ns) / 1e6;
   }
   if (!step.after.empty()) {
     json::array after;
@@ -309,6 +310,7 @@ std::vector<Cause> reduced(std::vector<Cause> causes, const std::function<const 
 Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep) {
   Plan part;
   part.left_out = std::move(plan.left_out);
+  part.uses_dropped = plan.uses_dropped;
   std::unordered_map<StepId, std::size_t> kept;               // positions
   std::unordered_map<StepId, std::vector<Cause>> instead_of;  // what stands for a step that is left out
   const auto causes_of = [&](StepId id) -> const std::vector<Cause>& {
@@ -329,7 +331,8 @@ Plan filtered(Plan plan, const std::function<bool(const Step&)>& keep) {
       continue;
     }
     step.after = std::move(after);
-    std::erase_if(step.uses, [&](const Use& use) { return !kept.contains(use.from); });
+    part.uses_dropped +=
+        static_cast<std::int64_t>(std::erase_if(step.uses, [&](const Use& use) { return !kept.contains(use.from); }));
     kept.emplace(step.id, part.steps.size());
     part.steps.push_back(std::move(step));
   }

@@ -83,6 +83,8 @@ struct Step {
 struct Plan {
   std::vector<Step> steps;
   std::map<std::string, std::int64_t> left_out;  // exchanges that are no steps, by reason
+  std::int64_t uses_dropped =
+      0;  // values of answers to steps that were filtered out: what was captured is sent in their place
   // What the planner found, before what follows from others was taken out: pairs of steps by the strongest reason.
   std::map<std::string, std::int64_t> causes_found;
 };

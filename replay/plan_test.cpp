@@ -51,6 +51,7 @@ Plan any_plan() {
     step.id = id += *rc::gen::inRange(1, 5);
     if (*rc::gen::inRange(0, 4) == 0) {
       step.cue = name();
+      step.due_ns = *rc::gen::element<std::int64_t>(0, 700'000'000);
       step.lane = 1;
     } else {
       step.lane = *rc::gen::inRange(0, 9);

@@ -700,6 +700,26 @@ RC_GTEST_PROP(Replay, GivesEqualAnswersUnderTheBijectionAtAnySpeedAndWithAnyNumb
   for (const auto& [old_id, new_id] : made) RC_ASSERT(distinct.insert(new_id).second);
 }
 
+// With few connections lanes wait for room, and for each other: no step is left lying.
+RC_GTEST_PROP(Replay, EndsWithFewConnectionsWhateverWaitsForWhat, ()) {
+  Server server([](Peer& peer, const Request&) { peer.send(ok("x")); });
+  Plan plan;
+  const auto count = *rc::gen::inRange<StepId>(1, 40);
+  for (StepId id = 1; id <= count; ++id) {
+    plan.steps.push_back(step(id, fmt::format("/{}", id), {}, *rc::gen::inRange<std::int64_t>(1, 20)));
+    plan.steps.back().overlaps = *rc::gen::inRange(0, 4) == 0;
+    for (int causes = id > 1 ? *rc::gen::inRange(0, 3) : 0; causes > 0; --causes)
+      plan.steps.back().after.push_back({*rc::gen::inRange<StepId>(1, id)});
+  }
+  PlayOptions options = at(server.url());
+  options.max_connections = *rc::gen::inRange<std::size_t>(1, 4);
+  options.workers = *rc::gen::inRange(1u, 3u);
+  options.rate = *rc::gen::element(0.0, 0.0, 20'000.0);
+  const History history = play(plan, options);
+  RC_ASSERT(history.records.size() == static_cast<std::size_t>(count));
+  for (const Record& record : history.records) RC_ASSERT(record.outcome == Outcome::answered);
+}
+
 // Whatever a server does to its connections, the outcomes are as many as the steps.
 RC_GTEST_PROP(Replay, TheOutcomesAreAsManyAsTheSteps, ()) {
   const auto seed = *rc::gen::arbitrary<unsigned>();

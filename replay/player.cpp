@@ -185,9 +185,8 @@ class Player {
       try {
         options_.on_cue(plan_.steps[lane.steps.front()]);
       } catch (...) {
-        shared_.abort(std::current_exception());
+        shared_.fail(std::current_exception());
         for (const auto& worker : workers_) worker->wake();
-        return;
       }
       lane.worker->cue_over(lane);
     });

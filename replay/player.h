@@ -57,8 +57,8 @@ struct PlayOptions {
   // Changes what is sent of a request, behind the binding: credentials of the target, fields of its own. Called by the workers, at the
   // same time. The record holds the request as it was before: such credentials reach no file.
   std::function<void(const Step&, Request&)> adapt;
-  // Runs a cue, on a thread of its own: steps that are not behind the cue go on meanwhile. What it throws ends the play. It is always
-  // waited for, also when the play is stopped.
+  // Runs a cue, on a thread of its own: steps that are not behind the cue go on meanwhile. What it throws ends the play as `stop` does,
+  // and is thrown by it then. It is always waited for, also when the play is stopped.
   std::function<void(const Step&)> on_cue;
   // These are called by the workers, one at a time. What they throw ends the play.
   std::function<void(std::size_t done)> on_progress;  // after each step

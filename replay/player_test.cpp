@@ -404,6 +404,28 @@ TEST(Play, ACueThatStillRunsWhenThePlayEndsByAThrowIsWaitedFor) {
   EXPECT_TRUE(ended);
 }
 
+TEST(Play, WhatIsInFlightWhenACueThrowsIsRecorded) {
+  std::promise<void> thrown;
+  Server server([&, failed = thrown.get_future().share()](Peer& peer, const Request&) {
+    failed.wait();
+    peer.send(ok());
+  });
+  std::atomic<int> answered = 0;
+  PlayOptions options = at(server.url());
+  options.on_record = [&](Record&& record) { answered += record.outcome == Outcome::answered; };
+  options.on_cue = [&](const Step&) {
+    server.wait_for("got /a");
+    server.wait_for("got /b");
+    thrown.set_value();
+    throw Error("the flag cannot be set");
+  };
+  EXPECT_THROW(static_cast<void>(
+                   play(plan_of({step(1, "/a"), step(2, "/b", {}, 2), cue(3, "flip"), step(4, "/c", {3})}), options)),
+               Error);
+  EXPECT_EQ(answered, 2);
+  EXPECT_EQ(server.requests().size(), 2u);
+}
+
 TEST(Play, WhatACueThrowsEndsThePlay) {
   Server server([](Peer& peer, const Request&) { peer.send(ok()); });
   PlayOptions options = at(server.url());

@@ -235,7 +235,8 @@ Certificate load_traffic(const std::string& path, const std::function<void(Excha
                  "SELECT id, connection, idx, client, server, started_ns, request_ns, request_end_ns, response_ns, "
                  "response_end_ns, method, target, request_headers, request_body, request_trailers, status, "
                  "response_headers, response_body, response_trailers, interim, flags, " +
-                     column_or_nothing("masked") + ", " + column_or_nothing("protocol") + " FROM exchange ORDER BY id");
+                     column_or_nothing("masked") + ", " + column_or_nothing("protocol") +
+                     ", complete FROM exchange ORDER BY id");
   while (rows.step()) {
     Exchange exchange;
     int column = 0;
@@ -270,6 +271,12 @@ Certificate load_traffic(const std::string& path, const std::function<void(Excha
     exchange.masked = lines_of(text());
     const std::string protocol = text();
     exchange.http2 = protocol.empty() ? spelt_as_http2(exchange.request.headers) : protocol == "HTTP/2";
+    if (number() == 0 && exchange.complete()) exchange.add_flag(flag::excluded);
+    constexpr std::int64_t year_2200_ns = 7'258'118'400'000'000'000;
+    const bool timed = exchange.request_ns >= 0 && exchange.request_ns <= exchange.response_end_ns &&
+                       exchange.response_end_ns < year_2200_ns;
+    const bool read = exchange.response && exchange.response->status >= 100 && exchange.response->status <= 999;
+    if (exchange.complete() && !(timed && read)) exchange.add_flag(flag::malformed);
     // The file can be edited by anyone.
     if (exchange.complete() && !unsendable(exchange.request).empty()) exchange.add_flag(flag::malformed);
     take(std::move(exchange));

@@ -81,6 +81,9 @@ std::string notes_on(const replay::Plan& plan) {
   }
   if (masked > 0)
     text += fmt::format("{} steps carry masked data, which a service that checks it may not take\n", masked);
+  if (plan.uses_dropped > 0)
+    text += fmt::format("{} values came from answers to requests that are left out: what was captured is sent\n",
+                        plan.uses_dropped);
   if (refused > 0) text += fmt::format("{} steps are to be refused for their credentials, as they were\n", refused);
   return text;
 }

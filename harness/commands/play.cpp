@@ -124,7 +124,7 @@ std::function<void(const replay::Step&)> runs_of(const std::vector<std::string>&
   std::map<std::string, std::string> commands;
   for (const std::string& one : given) {
     const auto equals = one.find('=');
-    if (equals == std::string::npos || equals + 1 == one.size())
+    if (equals == std::string::npos || one.find_first_not_of(" \t\n", equals + 1) == std::string::npos)
       throw Error(fmt::format("--cue {}: give the cue's name and what is run for it, \"NAME=COMMAND\"", one));
     const std::string name = one.substr(0, equals);
     if (!cues.contains(name))
@@ -150,6 +150,7 @@ std::function<void(const replay::Step&)> runs_of(const std::vector<std::string>&
 
 int play_traffic(const PlayArguments& arguments) {
   replay::expect_target(arguments.target);
+  if (arguments.history.empty()) throw Error("--history needs the name of a file; leave it out for history.sqlite");
   if (!std::isfinite(arguments.timeout_seconds + arguments.connect_timeout_seconds +
                      arguments.first_byte_timeout_seconds))
     throw Error("--timeout, --connect-timeout and --first-byte-timeout need numbers of seconds");
@@ -193,6 +194,8 @@ int play_traffic(const PlayArguments& arguments) {
   if (stop_requested) return exit_interrupted;
   expect_playable(plan, options);  // before an earlier history is written over
   replay::HistoryWriter writer(arguments.history);
+  const auto sendable = std::count_if(plan.steps.begin(), plan.steps.end(),
+                                      [](const replay::Step& step) { return step.request.has_value(); });
   Summary summary;
   for (int round = 1; round <= arguments.rounds && !stop_requested; ++round) {
     replay::History begun;
@@ -204,15 +207,19 @@ int play_traffic(const PlayArguments& arguments) {
       summary.add(record);
       recorder.add(std::move(record));
     };
-    const replay::History history = replay::play(plan, options);
+    replay::History history;
+    try {
+      history = replay::play(plan, options);
+    } catch (const Error&) {
+      summary.print(arguments, sendable * arguments.rounds);  // what was sent was sent
+      throw;
+    }
     recorder.finish(history);
     summary.unbound += history.unbound;
     summary.sender = history.sender;
     if (!history.sender.behind.empty()) summary.behind = history.sender.behind;
   }
-  const auto steps = std::count_if(plan.steps.begin(), plan.steps.end(),
-                                   [](const replay::Step& step) { return step.request.has_value(); });
-  summary.print(arguments, steps * arguments.rounds);
+  summary.print(arguments, sendable * arguments.rounds);
   if (stop_requested) return exit_interrupted;
   return summary.all_answered && summary.unbound == 0 && summary.behind.empty() ? exit_pass : exit_unknown;
 }

@@ -313,7 +313,8 @@ void Connection::leaving(Task& task) {
   const PlayOptions& options = worker_.shared_.options;
   worker_.watch(task, Task::to_end, options.deadline);
   if (options.begin_deadline.count() > 0) worker_.watch(task, Task::to_begin, options.begin_deadline);
-  if (dialect_->awaits_permission(task)) worker_.watch(task, Task::for_permission, options.permission_wait);
+  if (dialect_->awaits_permission(task))  // a server that says nothing must have time to answer the body, too
+    worker_.watch(task, Task::for_permission, std::min(options.permission_wait, options.deadline / 2));
 }
 
 void Connection::failed(Task& task, Outcome outcome, std::string problem) {

@@ -75,7 +75,8 @@ Request Schedule::bound(std::size_t position, std::int64_t& unbound) const {
     if (value != nullptr && usable(use, *value)) {
       Request changed = request;
       put(changed, use.at, use.value, *value);
-      done = unsendable(changed).empty() && changed.headers.size() == request.headers.size();
+      const bool stands_there = *value == use.value || !(changed == request);
+      done = stands_there && unsendable(changed).empty() && changed.headers.size() == request.headers.size();
       if (done) request = std::move(changed);
     }
     if (!done) ++unbound;

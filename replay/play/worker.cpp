@@ -56,6 +56,12 @@ sigset_t set_blocked(int signal) {
 
 }  // namespace
 
+void Shared::fail(std::exception_ptr why) {
+  const std::lock_guard lock(callbacks);
+  if (!problem) problem = why;
+  enough = true;
+}
+
 void Shared::abort(std::exception_ptr why) {
   const std::lock_guard lock(callbacks);
   if (!problem) problem = why;
@@ -138,6 +144,7 @@ void Worker::play_lanes() try {
     read_held_back();
     release_due();
     run_lanes();
+    use_room();
     look_after_time();
     if (lanes_left_ > 0 && !shared_.aborted) wait_for_events();
   }
@@ -294,6 +301,7 @@ bool Worker::start_step(Lane& lane, std::uint32_t position) {
       lane.has_turn = false;  // when there is room, others have left meanwhile
       return false;
     }
+    lane.parked = false;
   }
   const std::int64_t due = std::exchange(lane.due_ns, Lane::unknown);
   lane.has_turn = lane.rated = false;
@@ -394,11 +402,18 @@ void Worker::let_next_begin() {
 
 // There may be room for one more connection.
 void Worker::unpark_one() {
-  if (parked_.empty()) return;
-  Lane& lane = *parked_.front();
-  parked_.pop_front();
-  lane.parked = false;
-  make_runnable(lane);
+  while (!parked_.empty()) {
+    Lane& lane = *parked_.front();
+    parked_.pop_front();
+    if (!lane.parked) continue;  // it went on meanwhile, over another connection or a cause that was over
+    lane.parked = false;
+    return make_runnable(lane);
+  }
+}
+
+// Whoever was let go may not have needed the room: nobody waits while there is some.
+void Worker::use_room() {
+  if (open_connections_ < shared_.connections_each || !resting_.empty()) unpark_one();
 }
 
 // -- requests ----------------------------------------------------------------------------------------------------------

@@ -83,6 +83,9 @@ struct Shared {
     return lane.number < lanes_at_once || lane.number - lanes_at_once < lanes_over;
   }
   [[nodiscard]] bool has_times() const { return options.speed > 0 || options.rate > 0; }
+  // The play ends as if it were stopped: what is in flight is waited for, and recorded. Then `why` is thrown.
+  void fail(std::exception_ptr why);
+  // It ends at once.
   void abort(std::exception_ptr why);
 };
 
@@ -154,6 +157,7 @@ class Worker {
   void end_lane_if_over(Lane& lane);
   void let_next_begin();
   void unpark_one();
+  void use_room();
   void post(Message message);
 
   // Of connections.
