@@ -9,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <cctype>
 #include <cmath>
+#include <initializer_list>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -114,7 +115,17 @@ Headers headers_in(const json::object& object, std::string_view key) {
   return headers;
 }
 
+// What is written by hand is misspelt by hand.
+void expect_members(const json::object& object, std::initializer_list<std::string_view> known) {
+  for (const auto& member : object) {
+    const std::string_view name = member.key();
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw Error(fmt::format("{:?} is no member here; there are {}", name, fmt::join(known, ", ")));
+  }
+}
+
 Request request_of(const json::object& object) {
+  expect_members(object, {"method", "target", "target_base64", "headers", "body", "body_base64", "trailers"});
   return {text_or(object, "method", "GET"), take_bytes(object, "target"), headers_in(object, "headers"),
           take_bytes(object, "body"), headers_in(object, "trailers")};
 }
@@ -130,6 +141,8 @@ Cause cause_of(const json::value& value) {
 }
 
 Step step_of(const json::object& object) {
+  expect_members(object, {"id", "lane", "due_ms", "after", "request", "cue", "uses", "exchange", "captured_status",
+                          "read", "overlaps", "http2", "retry_of", "keep_credentials", "masked"});
   Step step;
   step.id = object.at("id").to_number<std::int64_t>();
   step.lane = integer_or(object, "lane", 1);

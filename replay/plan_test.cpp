@@ -77,6 +77,15 @@ Plan any_plan() {
   return plan;
 }
 
+TEST(Plan, NamesAMemberThatItDoesNotKnow) {
+  const auto plan = [](const std::string& step) { return R"({"schema_version": 1, "steps": [)" + step + "]}"; };
+  EXPECT_THAT(
+      [&] { static_cast<void>(plan_from_json(plan(R"({"id": 1, "ovrelaps": true, "request": {"target": "/a"}})"))); },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("\"ovrelaps\" is no member here")));
+  EXPECT_THAT([&] { static_cast<void>(plan_from_json(plan(R"({"id": 1, "request": {"path": "/a"}})"))); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("\"path\" is no member here")));
+}
+
 RC_GTEST_PROP(Plan, ComesBackFromItsJson, ()) {
   const Plan plan = any_plan();
   const Plan back = plan_from_json(to_json(plan));
