@@ -54,6 +54,8 @@ struct Group {
   };
   std::vector<Seen> of_oracle, of_candidate;
   std::set<std::size_t> oracle_answers, candidate_answers;
+  std::set<std::pair<std::size_t, std::string>> oracle_places,
+      candidate_places;  // the answer, and the path with its indices
 };
 
 class PlayComparison {
@@ -125,6 +127,7 @@ class PlayComparison {
         Group& group = groups_[route][path];
         group.of_oracle.push_back({i, &difference});
         group.oracle_answers.insert(i);
+        group.oracle_places.emplace(i, difference.path);
       }
       for (std::size_t k = 0; k < seen.of_candidate.size(); ++k) {
         const Difference& difference = seen.of_candidate[k];
@@ -142,6 +145,7 @@ class PlayComparison {
         Group& group = groups_[route][path];
         group.of_candidate.push_back({i, &difference});
         group.candidate_answers.insert(i);
+        group.candidate_places.emplace(i, difference.path);
       }
     }
   }
@@ -185,7 +189,7 @@ class PlayComparison {
   [[nodiscard]] std::optional<Fate> fate_by_shape(ValueShape shape, const std::string& name, const Group& group,
                                                   const Group::Seen& seen) const {
     const std::string_view expected = plain(seen.difference->expected), observed = plain(seen.difference->observed);
-    const bool noisy_here = group.oracle_answers.contains(seen.observation);
+    const bool noisy_here = noisy_at(group, seen);
     const auto masked_if = [](bool condition) { return condition ? Fate::masked : Fate::real; };
     switch (shape) {
       case ValueShape::timestamp: {
@@ -210,24 +214,38 @@ class PlayComparison {
     counts.compared = answers_[route];
     counts.oracle_differed = static_cast<std::int64_t>(group.oracle_answers.size());
     counts.candidate_differed = static_cast<std::int64_t>(group.candidate_answers.size());
-    for (const std::size_t i : group.candidate_answers) counts.only_candidate += !group.oracle_answers.contains(i);
-    for (const std::size_t i : group.oracle_answers) counts.only_oracle += !group.candidate_answers.contains(i);
+    // Of an answer that has the path in several places (elements, cells, lines), the places count: one that is noisy says nothing of its
+    // neighbours. An answer speaks when places differ on one side alone.
+    std::set<std::size_t> only_candidate, only_oracle;
+    for (const auto& place : group.candidate_places)
+      if (!group.oracle_places.contains(place)) only_candidate.insert(place.first);
+    for (const auto& place : group.oracle_places)
+      if (!group.candidate_places.contains(place)) only_oracle.insert(place.first);
+    for (const std::size_t i : only_candidate) counts.only_candidate += !only_oracle.contains(i);
+    for (const std::size_t i : only_oracle) counts.only_oracle += !only_candidate.contains(i);
     judged.decision = decide(counts);
     if (judged.decision.verdict == NoiseVerdict::stable) return;  // every difference counts, and that is the default
     const auto name = last_name(path);
-    bool real = false;
+    bool real = false, undecided = false;
     for (const Group::Seen& seen : group.of_candidate) {
       Fate fate = Fate::masked;
       if (const auto by_shape = fate_by_shape(judged.shape, name, group, seen)) {
         fate = *by_shape;
-      } else if (!masked_at_step(group, seen)) {
-        fate = judged.decision.verdict == NoiseVerdict::noise       ? Fate::masked
-               : judged.decision.verdict == NoiseVerdict::undecided ? Fate::undecided
-                                                                    : Fate::real;
+      } else if (!noisy_at(group, seen)) {
+        // Nothing that speaks is no noise: then places of one answer changed on both sides, and which of them is what nobody can tell.
+        const bool shown = counts.only_candidate > 0;
+        fate = judged.decision.verdict == NoiseVerdict::noise && shown        ? Fate::masked
+               : judged.decision.verdict == NoiseVerdict::undecided || !shown ? Fate::undecided
+                                                                              : Fate::real;
       }
+      undecided = undecided || fate == Fate::undecided;
       real = real || fate == Fate::real;
       fates_[seen.difference] = fate;
       if (fate == Fate::masked) ++result_.volatile_values[route + ": " + path];
+    }
+    if (undecided && judged.decision.verdict != NoiseVerdict::undecided) {
+      judged.decision.verdict = NoiseVerdict::undecided;
+      judged.decision.needed = speaking_answers_needed;
     }
     // The shape has decided, one by one; how often says nothing more.
     if (judged.shape != ValueShape::none) {
@@ -237,10 +255,8 @@ class PlayComparison {
   }
 
   // The oracle changed this very value in this very answer.
-  static bool masked_at_step(const Group& group, const Group::Seen& seen) {
-    return std::any_of(group.of_oracle.begin(), group.of_oracle.end(), [&](const Group::Seen& noisy) {
-      return noisy.observation == seen.observation && noisy.difference->path == seen.difference->path;
-    });
+  static bool noisy_at(const Group& group, const Group::Seen& seen) {
+    return group.oracle_places.contains({seen.observation, seen.difference->path});
   }
 
   void classify(std::size_t index) {

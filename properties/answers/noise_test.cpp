@@ -105,6 +105,56 @@ TEST(Noise, APathNoisyInTwoThirdsOfTheOraclesAnswersAndBrokenInAllIsFound) {
   EXPECT_EQ(like_the_oracle.differed + like_the_oracle.undecided, 0);
 }
 
+// One element that the oracle changes says nothing of its neighbours: a broken price beside it must not hide behind it.
+TEST(Noise, AVolatileElementHidesNoBrokenOneBesideIt) {
+  const auto items = [](const std::string& first, const std::string& second) {
+    return [=](int i) { return "[" + first + std::to_string(i) + "," + second + "]"; };
+  };
+  for (const auto& [volatile_a, volatile_b, volatile_c] : {std::tuple("1", "2", "3"), std::tuple("10", "20", "30")}) {
+    const auto oracle = play(1000, bodies(60, items(volatile_a, "5")));
+    const auto again = play(2000, bodies(60, items(volatile_b, "5")));
+    const auto broken = compared(oracle, again, play(3000, bodies(60, items(volatile_c, "-5"))));
+    EXPECT_EQ(broken.differed, 60);
+    EXPECT_EQ(compared(oracle, again, play(3000, bodies(60, items(volatile_c, "5")))).masked, 60);
+  }
+  const auto few = compared(play(1000, bodies(3, items("1", "5"))), play(2000, bodies(3, items("2", "5"))),
+                            play(3000, bodies(3, items("3", "-5"))));
+  EXPECT_EQ(few.undecided, 3) << "three answers prove nothing, and are not green";
+}
+
+TEST(Noise, AVolatileColumnOrLineHidesNoBrokenOneBesideIt) {
+  const auto documents = [](const std::string& type, const std::function<std::string(int)>& body) {
+    replay::History history;
+    for (int i = 0; i < 40; ++i) {
+      replay::Response response{200, {{"Content-Type", type}}, body(i)};
+      history.records.push_back(answered(i + 1, get("/orders/" + std::to_string(i) + ".csv"), response));
+    }
+    return history;
+  };
+  for (const auto& [type, between] :
+       {std::pair("text/csv", ","), std::pair("text/html", "\n"), std::pair("text/plain", "\n")}) {
+    const auto run = [&](const std::string& trace, const std::string& total) {
+      return documents(type, [=](int i) {
+        return "trace" + std::string(between) + "total\n" + trace + std::to_string(i) + between + "total is " + total +
+               "\n";
+      });
+    };
+    const auto oracle = run("a", "5.00"), again = run("b", "5.00");
+    EXPECT_EQ(compared(oracle, again, run("c", "-5.00")).differed, 40) << type;
+    EXPECT_EQ(compared(oracle, again, run("c", "5.00")).masked, 40) << type;
+  }
+}
+
+TEST(Noise, AUuidThatTheOracleGaveTwiceIsNoAccidentBesideOneThatItDrew) {
+  const auto uuids = [](const std::string& drawn, const std::string& kept) {
+    const std::string tail = "f8fad5b-d9cb-469f-a165-70867728950e";
+    return [=](int) { return "[\"" + drawn + tail + "\",\"" + kept + tail + "\"]"; };
+  };
+  const auto oracle = play(1000, bodies(20, uuids("0", "a"))), again = play(2000, bodies(20, uuids("1", "a")));
+  EXPECT_EQ(compared(oracle, again, play(3000, bodies(20, uuids("2", "b")))).differed, 20);
+  EXPECT_EQ(compared(oracle, again, play(3000, bodies(20, uuids("2", "a")))).masked, 20);
+}
+
 TEST(Noise, WhatCannotBeToldIsSaidWithTheNumberOfAnswersThatItTakes) {
   const auto result = compared(play(1000, {R"({"v":1})", R"({"v":2})"}), play(2000, {R"({"v":7})", R"({"v":2})"}),
                                play(3000, {R"({"v":8})", R"({"v":9})"}));
