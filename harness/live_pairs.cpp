@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "properties/answers/path.h"
 #include "replay/error.h"
 #include "replay/player.h"
 #include "replay/values.h"
@@ -172,6 +173,9 @@ class Pairs {
     const auto route = replay::route_of(expected.request.method, expected.request.target);
     const properties::Windows windows{{began_ns_, began_ns_ + expected.done_ns},
                                       {began_ns_, began_ns_ + observed.done_ns}};
+    if (counted) {
+      for (const Difference& difference : found) ++result_.drifted[route][properties::without_indices(difference.path)];
+    }
     std::erase_if(found, [&](const Difference& difference) {
       const auto rule = comparer.rules().excuse(route, difference, windows);
       if (!rule) return false;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct LivePairs {
   std::int64_t unanswered = 0;                          // legacy did not answer, the second time either
   std::vector<properties::StepDifference> differences;  // the lasting ones
   std::vector<std::int64_t> rule_hits;
+  std::map<std::string, std::map<std::string, std::int64_t>> drifted;  // as in properties::AnswersCompared
   bool interrupted = false;
 };
 

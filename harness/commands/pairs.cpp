@@ -72,6 +72,7 @@ reports::Report report_of_pairs(const LivePairs& pairs, const properties::Contra
   answers.unanswered = pairs.unanswered;
   answers.steps = pairs.differences;
   answers.rule_hits = pairs.rule_hits;
+  answers.drifted = pairs.drifted;
   properties::Judgement judgement;
   judgement.results.push_back(result_of(pairs));
   evidence.conservation = {{"pairs", pairs.pairs},          {"equal", pairs.equal},       {"ignored", pairs.ignored},

@@ -1,5 +1,6 @@
 #include "properties/answers/noise.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -153,6 +154,21 @@ TEST(Noise, AUuidThatTheOracleGaveTwiceIsNoAccidentBesideOneThatItDrew) {
   const auto oracle = play(1000, bodies(20, uuids("0", "a"))), again = play(2000, bodies(20, uuids("1", "a")));
   EXPECT_EQ(compared(oracle, again, play(3000, bodies(20, uuids("2", "b")))).differed, 20);
   EXPECT_EQ(compared(oracle, again, play(3000, bodies(20, uuids("2", "a")))).masked, 20);
+}
+
+// A map of many entries that another server writes in another order: not the square of their number.
+TEST(Answers, OfManyMembersInAnotherOrderAreCompared) {
+  std::string expected = "{", observed = "{", twice = "{", thrice = "{";
+  constexpr int members = 60'000;
+  for (int i = 0; i < members; ++i) {
+    expected += fmt::format("{}\"k{}\":1", i > 0 ? "," : "", i);
+    observed += fmt::format("{}\"k{}\":2", i > 0 ? "," : "", members - 1 - i);
+    twice += fmt::format("{}\"a\":{}", i > 0 ? "," : "", i);
+    thrice += fmt::format("{}\"a\":{}", i > 0 ? "," : "", -1 - i);
+  }
+  const auto result = compared(play(1000, {expected + "}", twice + "}"}), play(2000, {expected + "}", twice + "}"}),
+                               play(3000, {observed + "}", thrice + "}"}));
+  EXPECT_EQ(result.differed, 2);
 }
 
 TEST(Noise, WhatCannotBeToldIsSaidWithTheNumberOfAnswersThatItTakes) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "properties/answers/alignment.h"
@@ -81,6 +82,8 @@ class TreeComparer {
   }
 
   void add(Kind kind, std::string expected, std::string observed) {
+    if (out_.list.size() >= answer_limits::differences)
+      return static_cast<void>(++out_.more);  // no path for what is only counted
     std::string left = way(true), right = way(false);
     if (left == right) right.clear();
     out_.add({kind, std::move(left), std::move(expected), std::move(observed), std::move(right)});
@@ -136,12 +139,16 @@ class TreeComparer {
     if (i < left_end || j < right_end) compare_rest(l, r, i, j);
   }
 
-  // The number among the members of its name, from 1, of the member at `index`.
-  static std::int64_t occurrence(const Tree& tree, Index object, Index index) {
-    std::int64_t count = 1;
-    const std::string name = tree.decoded(tree.at(index));
-    for (Index i = object + 1; i < index; i = tree.at(i + 1).next) count += tree.decoded(tree.at(i)) == name;
-    return count;
+  // The number among the members of its name, from 1, of the member at `index`. An object's are counted once, when the first of its
+  // members differs: it may have as many as its text has room for.
+  std::int64_t occurrence(const Tree& tree, Index object, Index index) const {
+    auto& counted = (&tree == &left_ ? left_occurrences_ : right_occurrences_)[object];
+    if (counted.empty()) {
+      std::unordered_map<std::string, std::int64_t> so_far;
+      for (Index i = object + 1; i < tree.at(object).next; i = tree.at(i + 1).next)
+        counted.emplace(i, ++so_far[tree.decoded(tree.at(i))]);
+    }
+    return counted.at(index);
   }
 
   void compare_member(Index l, Index r, Index i, Index j) {
@@ -345,6 +352,8 @@ class TreeComparer {
   const TreeComparison& how_;
   Differences& out_;
   std::vector<Step> steps_;
+  // By object, then by member.
+  mutable std::unordered_map<Index, std::unordered_map<Index, std::int64_t>> left_occurrences_, right_occurrences_;
 };
 
 }  // namespace
