@@ -22,11 +22,12 @@ using replay::field;
 using replay::Record;
 using replay::Response;
 
-// A small number is a count and stands for nothing else, unless its name says that it is an identifier.
-bool is_count(std::string_view key, const std::string& number) {
+// A small number, also one that is written as a text, is a count and stands for nothing else, unless its name says that it is an
+// identifier.
+bool is_count(std::string_view key, bool is_number, const std::string& number) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (error != std::errc() || end != number.data() + number.size()) return true;  // a fraction identifies nothing
+  if (error != std::errc() || end != number.data() + number.size()) return is_number;  // a fraction identifies nothing
   return value < replay::min_bound_integer && value > -replay::min_bound_integer && !names_an_identifier(key);
 }
 
@@ -153,7 +154,7 @@ std::vector<Difference> AnswerComparer::differences(const Record& expected, cons
              ""});
   TreeComparison how;
   how.same = [this](std::string_view key, bool number, const std::string& left, const std::string& right) {
-    return (!number || (!is_count(key, left) && !is_count(key, right))) && pairs_.same(left, right);
+    return !is_count(key, number, left) && !is_count(key, number, right) && pairs_.same(left, right);
   };
   std::vector<std::size_t> shapes_used;
   const RuleBook::Route* rules =

@@ -115,12 +115,12 @@ class HeaderComparer {
   }
 
  private:
-  [[nodiscard]] bool stand_for_each_other(const std::string& a, const std::string& b) const {
-    return a == b || (what_.how.same && what_.how.same("id", false, a, b));
+  [[nodiscard]] bool stand_for_each_other(std::string_view name, const std::string& a, const std::string& b) const {
+    return a == b || (what_.how.same && what_.how.same(name, false, a, b));
   }
 
   [[nodiscard]] bool same(const std::string& name, const std::string& a, const std::string& b) const {
-    if (a == b || canonical(name, a) == canonical(name, b) || stand_for_each_other(a, b)) return true;
+    if (a == b || canonical(name, a) == canonical(name, b) || stand_for_each_other(name, a, b)) return true;
     if (!equal_without_case(name, "Location") && !equal_without_case(name, "Content-Location")) {
       return same_segments(a, b);
     }
@@ -129,11 +129,11 @@ class HeaderComparer {
   }
 
   [[nodiscard]] bool same_segments(const std::string& a, const std::string& b) const {
-    if (stand_for_each_other(a, b)) return true;
     const auto left = split(a), right = split(b);
-    return left.size() == right.size() &&
+    // A path has several segments; what stands alone is judged by its field's name.
+    return left.size() == right.size() && left.size() > 1 &&
            std::equal(left.begin(), left.end(), right.begin(),
-                      [this](const std::string& x, const std::string& y) { return stand_for_each_other(x, y); });
+                      [this](const std::string& x, const std::string& y) { return stand_for_each_other("id", x, y); });
   }
 
   static std::vector<std::string> split(const std::string& text) {
@@ -172,7 +172,7 @@ class HeaderComparer {
         out_.add({Kind::missing, path, digest_text(cookie.value), "", ""});
         continue;
       }
-      if (!stand_for_each_other(cookie.value, other->second.value))
+      if (!stand_for_each_other(name, cookie.value, other->second.value))
         out_.add({Kind::value, path, digest_text(cookie.value), digest_text(other->second.value), ""});
       if (cookie.attributes != other->second.attributes)
         out_.add({Kind::value, path + ".attributes", cookie.attributes, other->second.attributes, ""});

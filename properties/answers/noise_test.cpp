@@ -156,6 +156,30 @@ TEST(Noise, AUuidThatTheOracleGaveTwiceIsNoAccidentBesideOneThatItDrew) {
   EXPECT_EQ(compared(oracle, again, play(3000, bodies(20, uuids("2", "a")))).masked, 20);
 }
 
+// That customer 8 of the oracle is customer 9 here makes no 8 of a stock a 9.
+TEST(Answers, ASmallIdentifierStandsForAnotherWhereANameSaysSoAndNowhereElse) {
+  const auto run = [](const std::string& id, const std::string& named, const std::string& other) {
+    replay::History history;
+    history.records = {
+        answered(1, testing::post("/customers", "{}"),
+                 testing::json(201, "{\"id\":" + id + "}", {{"Location", "/customers/" + id}})),
+        answered(2, get("/a"), testing::json(200, "{\"customer_id\":\"" + named + "\",\"stock\":\"" + other + "\"}")),
+        answered(
+            3, get("/b"),
+            replay::Response{200, {{"Content-Type", "text/csv"}}, "customer_id,stock\n" + named + "," + other + "\n"}),
+        answered(4, get("/c"), replay::Response{200, {{"Content-Type", "text/plain"}, {"Retry-After", other}}, "x"})};
+    return history;
+  };
+  static Contract contract = testing::contract();
+  contract.compared_headers.emplace_back("Retry-After");
+  const auto oracle = run("8", "8", "8");
+  const auto held = [&](const replay::History& observed) {
+    return compare_answers(contract, oracle, &oracle, observed, [](const replay::Record&) { return true; });
+  };
+  EXPECT_EQ(held(run("9", "9", "8")).differed, 0);
+  EXPECT_EQ(held(run("9", "9", "9")).differed, 3);
+}
+
 // A map of many entries that another server writes in another order: not the square of their number.
 TEST(Answers, OfManyMembersInAnotherOrderAreCompared) {
   std::string expected = "{", observed = "{", twice = "{", thrice = "{";

@@ -64,7 +64,19 @@ class TreeComparer {
     for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
       if (step->kind == Segment::Kind::name) return segment(*step, true).name;
     }
+    if (how_.root == "csv" && steps_.size() == 3) return column(steps_.back().left);
     return how_.name;
+  }
+
+  // What the first line of a table calls a column.
+  [[nodiscard]] std::string column(std::int64_t wanted) const {
+    const Index line = 1;
+    if (left_.at(0).next <= line || left_.at(line).kind != TokenKind::array) return {};
+    std::int64_t number = 0;
+    for (Index i = line + 1; i < left_.at(line).next; i = left_.at(i).next, ++number) {
+      if (number == wanted) return left_.decoded(left_.at(i));
+    }
+    return {};
   }
 
   [[nodiscard]] std::optional<std::size_t> shape_here(bool unordered) const {
