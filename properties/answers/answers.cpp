@@ -245,7 +245,7 @@ class PlayComparison {
     }
     if (undecided && judged.decision.verdict != NoiseVerdict::undecided) {
       judged.decision.verdict = NoiseVerdict::undecided;
-      judged.decision.needed = speaking_answers_needed;
+      judged.decision.needed = std::max(speaking_answers_needed, 2 * counts.compared);
     }
     // The shape has decided, one by one; how often says nothing more.
     if (judged.shape != ValueShape::none) {

@@ -7,7 +7,10 @@
 // rate each; here both comparisons share the oracle's first run, and some requests are always noisy and others never. A path that
 // the oracle changes in two thirds of its answers hides nothing that way: where it kept still, the candidate must too.
 //
-// What it cannot see: a path that the oracle changes in every answer. There type and presence are compared, and nothing else can be.
+// A path may have several places in an answer: elements, cells, lines. Places are what is held against each other, for a noisy one says
+// nothing of its neighbours; an answer speaks for the side on which alone places differ, and for neither when they do on both.
+//
+// What it cannot see: a place that the oracle changes in every answer. There type and presence are compared, and nothing else can be.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +29,12 @@ inline constexpr std::int64_t speaking_answers_needed = 10;
 inline constexpr double noise_above = 0.05;
 
 struct NoiseCounts {
-  std::int64_t compared = 0;            // n: answers of the route in which all three runs answered
+  std::int64_t compared = 0;            // n: answers of the route that the oracle and the candidate gave
   std::int64_t oracle_differed = 0;     // between the oracle's runs
   std::int64_t candidate_differed = 0;  // between the oracle and the candidate
-  std::int64_t only_candidate = 0;      // of these, where the oracle's runs agreed
-  std::int64_t only_oracle = 0;         // where the candidate agreed and the oracle's second run did not
+  std::int64_t only_candidate =
+      0;  // of these, where it differed in places in which the oracle's runs agreed, and not conversely
+  std::int64_t only_oracle = 0;  // the converse
   friend bool operator==(const NoiseCounts&, const NoiseCounts&) = default;
 };
 
