@@ -209,6 +209,21 @@ DatabaseSettings database_of(Section section) {
   return database;
 }
 
+FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy) {
+  FuzzSettings fuzz;
+  Section oracle = section.section("oracle");
+  fuzz.oracle_url = oracle.text("url", "");
+  fuzz.oracle_target = as_legacy;
+  fuzz.oracle_database.dsn = oracle.text("dsn", "");
+  fuzz.oracle_database.disposable = oracle.flag("disposable", false);
+  if (fuzz.oracle_url.empty() != fuzz.oracle_database.dsn.empty())
+    throw Error(fmt::format("{} and {} are given together: a legacy service of its own, and the database that it writes to",
+                            oracle.at("url"), oracle.at("dsn")));
+  oracle.expect_nothing_else();
+  section.expect_nothing_else();
+  return fuzz;
+}
+
 FlagSettings flag_of(Section section, const std::string& file, properties::Contract& contract) {
   FlagSettings flag;
   flag.key = section.text("key", flag.key);
@@ -555,6 +570,7 @@ Configuration load_configuration(const std::string& path) {
     configuration.legacy_database = database_of(databases.section("legacy"));
     configuration.new_database = database_of(databases.section("new"));
     databases.expect_nothing_else();
+    configuration.fuzz = fuzz_of(section.section("fuzz"), configuration.legacy.target);
     configuration.flag = flag_of(section.section("flag"), path, configuration.contract);
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);

@@ -80,6 +80,13 @@ struct Sequence {
   enum class Rule { at_least, equal, ignored } rule = Rule::at_least;
 };
 
+// What generated plans take besides: a legacy service that has no part in the migration.
+struct FuzzSettings {
+  std::string oracle_url;           // its flag is off for ever; empty: there is none
+  TargetSettings oracle_target;     // how it is spoken to: as legacy is
+  DatabaseSettings oracle_database;  // its own
+};
+
 struct Configuration {
   std::string path;  // of the file itself
   std::string title = "migration";
@@ -89,6 +96,7 @@ struct Configuration {
   ServiceSettings new_;
   DatabaseSettings legacy_database;
   DatabaseSettings new_database;
+  FuzzSettings fuzz;
   FlagSettings flag;
   StageSettings stage;
   AlertSettings alerts;

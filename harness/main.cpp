@@ -388,6 +388,36 @@ int run(int argc, char** argv) {
     status = compare_live(pairing);
   });
 
+  FuzzArguments fuzzing;
+  fuzzing.repeat = quoted_command_line(argc, argv);
+  auto* fuzz_command =
+      app.add_subcommand("fuzz", "play request sequences that nobody captured, with flips, lanes and faults; shrink what fails");
+  fuzz_command->add_option("--config", fuzzing.config, "the configuration")->capture_default_str();
+  fuzz_command->add_option("--traffic", fuzzing.traffic, "where operations are mined from; the configuration's without it");
+  fuzz_command->add_option("--plan", fuzzing.plan, "play this plan alone, and say how often it fails");
+  fuzz_command->add_option("-o,--out", fuzzing.out, "directory of failing plans; those in it are played first")
+      ->capture_default_str();
+  fuzz_command->add_option("--seed", fuzzing.seed, "the same seed draws the same plans; drawn without it");
+  fuzz_command->add_option("--seconds", fuzzing.seconds, "for new plans")->check(CLI::Range(0.0, 604'800.0))->capture_default_str();
+  fuzz_command->add_option("--plans", fuzzing.plans, "new plans at most")->check(CLI::Range(1, 1'000'000'000));
+  fuzz_command->add_option("--failures", fuzzing.failures, "end behind so many")->check(CLI::Range(1, 1000))->capture_default_str();
+  fuzz_command->add_option("--shrink-seconds", fuzzing.shrink_seconds, "for each failure")
+      ->check(CLI::Range(0.0, 86'400.0))
+      ->capture_default_str();
+  fuzz_command->add_option("--operations", fuzzing.operations, "about so many in a plan")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  fuzz_command->add_option("--lanes", fuzzing.lanes, "clients at the same time, at most; 1: one after the other")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
+  fuzz_command->add_option("--stage", fuzzing.stages, "in which plans begin; repeatable");
+  fuzz_command->add_flag("--no-flips", fuzzing.no_flips, "the flag stays where a plan begins");
+  fuzz_command->add_flag("--no-faults", fuzzing.no_faults, "nothing is broken");
+  fuzz_command->add_flag("--no-odd-values", fuzzing.no_odd_values, "values as they were captured");
+  fuzz_command->add_flag("--verbose", fuzzing.verbose, "name all that no plan met");
+  fuzz_command->add_flag("--json", fuzzing.json, "print the result as JSON");
+  fuzz_command->callback([&] { status = fuzz(fuzzing); });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

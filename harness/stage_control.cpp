@@ -86,6 +86,37 @@ std::int64_t StageControl::flip(Stage to) {
   return settled;
 }
 
+void StageControl::set(Stage to) { flag_->set(configuration_.flag.values.at(to)); }
+
+std::int64_t StageControl::follow(Stage to, milliseconds bound) {
+  const Stage from = now_;
+  const auto served_everywhere = [&](Stage stage) {
+    const auto polls = poll_stages(configuration_);
+    return std::all_of(polls.begin(), polls.end(),
+                       [&](const StagePoll& poll) { return poll.value == configuration_.flag.values.at(stage); });
+  };
+  const std::string& metric = configuration_.flag.rejected_metric;
+  const auto refused = [&] { return counted_by_new_service(configuration_, metric).value_or(0); };
+  const auto refused_before = refused();
+  const auto until = std::chrono::steady_clock::now() + bound;
+  set(to);
+  for (int look = 1; !served_everywhere(to); ++look) {
+    // A service that says that it refuses need not be waited for.
+    const bool over = std::chrono::steady_clock::now() > until || (look % 8 == 0 && refused() > refused_before);
+    if (over) {
+      // Where one of them may have gone, all go back.
+      set(from);
+      const auto back = std::chrono::steady_clock::now() + bound;
+      while (!served_everywhere(from) && std::chrono::steady_clock::now() < back) std::this_thread::sleep_for(3ms);
+      return 0;
+    }
+    std::this_thread::sleep_for(2ms);
+  }
+  if (to == Stage::off && from == Stage::read_only) copied_ = false;
+  now_ = to;
+  return wall_clock_ns();
+}
+
 std::int64_t StageControl::go_to(Stage to) {
   std::int64_t settled = wall_clock_ns();
   while (now_ != to) {

@@ -28,6 +28,12 @@ class StageControl {
   // StageNotServed when a service has not followed within `patience`.
   std::int64_t flip(properties::Stage to);
 
+  // The same without waiting for the propagation bound: returns the wall-clock time in nanoseconds at which every instance was seen to
+  // serve the stage, or 0 when one has not within `bound` or counts a refusal; then the flag is back where it was.
+  std::int64_t follow(properties::Stage to, milliseconds bound);
+  // Sets the flag to a stage and does not look.
+  void set(properties::Stage to);
+
   // Flips over legal edges until `to` is served, with the copies on the way: forward before shadow, backward around live.
   std::int64_t go_to(properties::Stage to);
 

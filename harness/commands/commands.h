@@ -140,6 +140,23 @@ struct PairsArguments {
 // Sends the reads to both services back to back and compares what they say.
 int compare_live(const PairsArguments& arguments);
 
+struct FuzzArguments {
+  std::string config = "rehearse.yaml";
+  std::string traffic;        // empty: the configuration's
+  std::string plan;           // one plan to play, and nothing else
+  std::string out = "fuzz";   // directory of failing plans
+  std::uint64_t seed = 0;     // 0: drawn
+  double seconds = 120, shrink_seconds = 120;
+  std::int64_t plans = 0;     // at most; 0: as many as the time allows
+  std::size_t failures = 1;   // ends behind so many
+  std::size_t operations = 16, lanes = 4;
+  std::vector<std::string> stages;  // in which plans begin; empty: all
+  bool no_flips = false, no_faults = false, no_odd_values = false, verbose = false, json = false;
+  std::string repeat;
+};
+// Plays request sequences that nobody captured against the services at every stage, and shrinks what fails.
+int fuzz(const FuzzArguments& arguments);
+
 int doctor(const std::string& config);
 
 struct InitArguments : InitAnswers {

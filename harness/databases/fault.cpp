@@ -2,13 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "harness/databases/watch.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
 
-BrokenDatabase::BrokenDatabase(const DatabaseSettings& database, const std::string& what, How how)
-    : name_(database_in(database.dsn)), how_(how), maintenance_(maintenance_session(database.dsn, what)) {
+BrokenDatabase::BrokenDatabase(const DatabaseSettings& database, const std::string& what, How how,
+                               std::vector<int> spared)
+    : name_(database_in(database.dsn)),
+      how_(how),
+      spared_(std::move(spared)),
+      maintenance_(maintenance_session(database.dsn, what)) {
   if (!database.disposable)
     throw Error(fmt::format("{} may not be broken on purpose: write disposable: true beside its dsn if it may", what));
   try {
@@ -27,11 +33,11 @@ void BrokenDatabase::break_it(const DatabaseSettings& database, const std::strin
   switch (how_) {
     case How::stopped:
       maintenance_.run(fmt::format("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", quoted));
-      end_sessions(maintenance_, name_);
+      end_sessions(maintenance_, name_, spared_);
       return;
     case How::read_only:
       maintenance_.run(fmt::format("ALTER DATABASE {} SET default_transaction_read_only = on", quoted));
-      end_sessions(maintenance_, name_);
+      end_sessions(maintenance_, name_, spared_);
       return;
     case How::hung:
       locker_ = std::make_unique<Session>(database.dsn, what);
@@ -55,7 +61,7 @@ void BrokenDatabase::mend() {
       break;
     case How::read_only:
       maintenance_.run(fmt::format("ALTER DATABASE {} RESET default_transaction_read_only", quoted));
-      end_sessions(maintenance_, name_);  // open sessions keep the old setting
+      end_sessions(maintenance_, name_, spared_);  // open sessions keep the old setting
       break;
     case How::hung:
       locker_.reset();  // the server rolls back what a session that ends has begun

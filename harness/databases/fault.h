@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "harness/configuration.h"
 #include "harness/databases/session.h"
@@ -16,8 +17,8 @@ class BrokenDatabase {
     read_only,  // every write fails (SQLSTATE 25006)
     hung,       // every table is locked: statements wait
   };
-  // Throws Error when the database is not disposable or the right is missing.
-  BrokenDatabase(const DatabaseSettings& database, const std::string& what, How how);
+  // Throws Error when the database is not disposable or the right is missing. The sessions of `spared` processes stay.
+  BrokenDatabase(const DatabaseSettings& database, const std::string& what, How how, std::vector<int> spared = {});
   ~BrokenDatabase();
   BrokenDatabase(const BrokenDatabase&) = delete;
   BrokenDatabase& operator=(const BrokenDatabase&) = delete;
@@ -31,6 +32,7 @@ class BrokenDatabase {
   std::string name_;
   How how_;
   bool broken_ = true;
+  std::vector<int> spared_;
   Session maintenance_;
   std::unique_ptr<Session> locker_;
 };

@@ -275,13 +275,13 @@ Changes StatementWatch::finish() {
   return changes;
 }
 
-void end_sessions(Session& maintenance, const std::string& database) {
+void end_sessions(Session& maintenance, const std::string& database, const std::vector<int>& spared) {
   // Of sessions of other roles an ordinary role sees the role alone; ending them is then refused, which is better than overlooking them.
   const std::string others = fmt::format(
       "FROM pg_stat_activity WHERE datname = {} AND (backend_type = 'client backend' OR backend_type IS NULL AND "
       "usesysid IS NOT NULL) "
-      "AND pid <> pg_backend_pid()",
-      maintenance.quoted(database));
+      "AND pid <> pg_backend_pid() AND pid <> ALL ('{{{}}}'::int[])",
+      maintenance.quoted(database), fmt::join(spared, ","));
   for (int i = 0; i < 200; ++i) {
     if (maintenance.number("SELECT count(pg_terminate_backend(pid)) " + others) == 0) return;
     std::this_thread::sleep_for(5ms);

@@ -99,8 +99,8 @@ class StatementWatch {
   double active_ms_ = 0;
 };
 
-// Ends every other client session of the database and waits until they are gone.
-void end_sessions(Session& maintenance, const std::string& database);
+// Ends every other client session of the database, but for those of these processes, and waits until they are gone.
+void end_sessions(Session& maintenance, const std::string& database, const std::vector<int>& spared = {});
 
 // Waits until neither database has a client at work and nothing more is written. False when `bound` passes first.
 // Asked from outside, through sessions of other databases of their servers, so that waiting is no statement in them.

@@ -1,0 +1,286 @@
+#include "harness/fuzz/campaign.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "replay/error.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using properties::Judgement;
+using properties::Trial;
+using properties::Verdict;
+using replay::Plan;
+using Clock = std::chrono::steady_clock;
+
+// Plans that begin in one stage are played one behind the other: going there takes the propagation bound for every edge.
+constexpr std::size_t plans_of_a_stage = 24;
+constexpr int confirmations = 10;
+
+double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+// The most telling of what a plan violates: what follows from the others comes last.
+std::string headline(const std::vector<std::string>& invariants) {
+  static const std::vector<std::string> order{"R1", "O2", "O6", "S3", "S4", "V3", "V4", "G15", "G13", "G8", "R5", "E1", "E1'",
+                                              "E2", "E2'", "E3", "E3'", "E4", "E4'", "G11", "G3", "G9", "S1", "V2", "S7",
+                                              "V6", "G7", "R2", "G6", "G5", "G4", "G2", "G1"};
+  for (const std::string& id : order)
+    if (std::find(invariants.begin(), invariants.end(), id) != invariants.end()) return id;
+  return invariants.front();
+}
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) throw Error(fmt::format("cannot read {}", path));
+  return text.str();
+}
+
+// "G5-3f2a9c01.json": the invariant stands in the name, so that a plan that is played again is held against it.
+std::string name_of_file(const std::string& invariant, const Plan& plan) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const unsigned char c : replay::to_json(plan)) hash = (hash ^ c) * 0x100000001b3;
+  std::string id = invariant;
+  std::replace(id.begin(), id.end(), '\'', 'b');
+  return fmt::format("{}-{:08x}.json", id, static_cast<std::uint32_t>(hash ^ (hash >> 32)));
+}
+std::string invariant_in(const std::string& file) {
+  std::string id = fs::path(file).filename().string();
+  id.resize(std::min(id.find('-'), id.size()));
+  if (id.ends_with('b')) id.back() = '\'';
+  return id;
+}
+
+void save(const std::string& path, const Plan& plan) {
+  const std::string draft = path + ".draft";
+  {
+    std::ofstream file(draft, std::ios::binary);
+    file << replay::to_json(plan);
+    if (!file) throw Error(fmt::format("cannot write {}", draft));
+  }
+  fs::rename(draft, path);
+}
+
+class Campaign {
+ public:
+  Campaign(const Configuration& configuration, const properties::Catalogue& catalogue, const CampaignOptions& options)
+      : config_(configuration),
+        options_(options),
+        world_(configuration, options.stop),
+        catalogue_(in_world(catalogue, world_)),
+        drawing_(options.drawing),
+        coverage_(catalogue_, drawing_with_faults()) {
+    if (catalogue_.operations.empty())
+      throw Error("the traffic holds no request that could be an operation; see `rehearse show` for what it holds");
+    drawing_ = drawing_with_faults();
+  }
+
+  CampaignResult run() {
+    started_ = Clock::now();
+    play_known();
+    const auto until = Clock::now() + options_.time;
+    std::uint64_t seed = options_.seed * 1'000'003;
+    while (!over(until)) {
+      // One batch of each stage, the likeliest of them by what its edges still lack.
+      std::vector<Plan> batch;
+      for (std::size_t i = 0; i < plans_of_a_stage; ++i) batch.push_back(draw_plan(catalogue_, drawing_, drawn_, ++seed));
+      for (const Plan& plan : batch) drawn_.add(plan);
+      std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) { return properties::begins_in(a) < properties::begins_in(b); });
+      for (const Plan& plan : batch) {
+        if (over(until)) break;
+        play_new(plan);
+      }
+    }
+    result_.missing = coverage_.missing();
+    result_.coverage = coverage_.met();
+    result_.rewinds = world_.rewinds();
+    result_.restores = world_.restores();
+    result_.seconds = seconds_since(started_);
+    result_.interrupted = stopped();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] properties::DrawingOptions drawing_with_faults() {
+    auto drawing = options_.drawing;
+    if (drawing.fault_cues.empty()) drawing.fault_cues = world_.faults();
+    drawing.copy_back = !config_.copy_backward.empty();
+    return drawing;
+  }
+  [[nodiscard]] bool stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  [[nodiscard]] bool over(Clock::time_point until) const {
+    return stopped() || Clock::now() >= until || result_.failures.size() >= options_.failures ||
+           (options_.plans > 0 && result_.plans >= options_.plans);
+  }
+
+  void play_known() {
+    if (options_.directory.empty() || !fs::is_directory(options_.directory)) return;
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(options_.directory))
+      if (entry.path().extension() == ".json") files.push_back(entry.path().string());
+    std::sort(files.begin(), files.end());
+    for (const std::string& file : files) {
+      if (stopped()) return;
+      KnownFailure known{file, invariant_in(file), KnownFailure::Now::unknown, 0, 0};
+      const Plan plan = replay::plan_from_json(file_text(file));
+      const Failure again = play_again(world_, config_, plan, known.invariant, confirmations);
+      known.failed = again.failed;
+      known.played = again.played;
+      if (again.failed > 0)
+        known.now = KnownFailure::Now::still_failing;
+      else if (again.played == confirmations)
+        known.now = KnownFailure::Now::fixed;
+      if (options_.on_known) options_.on_known(known);
+      result_.known.push_back(known);
+    }
+  }
+
+  void play_new(const Plan& plan) {
+    const auto began = Clock::now();
+    const Trial trial = world_.play(plan);
+    if (stopped()) return;
+    const Judgement judgement = judge(config_.contract, trial, world_.noise());
+    ++result_.plans;
+    const Verdict verdict = judgement.verdict();
+    for (const auto& result : judgement.results)
+      if (result.verdict != Verdict::unknown) ++result_.checked[result.invariant];
+    if (verdict == Verdict::unknown) {
+      ++result_.unknown;
+      for (const auto& result : judgement.results)
+        if (result.verdict == Verdict::unknown) ++result_.unknown_reasons[result.invariant + ": " + result.reason];
+    }
+    if (verdict == Verdict::pass) coverage_.add(config_.contract, trial);
+    if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
+    if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
+    if (verdict == Verdict::fail) look_into(plan, trial, judgement);
+  }
+
+  [[nodiscard]] std::string line_of(const Trial& trial, const Judgement& judgement, Clock::time_point began) const {
+    json::array way, violated_ids;
+    for (const auto stage : properties::stages_of(trial.plan)) way.emplace_back(properties::name_of(stage));
+    for (const auto& id : violated(judgement)) violated_ids.emplace_back(id);
+    json::object line{{"plan", result_.plans},
+                      {"verdict", properties::name_of(judgement.verdict())},
+                      {"way", std::move(way)},
+                      {"requests", trial.played.records.size()},
+                      {"concurrent", properties::concurrent(trial.plan)},
+                      {"faults", trial.faults.size()},
+                      {"orders", trial.serial.size()},
+                      {"violated", std::move(violated_ids)},
+                      {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count()}};
+    return json::serialize(line);
+  }
+
+  void look_into(const Plan& plan, const Trial& trial, const Judgement& judgement) {
+    const double seconds = seconds_since(started_);
+    const std::string invariant = headline(violated(judgement));
+    if (options_.on_first) options_.on_first(trial, judgement, result_.plans);
+    Failure failure = play_again(world_, config_, plan, invariant, confirmations);
+    if (failure.failed == 0) {
+      // What a restored world does not show may be the doing of an earlier plan: kept, told, and no proof.
+      ++result_.not_reproduced;
+      ++result_.unknown_reasons[fmt::format("{}: it failed once and not in {} times in a restored world", invariant, failure.played)];
+      if (!options_.directory.empty()) keep(plan, invariant);
+      return;
+    }
+    properties::ShrinkOptions shrinking;
+    shrinking.budget = options_.shrink ? options_.shrink_budget : std::chrono::milliseconds(0);
+    shrinking.tries = properties::tries_for(failure.failed, failure.played);
+    const properties::Attempt attempt = [&](const Plan& candidate) {
+      if (stopped()) return std::set<std::string>{};
+      const auto ids = violated(judge(config_.contract, world_.play(candidate), world_.noise()));
+      return std::set<std::string>(ids.begin(), ids.end());
+    };
+    properties::Shrunk shrunk{plan, false, 0, {}};
+    if (options_.shrink) shrunk = shrink(plan, invariant, attempt, shrinking);
+    // What the shrunk plan does in restored worlds is what is reported.
+    Failure of_shrunk = play_again(world_, config_, shrunk.plan, invariant, confirmations);
+    if (of_shrunk.failed == 0) {
+      of_shrunk = std::move(failure);
+      shrunk.plan = plan;
+      shrunk.minimal = false;
+    }
+    of_shrunk.shrunk = std::move(shrunk);
+    of_shrunk.length_before = properties::length_of(plan);
+    of_shrunk.plan_number = result_.plans;
+    of_shrunk.seconds = seconds;
+    if (!options_.directory.empty()) of_shrunk.file = keep(of_shrunk.shrunk.plan, invariant);
+    if (options_.on_failure) options_.on_failure(of_shrunk);
+    result_.failures.push_back(std::move(of_shrunk));
+  }
+
+  std::string keep(const Plan& plan, const std::string& invariant) const {
+    fs::create_directories(options_.directory);
+    const std::string path = (fs::path(options_.directory) / name_of_file(invariant, plan)).string();
+    save(path, plan);
+    return path;
+  }
+
+  const Configuration& config_;
+  const CampaignOptions& options_;
+  World world_;
+  properties::Catalogue catalogue_;
+  properties::DrawingOptions drawing_;
+  properties::Coverage coverage_;
+  properties::EdgeCounts drawn_;
+  Clock::time_point started_;
+  CampaignResult result_;
+};
+
+}  // namespace
+
+Failure play_again(World& world, const Configuration& configuration, const Plan& plan, const std::string& invariant, int times) {
+  Failure failure;
+  failure.invariant = invariant;
+  failure.shrunk.plan = plan;
+  failure.length_before = properties::length_of(plan);
+  world.restore_each_time(true);
+  for (int i = 0; i < times; ++i) {
+    Trial trial = world.play(plan);
+    if (trial.played.interrupted) break;
+    ++failure.played;
+    Judgement judgement = judge(configuration.contract, trial, world.noise());
+    const auto ids = violated(judgement);
+    const bool failed = invariant.empty() ? !ids.empty() : std::find(ids.begin(), ids.end(), invariant) != ids.end();
+    failure.failed += failed;
+    if (i == 0 || (failed && failure.invariants.empty())) {
+      failure.trial = std::move(trial);
+      failure.judgement = std::move(judgement);
+      if (failed) failure.invariants = ids;
+    }
+    // One that never failed in three is a race or nothing; one that always did needs no more.
+    if (failure.played >= 3 && failure.failed == failure.played) break;
+  }
+  world.restore_each_time(false);
+  return failure;
+}
+
+properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {
+  for (auto& [entity, keys] : world.keys()) {
+    const auto values = catalogue.values.find(entity);
+    if (values == catalogue.values.end() || !values->second.reference || keys.empty()) continue;
+    // One of those that were captured stays: most likely the world does not hold it.
+    if (!values->second.seen.empty()) keys.push_back(values->second.seen.back());
+    values->second.seen = std::move(keys);
+  }
+  return catalogue;
+}
+
+CampaignResult run_campaign(const Configuration& configuration, const properties::Catalogue& catalogue,
+                            const CampaignOptions& options) {
+  return Campaign(configuration, catalogue, options).run();
+}
+
+}  // namespace rehearse::harness

@@ -1,0 +1,496 @@
+#include "harness/fuzz/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "harness/databases/comparison.h"
+#include "harness/databases/restore.h"
+#include "harness/process.h"
+#include "harness/services.h"
+#include "properties/answers/answer_comparer.h"
+#include "properties/answers/path.h"
+#include "properties/answers/rules.h"
+#include "properties/correspondence.h"
+#include "replay/error.h"
+#include "replay/player.h"
+#include "replay/values.h"
+
+namespace rehearse::harness {
+namespace {
+
+using properties::Comparison;
+using properties::FlagMove;
+using properties::Signal;
+using properties::Stage;
+using properties::Trial;
+using replay::History;
+using replay::Plan;
+using replay::Step;
+using replay::StepId;
+using namespace std::chrono_literals;
+
+constexpr const char* legacy_name = "the legacy database";
+constexpr const char* new_name = "the new database";
+constexpr const char* oracle_name = "the oracle's database";
+// Of PostgreSQL's 63: two long names must not be cut to the same one.
+constexpr std::size_t max_name_bytes = 63;
+
+std::int64_t wall_clock_ns() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void expect_permitted(const Configuration& configuration) {
+  if (configuration.fuzz.oracle_url.empty())
+    throw Error(
+        "generated plans are held against legacy alone: start a second legacy service with a database of its own and its "
+        "flag off, and name both under fuzz.oracle (url, dsn, disposable: true)");
+  if (!configuration.legacy.writes_allowed || !configuration.new_.writes_allowed)
+    throw Error(
+        "generated plans write to both services: write `writes: allowed` beside services.legacy and services.new when they "
+        "are not production");
+  for (const auto& [database, key] : {std::pair(&configuration.legacy_database, "databases.legacy"),
+                                      std::pair(&configuration.new_database, "databases.new"),
+                                      std::pair(&configuration.fuzz.oracle_database, "fuzz.oracle")}) {
+    if (!database->disposable)
+      throw Error(fmt::format("generated plans alter, break and restore the databases: if {} may be lost, write disposable: true there", key));
+  }
+  if (configuration.copy_forward.empty())
+    throw Error("copy.forward is missing in the configuration: give the command that copies legacy to the new database");
+}
+
+BrokenDatabase::How how_named(const std::string& how) {
+  if (how == "stopped") return BrokenDatabase::How::stopped;
+  return how == "hung" ? BrokenDatabase::How::hung : BrokenDatabase::How::read_only;
+}
+
+}  // namespace
+
+World::World(const Configuration& configuration, const std::atomic<bool>* stop)
+    : config_(configuration), stop_(stop), stages_(configuration) {
+  expect_permitted(configuration);
+  stages_.learn();
+  try {
+    stages_.go_to(Stage::off);
+    make_images();
+    open();
+  } catch (const StageNotServed&) {
+    throw Error("the services do not follow the flag; `rehearse gate` says which one stays behind");
+  }
+  const auto same = states_->compare(states_->legacy(), states_->oracle());
+  if (same.differences > 0)
+    throw Error(fmt::format("the oracle's database does not begin as the legacy database does ({} differences; {} {} is one): "
+                            "restore both from one template",
+                            same.differences, same.rows.front().entity, same.rows.front().key));
+}
+
+World::~World() {
+  try {
+    broken_.clear();
+    rewind(image_of(stages_.now()));
+    stages_.go_to(Stage::off);
+    rewind(Image::seeded);
+    close();
+    for (const auto& [database, what, image] : {std::tuple(&config_.legacy_database, legacy_name, Image::seeded),
+                                                std::tuple(&config_.new_database, new_name, Image::seeded),
+                                                std::tuple(&config_.new_database, new_name, Image::copied),
+                                                std::tuple(&config_.fuzz.oracle_database, oracle_name, Image::seeded)})
+      drop(*database, what, image_name(*database, image));
+  } catch (const Error&) {  // the next run restores, and says what is wrong
+  } catch (const StageNotServed&) {
+  }
+}
+
+World::Image World::image_of(Stage begins) {
+  return begins == Stage::off || begins == Stage::read_only ? Image::seeded : Image::copied;
+}
+
+std::string World::image_name(const DatabaseSettings& database, Image image) const {
+  const std::string suffix = image == Image::seeded ? "_rehearse_seeded" : "_rehearse_copied";
+  return database_in(database.dsn).substr(0, max_name_bytes - suffix.size()) + suffix;
+}
+
+void World::make_images() {
+  const auto deadline = config_.command_deadline;
+  restore(config_.legacy_database, legacy_name, deadline);
+  restore(config_.new_database, new_name, deadline);
+  for (const auto& [database, what] : {std::pair(&config_.legacy_database, legacy_name), std::pair(&config_.new_database, new_name),
+                                       std::pair(&config_.fuzz.oracle_database, oracle_name)})
+    keep_as(*database, what, image_name(*database, Image::seeded), deadline);
+  stages_.go_to(Stage::read_only);
+  if (!stages_.copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
+  keep_as(config_.new_database, new_name, image_name(config_.new_database, Image::copied), deadline);
+  image_ = Image::copied;
+}
+
+void World::open() {
+  legacy_ = std::make_unique<Rewinder>(config_.legacy_database, legacy_name, image_name(config_.legacy_database, Image::seeded));
+  new__ = std::make_unique<Rewinder>(config_.new_database, new_name, image_name(config_.new_database, *image_));
+  if (!oracle_)
+    oracle_ = std::make_unique<Rewinder>(config_.fuzz.oracle_database, oracle_name,
+                                         image_name(config_.fuzz.oracle_database, Image::seeded));
+  states_ = std::make_unique<StoreStates>(
+      config_.entities, harness::Side{config_.legacy_database.dsn, "legacy database", true, &config_.ignored_legacy_columns},
+      harness::Side{config_.new_database.dsn, "new database", false, &config_.ignored_new_columns},
+      harness::Side{config_.fuzz.oracle_database.dsn, "legacy alone", true, &config_.ignored_legacy_columns});
+  legacy_session_ = std::make_unique<Session>(config_.legacy_database.dsn, legacy_name);
+  new_session_ = std::make_unique<Session>(config_.new_database.dsn, new_name);
+  std::tie(legacy_sources_, new_sources_) = row_sources(config_.entities, *legacy_session_, *new_session_);
+}
+
+void World::close() {
+  states_.reset();
+  legacy_.reset();
+  new__.reset();
+  legacy_session_.reset();
+  new_session_.reset();
+}
+
+std::vector<int> World::own_processes() const {
+  auto ids = states_->processes();
+  for (const auto* rewinder : {legacy_.get(), new__.get()}) ids.push_back(rewinder->process_id());
+  ids.push_back(legacy_session_->process_id());
+  ids.push_back(new_session_->process_id());
+  return ids;
+}
+
+void World::rewind(Image image) {
+  if (image_ == image && !fresh_ && legacy_ && legacy_->rewind() && new__->rewind()) {
+    ++rewinds_;
+    return;
+  }
+  close();
+  restore_from(config_.legacy_database, legacy_name, image_name(config_.legacy_database, Image::seeded), config_.command_deadline);
+  restore_from(config_.new_database, new_name, image_name(config_.new_database, image), config_.command_deadline);
+  image_ = image;
+  ++restores_;
+  open();
+}
+
+void World::begin(Stage stage) {
+  try {
+    if (stages_.now() != stage) {
+      // What the last plan left open would close the edges.
+      rewind(image_of(stages_.now()));
+      stages_.go_to(stage);
+      last_move_ns_ = 0;
+    }
+  } catch (const StageNotServed& stuck) {
+    std::string polls;
+    for (const auto& poll : stuck.polls) polls += fmt::format("{}{} serves {}", polls.empty() ? "" : ", ", poll.service, poll.value);
+    throw Error(fmt::format("the services do not follow the flag to {}: {}", name_of(stage), polls));
+  }
+  rewind(image_of(stage));
+  if (image_of(stage) == Image::copied) stages_.remember_copy();
+  if (image_of(stage) == Image::seeded) stages_.forget_copy();
+}
+
+// -- playing -------------------------------------------------------------------------------------------------------------
+
+History World::play_on(const Plan& plan, const std::string& name, const std::string& target, const TargetSettings& settings,
+                       const std::function<void(const Step&)>& on_cue) {
+  replay::PlayOptions options;
+  options.name = name;
+  options.target = target;
+  options.connect_deadline = options.deadline = config_.deadline;
+  options.stop = stop_;
+  options.on_cue = on_cue;
+  options.real_time = false;
+  if (target == config_.new_.urls.front()) options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
+  const Target adapted(settings, plan, stop_);
+  adapted.apply(options);
+  return replay::play(plan, options);
+}
+
+Trial World::play(const Plan& plan) {
+  Trial trial;
+  trial.plan = plan;
+  trial.began = properties::begins_in(plan);
+  begin(trial.began);
+  trial.copied = image_of(trial.began) == Image::copied;
+  const AlertReader alerts(config_);
+  try {
+    trial.played = play_on(plan, "played", config_.new_.urls.front(), config_.new_.target,
+                           [&](const Step& step) { run_cue(properties::signal_in(step.cue), trial); });
+  } catch (...) {
+    end_faults(trial);
+    throw;
+  }
+  end_faults(trial);
+  trial.ended = stages_.now();
+  if (trial.played.interrupted) {
+    trial.problem = "it was interrupted";
+    return trial;
+  }
+  come_to_rest(trial);
+  look(trial);
+  trial.alerts = alerts.finish();
+  hold_against_legacy(trial);
+  return trial;
+}
+
+void World::run_cue(const Signal& signal, Trial& trial) {
+  using Kind = Signal::Kind;
+  switch (signal.kind) {
+    case Kind::world:
+      return;
+    case Kind::flip:
+    case Kind::set:
+      return move_flag(signal, trial);
+    case Kind::settle: {
+      const auto left = last_move_ns_ + std::chrono::nanoseconds(config_.flag.propagation).count() - wall_clock_ns();
+      if (left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
+      return;
+    }
+    case Kind::wait:
+      std::this_thread::sleep_for(signal.pause);
+      return;
+    case Kind::copy:
+    case Kind::copy_back:
+      return copy(signal.kind == Kind::copy_back, trial);
+    case Kind::break_database: {
+      const bool new_store = signal.what == "new-database";
+      trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
+      broken_.push_back(std::make_unique<BrokenDatabase>(new_store ? config_.new_database : config_.legacy_database,
+                                                         new_store ? new_name : legacy_name, how_named(signal.how),
+                                                         own_processes()));
+      return;
+    }
+    case Kind::mend:
+      return end_faults(trial);
+    case Kind::service: {
+      const bool ends = signal.how == "start" || signal.how == "resume";
+      const std::string& command = signal.what != "legacy" ? std::string()
+                                   : signal.how == "stop"  ? config_.legacy.stop
+                                   : signal.how == "start" ? config_.legacy.start
+                                                           : std::string();
+      if (command.empty())
+        throw Error(fmt::format("the plan asks to {} the {} service, and the configuration has no command for that", signal.how,
+                                signal.what));
+      if (!ends) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
+      run_or_throw(command, config_.command_deadline, fmt::format("the command to {} the {} service", signal.how, signal.what));
+      if (ends)
+        for (auto& fault : trial.faults)
+          if (fault.what == signal.what && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
+      return;
+    }
+    case Kind::flag_source: {
+      if (config_.flag.kind != FlagSettings::Kind::flagd_file)
+        throw Error("the source of the flag is taken away only where it is a file (flag.file in the configuration)");
+      const std::string away = config_.flag.path + ".away";
+      if (signal.how == "back") {
+        std::filesystem::rename(away, config_.flag.path);
+        for (auto& fault : trial.faults)
+          if (fault.what == "flag" && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
+        return;
+      }
+      trial.faults.push_back({"flag", signal.how, wall_clock_ns(), 0});
+      std::filesystem::rename(config_.flag.path, away);
+      if (signal.how == "garbage") std::ofstream(config_.flag.path) << "{\"flags\": {\"" << config_.flag.key << "\": ";
+      return;
+    }
+    case Kind::wire:
+      throw Error(fmt::format("the plan has a rule for the wire {}, and the configuration names no such wire", signal.what));
+  }
+}
+
+void World::move_flag(const Signal& signal, Trial& trial) {
+  if (signal.kind == Signal::Kind::flip && !trial.moves.empty() && trial.moves.back().straddled &&
+      trial.moves.back().to == signal.stage && trial.moves.back().served_ns == 0) {
+    trial.moves.back().served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);
+    return;
+  }
+  FlagMove move;
+  move.from = stages_.now();
+  move.to = signal.stage;
+  move.straddled = signal.kind == Signal::Kind::set;
+  const bool dual = move.from != Stage::off && (trial.copied || !trial.copies.empty());
+  if (!move.straddled && dual && broken_.empty()) move.before = states_->compare(states_->legacy(), states_->new_());
+  move.asked_ns = last_move_ns_ = wall_clock_ns();
+  if (move.straddled)
+    stages_.set(signal.stage);
+  else
+    move.served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);
+  trial.moves.push_back(std::move(move));
+}
+
+void World::copy(bool back, Trial& trial) {
+  // Whoever runs a migration waits for the flip to spread before the copy begins.
+  run_cue({Signal::Kind::settle, {}, {}, {}, {}}, trial);
+  const auto began = wall_clock_ns();
+  const bool done = back ? stages_.copy_backward() : stages_.copy_forward();
+  trial.copies.emplace_back(began, wall_clock_ns());
+  if (!done) return;
+  if (!back) trial.copied = true;
+  if (!broken_.empty()) return;
+  if (stages_.now() == Stage::read_only || stages_.now() == Stage::completed)
+    trial.behind_copies.push_back(states_->compare(states_->legacy(), states_->new_()));
+}
+
+void World::end_faults(Trial& trial) {
+  for (auto& broken : broken_) broken->mend();
+  broken_.clear();
+  if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
+    std::error_code error;
+    const std::string away = config_.flag.path + ".away";
+    if (std::filesystem::exists(away, error)) std::filesystem::rename(away, config_.flag.path, error);
+  }
+  for (auto& fault : trial.faults) {
+    if (fault.to_ns != 0) continue;
+    if (fault.what == "legacy" && fault.how == "stop")
+      run_or_throw(config_.legacy.start, config_.command_deadline, "the command to start the legacy service");
+    fault.to_ns = wall_clock_ns();
+  }
+}
+
+// Nobody at work in either database: what the services still do behind their answers would be taken for a difference.
+void World::come_to_rest(Trial& trial) {
+  const auto own = own_processes();
+  const auto busy = [&](Session& session) {
+    return session.number(fmt::format(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND "
+        "state <> 'idle' AND pid <> ALL ('{{{}}}'::int[])",
+        fmt::join(own, ",")));
+  };
+  const auto until = std::chrono::steady_clock::now() + config_.quiet;
+  while (busy(*legacy_session_) + busy(*new_session_) > 0) {
+    if (std::chrono::steady_clock::now() > until) {
+      trial.quiet = false;
+      return;
+    }
+    std::this_thread::sleep_for(2ms);
+  }
+}
+
+void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored, Trial& trial,
+                     properties::StoreLog& log, properties::WriteLog& writes) {
+  log.known = writes.known = true;
+  for (const Commit& commit : rewinder.committed()) {
+    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
+      return commit.at_ns >= copy.first && commit.at_ns <= copy.second;
+    });
+    properties::CommittedTransaction transaction{commit.transaction, commit.at_ns, {}};
+    for (const Commit::Change& change : commit.changes) {
+      const std::string_view table = change.table;
+      const auto bare = table.substr(std::min(table.find('.') + 1, table.size()));
+      if (ignored.contains(change.table) || ignored.contains(std::string(bare))) continue;
+      transaction.rows.push_back(change.line);
+      if (!copied) add_writes({change.kind, commit.transaction, change.table, change.line}, sources, writes);
+    }
+    set_committed(commit.transaction, commit.at_ns, writes);
+    if (!transaction.rows.empty()) log.transactions.push_back(std::move(transaction));
+  }
+}
+
+void World::look(Trial& trial) {
+  take_log(*legacy_, legacy_sources_, config_.ignored_legacy_tables, trial, trial.legacy, trial.legacy_writes);
+  take_log(*new__, new_sources_, config_.ignored_new_tables, trial, trial.new_, trial.new_writes);
+  legacy_state_ = states_->legacy();
+  new_state_ = states_->new_();
+  trial.stores = states_->compare(legacy_state_, new_state_);
+  // What is written behind the answers, by a queue, may still be on its way.
+  const bool dual = trial.ended == Stage::shadow || trial.ended == Stage::live;
+  for (const auto pause : {20ms, 100ms, 400ms}) {
+    if (!dual || !trial.copied || trial.stores.differences == 0 || !trial.faults.empty()) break;
+    std::this_thread::sleep_for(pause);
+    take_log(*legacy_, legacy_sources_, config_.ignored_legacy_tables, trial, trial.legacy, trial.legacy_writes);
+    take_log(*new__, new_sources_, config_.ignored_new_tables, trial, trial.new_, trial.new_writes);
+    legacy_state_ = states_->legacy();
+    new_state_ = states_->new_();
+    trial.stores = states_->compare(legacy_state_, new_state_);
+  }
+  if (!config_.sequences.empty()) trial.ids = id_spaces(config_, *legacy_session_, *new_session_);
+}
+
+// -- legacy alone --------------------------------------------------------------------------------------------------------
+
+void World::hold_against_legacy(Trial& trial) {
+  const StoreState& authoritative = new_store_is_authoritative(trial.ended) ? new_state_ : legacy_state_;
+  const auto orders = properties::possible_orders(config_.contract, trial, max_orders);
+  const auto explained = [&] { return explain(config_.contract, trial, trial.serial.back(), noise_).explains(); };
+  trial.orders_left = orders.more;
+  for (const auto& order : orders.orders) {
+    Execution execution = execute(trial, order);
+    trial.serial.push_back(held_against(execution, trial, authoritative));
+    // What legacy fills differently each time shows when it is asked for the same once more.
+    if (!explained() && learn(execution, execute(trial, order))) trial.serial.back() = held_against(execution, trial, authoritative);
+    if (!explained()) continue;
+    trial.serial = {std::move(trial.serial.back())};
+    trial.orders_left = false;
+    return;
+  }
+}
+
+World::Execution World::execute(const Trial& trial, const std::vector<StepId>& order) {
+  const auto serial = serial_plan(config_.contract, trial, order);
+  Execution execution;
+  execution.run.order = order;
+  execution.run.position = serial.positions;
+  if (!serial.plan.steps.empty()) {
+    auto& history = execution.run.history;
+    history = play_on(serial.plan, "legacy alone", config_.fuzz.oracle_url, config_.fuzz.oracle_target, {});
+    for (std::size_t i = 0; i < history.records.size(); ++i) history.records[i].step = serial.steps[i];
+    if (history.interrupted) execution.run.position.resize(history.records.size());
+  }
+  execution.state = states_->oracle();
+  if (!oracle_->rewind())
+    throw Error("the oracle's database cannot be put back row by row: a table has no primary key, or was truncated");
+  return execution;
+}
+
+properties::SerialRun World::held_against(const Execution& execution, const Trial& trial, const StoreState& authoritative) const {
+  properties::SerialRun run = execution.run;
+  History made = run.history;
+  const std::set<StepId> writes(run.order.begin(), run.order.end());
+  std::erase_if(made.records, [&](const replay::Record& record) { return !writes.contains(record.step); });
+  std::sort(made.records.begin(), made.records.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
+  const auto pairs = properties::correspondence(made, {&trial.played});
+  run.state = states_->compare(execution.state, authoritative, pairs.empty() ? nullptr : &pairs, noise_.columns);
+  return run;
+}
+
+bool World::learn(const Execution& once, const Execution& again) {
+  bool learnt = false;
+  const auto& first = once.run.history;
+  const auto& second = again.run.history;
+  // Both began with the same rows and sequences: what one server makes alike needs no pairs.
+  const properties::AnswerComparer comparer(config_.contract, {}, properties::day_of(second.began_ns), first.target, second.target);
+  for (std::size_t i = 0; i < std::min(first.records.size(), second.records.size()); ++i) {
+    const auto route = replay::route_of(first.records[i].request.method, first.records[i].request.target);
+    for (const auto& difference : comparer.differences(first.records[i], second.records[i]))
+      if (is_of_a_value(difference.kind)) learnt |= noise_.answers[route].insert(properties::without_indices(difference.path)).second;
+  }
+  for (const auto& row : states_->compare(once.state, again.state).rows)
+    if (row.kind == properties::RowDifference::Kind::changed) learnt |= noise_.columns.insert(row.entity + "." + row.column).second;
+  return learnt;
+}
+
+std::map<std::string, std::vector<std::string>> World::keys() {
+  std::map<std::string, std::vector<std::string>> keys;
+  for (const auto& [entity, rows] : states_->legacy().entities) {
+    auto& of_entity = keys[replay::entity_name(entity)];
+    for (const auto& [key, cells] : rows) of_entity.push_back(key);
+  }
+  return keys;
+}
+
+std::vector<std::pair<std::string, std::string>> World::faults() const {
+  std::vector<std::pair<std::string, std::string>> cues;
+  for (const char* database : {"new-database", "legacy-database"})
+    for (const char* how : {"stopped", "read-only", "hung"}) cues.emplace_back(fmt::format("break {} {}", database, how), "mend");
+  if (!config_.legacy.stop.empty()) cues.emplace_back("stop legacy", "start legacy");
+  if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
+    cues.emplace_back("flag gone", "flag back");
+    cues.emplace_back("flag garbage", "flag back");
+  }
+  return cues;
+}
+
+}  // namespace rehearse::harness

@@ -1,0 +1,100 @@
+// The world in which generated plans are played: both services, both databases, the flag, and legacy alone as the specification.
+//
+// Plans that begin in one stage share a world: the flag stays there, and what a plan wrote is taken back row by row. Everything that a
+// plan breaks is mended when it ends, however it ends.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/configuration.h"
+#include "harness/databases/fault.h"
+#include "harness/databases/written_rows.h"
+#include "harness/fuzz/rewinder.h"
+#include "harness/fuzz/store_state.h"
+#include "harness/stage_control.h"
+#include "properties/plans/trial.h"
+
+namespace rehearse::harness {
+
+class World {
+ public:
+  // Restores both databases and makes the images that plans begin with; the flag is off. Throws Error when the configuration does not
+  // permit it, naming what is missing.
+  World(const Configuration& configuration, const std::atomic<bool>* stop);
+  // Leaves the flag off and both databases as at the start.
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Plays the plan, watches it, and executes at legacy alone what took effect, in as many orders as it takes and at most
+  // `max_orders`. What the system does wrong is in the trial; throws Error when our world fails.
+  [[nodiscard]] properties::Trial play(const replay::Plan& plan);
+  static constexpr std::size_t max_orders = 24;
+
+  // What legacy itself was seen to fill differently when it executed the same requests twice.
+  [[nodiscard]] const properties::Volatile& noise() const { return noise_; }
+
+  // The keys that the legacy database holds at the start, by the name of their entity: "order" → 1, 2, 3.
+  [[nodiscard]] std::map<std::string, std::vector<std::string>> keys();
+  // The faults that this world can make: the cue that begins one and the one that ends it.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> faults() const;
+
+  // From now on every plan begins with restored databases: for what is to be confirmed.
+  void restore_each_time(bool fresh) { fresh_ = fresh; }
+  [[nodiscard]] std::int64_t restores() const { return restores_; }
+  [[nodiscard]] std::int64_t rewinds() const { return rewinds_; }
+
+ private:
+  enum class Image { seeded, copied };
+  [[nodiscard]] static Image image_of(properties::Stage begins);
+  [[nodiscard]] std::string image_name(const DatabaseSettings& database, Image image) const;
+
+  void make_images();
+  void open();
+  void close();
+  void begin(properties::Stage stage);
+  void rewind(Image image);
+  void run_cue(const properties::Signal& signal, properties::Trial& trial);
+  void move_flag(const properties::Signal& signal, properties::Trial& trial);
+  void copy(bool back, properties::Trial& trial);
+  void end_faults(properties::Trial& trial);
+  void come_to_rest(properties::Trial& trial);
+  void look(properties::Trial& trial);
+  void take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored,
+                properties::Trial& trial, properties::StoreLog& log, properties::WriteLog& writes);
+  struct Execution {
+    properties::SerialRun run;
+    StoreState state;
+  };
+  Execution execute(const properties::Trial& trial, const std::vector<replay::StepId>& order);
+  [[nodiscard]] properties::SerialRun held_against(const Execution& execution, const properties::Trial& trial,
+                                                   const StoreState& authoritative) const;
+  bool learn(const Execution& once, const Execution& again);
+  void hold_against_legacy(properties::Trial& trial);
+  [[nodiscard]] std::vector<int> own_processes() const;
+  replay::History play_on(const replay::Plan& plan, const std::string& name, const std::string& target,
+                          const TargetSettings& settings, const std::function<void(const replay::Step&)>& on_cue);
+
+  const Configuration& config_;
+  const std::atomic<bool>* stop_;
+  StageControl stages_;
+  std::unique_ptr<Rewinder> legacy_, new__, oracle_;
+  std::unique_ptr<StoreStates> states_;
+  std::unique_ptr<Session> legacy_session_, new_session_;  // for what is asked besides
+  RowSources legacy_sources_, new_sources_;
+  std::vector<std::unique_ptr<BrokenDatabase>> broken_;
+  StoreState legacy_state_, new_state_;  // at the end of the last plan
+  std::optional<Image> image_;           // that the new database was made from
+  properties::Volatile noise_;
+  bool fresh_ = false;
+  std::int64_t restores_ = 0, rewinds_ = 0;
+  std::int64_t last_move_ns_ = 0;  // wall clock
+};
+
+}  // namespace rehearse::harness

@@ -1,0 +1,86 @@
+#include "properties/plans/coverage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "properties/checks/facts.h"
+#include "properties/plans/faults.h"
+
+namespace rehearse::properties {
+namespace {
+
+bool reachable(const DrawingOptions& options, Stage stage) {
+  return options.longest_way > 0 || std::find(options.begins.begin(), options.begins.end(), stage) != options.begins.end();
+}
+
+}  // namespace
+
+Coverage::Coverage(const Catalogue& catalogue, const DrawingOptions& options) {
+  for (const Stage stage : all_stages) {
+    if (!reachable(options, stage)) continue;
+    for (const Operation& operation : catalogue.operations) met_[fmt::format("{} in {}", operation.name, name_of(stage))] = 0;
+    for (const Stage next : all_stages) {
+      if (options.longest_way == 0 || !legal(stage, next) || (stage == Stage::completed && !options.copy_back)) continue;
+      met_["edge " + name_of(Edge{stage, next})] = 0;
+      if (options.lanes > 1) met_["requests beside the edge " + name_of(Edge{stage, next})] = 0;
+    }
+    if (stage != Stage::shadow && stage != Stage::live) continue;
+    met_[fmt::format("a commit in both logs in {}", name_of(stage))] = 0;
+    if (options.lanes > 1) met_[fmt::format("lanes in {}", name_of(stage))] = 0;
+    if (!options.faults) continue;
+    for (const auto& [cue, end] : options.fault_cues) met_[fmt::format("{} in {}", cue, name_of(stage))] = 0;
+  }
+  for (const char* what : {"a write acknowledged", "a write refused"}) met_[what] = 0;
+  if (reachable(options, Stage::read_only)) met_["a write refused by read-only"] = 0;
+}
+
+void Coverage::meet(const std::string& what) {
+  if (const auto known = met_.find(what); known != met_.end()) ++known->second;
+}
+
+void Coverage::add(const Contract& contract, const Trial& trial) {
+  const TrialEffects effects(contract, trial);
+  std::set<std::string> seen;
+  std::set<Stage> stages;
+  for (const Effect& effect : effects.effects()) {
+    const auto* record = replay::record_of(trial.played, effect.step);
+    const auto stage = name_of(effect.stage);
+    if (effect.stage_known && record->outcome == replay::Outcome::answered) {
+      stages.insert(effect.stage);
+      seen.insert(fmt::format("{} in {}", replay::route_of(record->request.method, record->request.target), stage));
+    }
+    if (!effect.write) continue;
+    if (acknowledged(*record)) seen.insert("a write acknowledged");
+    if (effect.refused_by_stage) seen.insert("a write refused by read-only");
+    if (record->outcome == replay::Outcome::answered && record->response.status >= 400 && record->response.status < 500)
+      seen.insert("a write refused");
+    if (!effect.in_legacy.empty() && !effect.in_new.empty()) seen.insert(fmt::format("a commit in both logs in {}", stage));
+    for (const FaultWindow& fault : trial.faults) {
+      if (!meets(trial, fault, *record)) continue;
+      for (const char* verb : {"break ", ""}) {
+        seen.insert(fmt::format("{}{} {} in {}", verb, fault.what, fault.how, stage));  // "break new-database hung"
+        seen.insert(fmt::format("{}{} {} in {}", verb, fault.how, fault.what, stage));  // "stop legacy"
+      }
+    }
+  }
+  for (const FlagMove& move : trial.moves) {
+    if (move.served_ns == 0) continue;
+    seen.insert("edge " + name_of(Edge{move.from, move.to}));
+    if (move.straddled) seen.insert("requests beside the edge " + name_of(Edge{move.from, move.to}));
+  }
+  if (concurrent(trial.plan))
+    for (const Stage stage : stages) seen.insert(fmt::format("lanes in {}", name_of(stage)));
+  for (const std::string& what : seen) meet(what);
+  edges_.add(trial.plan);
+}
+
+std::vector<std::string> Coverage::missing() const {
+  std::vector<std::string> missing;
+  for (const auto& [what, count] : met_)
+    if (count == 0) missing.push_back(what);
+  return missing;
+}
+
+}  // namespace rehearse::properties

@@ -1,0 +1,408 @@
+#include "properties/plans/drawing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "properties/plans/dice.h"
+#include "properties/plans/odd_values.h"
+#include "replay/values.h"
+
+namespace rehearse::properties {
+namespace {
+
+using replay::Cause;
+using replay::CauseKind;
+using replay::Plan;
+using replay::Request;
+using replay::Step;
+using replay::StepId;
+
+constexpr std::string_view key_header = "header:Idempotency-Key";
+constexpr std::string_view conditional = "header:If-";
+
+// Something that a step of the plan may create, and how its name is taken from the answer.
+struct Handle {
+  StepId step = 0;
+  replay::Place source;
+  std::int64_t lane = 0;  // 0: every lane may name it
+};
+
+class Drawing {
+ public:
+  Drawing(const Catalogue& catalogue, const DrawingOptions& options, const EdgeCounts& edges, std::uint64_t seed)
+      : catalogue_(catalogue), options_(options), edges_(edges), dice_(seed) {}
+
+  Plan draw() {
+    choose_way();
+    choose_swarm();
+    cue(cue_of(world_at(way_.front())));
+    const std::size_t phases = way_.size();  // one before each flip, one behind the last
+    const std::size_t concurrent_phase = lanes_ > 1 ? dice_.below(phases) : phases;
+    const std::size_t fault_phase = fault_ ? dice_.below(phases) : phases;
+    for (std::size_t phase = 0; phase < phases; ++phase) {
+      if (phase == fault_phase) cue(fault_->first);
+      const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
+      const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
+      if (phase == concurrent_phase) {
+        draw_steps(dice_.between(0, 2));
+        draw_lanes(straddled ? std::optional(way_[phase + 1]) : std::nullopt, way_[phase]);
+      } else {
+        draw_steps(dice_.between(std::max<std::size_t>(1, size / 2), size + size / 2));
+      }
+      // What is broken while the flag moves is a plan of its own kind; mostly it is mended before.
+      if (phase == fault_phase && (phase + 1 == phases || dice_.percent(80))) end_fault();
+      if (phase + 1 < phases && !straddled) move(way_[phase], way_[phase + 1]);
+      if (phase + 1 < phases && straddled) arrive(way_[phase], way_[phase + 1]);
+    }
+    end_fault();
+    read_back();
+    return std::move(plan_);
+  }
+
+ private:
+  // -- what takes part -------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] double deficit(Stage from, Stage to) const {
+    const auto found = edges_.taken.find(name_of(Edge{from, to}));
+    return 1.0 / (1.0 + static_cast<double>(found == edges_.taken.end() ? 0 : found->second));
+  }
+
+  void choose_way() {
+    std::vector<double> weights;
+    for (const Stage stage : options_.begins) {
+      double weight = 0.2;
+      for (const Stage next : all_stages)
+        if (legal(stage, next)) weight += deficit(stage, next);
+      weights.push_back(weight);
+    }
+    way_ = {options_.begins[dice_.weighted(weights)]};
+    if (options_.longest_way == 0 || dice_.percent(40)) return;
+    // Half of the ways are one edge, one in ten goes as far as it may: the whole way up and down is eight.
+    const std::size_t edges = dice_.percent(50)   ? 1
+                              : dice_.percent(20) ? options_.longest_way
+                                                  : dice_.between(1, std::min<std::size_t>(3, options_.longest_way));
+    for (std::size_t i = 0; i < edges; ++i) {
+      std::vector<Stage> next;
+      weights.clear();
+      for (const Stage stage : all_stages) {
+        if (!legal(way_.back(), stage) || (way_.back() == Stage::completed && !options_.copy_back)) continue;
+        next.push_back(stage);
+        // Going on is likelier than going back and forth.
+        const bool back = way_.size() > 1 && way_[way_.size() - 2] == stage;
+        weights.push_back(deficit(way_.back(), stage) * (back ? 0.5 : 1));
+      }
+      if (next.empty()) break;
+      way_.push_back(next[dice_.weighted(weights)]);
+    }
+  }
+
+  // Each plan leaves some of it out: what is left meets itself more often.
+  void choose_swarm() {
+    const std::size_t left_out = dice_.below(70);
+    std::vector<const Operation*> writes, reads;
+    for (const Operation& operation : catalogue_.operations) (operation.read ? reads : writes).push_back(&operation);
+    const auto thin = [&](std::vector<const Operation*> all) {
+      std::vector<const Operation*> kept;
+      for (const Operation* operation : all)
+        if (!dice_.percent(left_out)) kept.push_back(operation);
+      return kept.empty() && !all.empty() ? std::vector{dice_.of(all)} : kept;
+    };
+    writes_ = thin(writes);
+    reads_ = thin(reads);
+    lanes_ = options_.lanes > 1 && dice_.percent(35) ? dice_.between(2, options_.lanes) : 1;
+    odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(2, 25) : 0;
+    if (options_.faults && !options_.fault_cues.empty() && dice_.percent(35)) fault_ = dice_.of(options_.fault_cues);
+  }
+
+  // One to three values of a sort, which the whole plan works on.
+  const std::vector<std::string>& hot(const Sort& sort) {
+    auto [at, first] = hot_.try_emplace(sort);
+    if (first) {
+      const auto values = catalogue_.values.find(sort);
+      if (values != catalogue_.values.end() && !values->second.seen.empty())
+        for (std::size_t i = dice_.between(1, 3); i > 0; --i) at->second.push_back(dice_.of(values->second.seen));
+    }
+    return at->second;
+  }
+
+  // -- steps -----------------------------------------------------------------------------------------------------------
+
+  Step& add(Step step) {
+    step.id = ++last_id_;
+    plan_.steps.push_back(std::move(step));
+    return plan_.steps.back();
+  }
+
+  // At rest: behind everything, and everything is behind it.
+  void cue(const std::string& text) {
+    Step step;
+    step.cue = text;
+    for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
+    ends_ = {add(std::move(step)).id};
+  }
+
+  void end_fault() {
+    if (!fault_ || fault_ended_) return;
+    const bool begun = std::any_of(plan_.steps.begin(), plan_.steps.end(),
+                                   [&](const Step& step) { return step.cue == fault_->first; });
+    if (!begun) return;
+    cue(fault_->second);
+    fault_ended_ = true;
+  }
+
+  void before_flip(Stage from, Stage to) {
+    if (from == Stage::read_only && to == Stage::shadow && !dice_.percent(4)) cue("copy");
+    if (from == Stage::completed && to == Stage::live && !dice_.percent(4)) cue("copy back");
+  }
+  void arrive(Stage from, Stage to) {
+    cue("settle");
+    if (from == Stage::completed && to == Stage::live) cue("copy back");
+  }
+  void move(Stage from, Stage to) {
+    before_flip(from, to);
+    cue(cue_of(flip_to(to)));
+    if (dice_.percent(20)) cue("settle");
+    if (from == Stage::completed && to == Stage::live) cue("copy back");
+  }
+
+  void draw_steps(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Step step = draw_step(0);
+      step.lane = 1;
+      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
+      ends_ = {add(std::move(step)).id};
+    }
+  }
+
+  // Lanes that work on the same keys at the same time; the flag moves beside them when `flip` says so.
+  void draw_lanes(std::optional<Stage> flip, Stage from) {
+    if (flip) before_flip(from, *flip);
+    const std::vector<StepId> before = ends_;
+    std::vector<StepId> ends;
+    for (std::size_t lane = 1; lane <= lanes_; ++lane) {
+      std::vector<StepId> last = before;
+      for (std::size_t i = dice_.between(1, 4); i > 0; --i) {
+        Step step = draw_step(static_cast<std::int64_t>(lane));
+        step.lane = static_cast<std::int64_t>(lane);
+        for (const StepId end : last) step.after.push_back({end, CauseKind::hand});
+        last = {add(std::move(step)).id};
+      }
+      ends.insert(ends.end(), last.begin(), last.end());
+    }
+    if (flip) {
+      std::vector<StepId> last = before;
+      const auto then = [&](const std::string& text) {
+        Step step;
+        step.cue = text;
+        for (const StepId end : last) step.after.push_back({end, CauseKind::hand});
+        last = {add(std::move(step)).id};
+      };
+      if (dice_.percent(70)) then(fmt::format("wait {}ms", dice_.between(1, 25)));
+      then(cue_of(set_to(*flip)));
+      ends.insert(ends.end(), last.begin(), last.end());
+    }
+    ends_ = std::move(ends);
+    for (auto& [sort, handles] : handles_)
+      for (Handle& handle : handles) handle.lane = 0;
+    if (flip) cue(cue_of(flip_to(*flip)));  // waits until it is served
+  }
+
+  // Creates first, then what works on what was created, and reads in between.
+  const Operation& choose_operation() {
+    const bool read = writes_.empty() || (!reads_.empty() && dice_.percent(plan_.steps.size() < 3 ? 10 : 35));
+    const auto& among = read ? reads_ : writes_;
+    std::vector<double> weights;
+    for (const Operation* operation : among) {
+      const bool creates = !operation->makes.empty();
+      bool usable = false;
+      for (const auto& slot : operation->samples.front().slots) usable |= handles_.contains(slot.sort);
+      weights.push_back(creates && handles_.empty() ? 3 : usable ? 2 : 1);
+    }
+    return *among[dice_.weighted(weights)];
+  }
+
+  Step draw_step(std::int64_t lane) {
+    // A client that heard nothing sends the same once more, with the same key.
+    if (!repeatable_.empty() && dice_.percent(6)) {
+      const std::size_t again = dice_.below(repeatable_.size());
+      if (repeatable_[again].second == 0 || repeatable_[again].second == lane) {
+        Step copy = repeatable_[again].first;
+        copy.after.clear();
+        return copy;
+      }
+    }
+    const Operation& operation = choose_operation();
+    const auto& sample = dice_.of(operation.samples);
+    Request request = *sample.request;
+    Step step;
+    step.read = operation.read;
+    for (const Slot& slot : sample.slots) fill(slot, operation, request, step, lane);
+    const bool keyed = replay::field(request.headers, "Idempotency-Key").has_value();
+    step.request = std::move(request);
+    if (!operation.read) {
+      if (keyed) repeatable_.emplace_back(step, lane);
+      for (const auto& [source, sort] : operation.makes) handles_[sort].push_back({last_id_ + 1, source, lane});
+    }
+    return step;
+  }
+
+  void fill(const Slot& slot, const Operation& operation, Request& request, Step& step, std::int64_t lane) {
+    const auto old = replay::value_at(request, slot.at);
+    if (!old) return;
+    if (slot.at == key_header) {
+      replay::put(request, slot.at, *old, fmt::format("key{}", mark_of(++marks_)));
+      return;
+    }
+    if (slot.at.starts_with("cookie:") || slot.at.starts_with("credential:")) return;
+    if (slot.at.starts_with("header:")) {
+      // A condition that was true in the capture is hardly true here; without it the request does its work.
+      if (slot.at.starts_with(conditional) && dice_.percent(60))
+        replay::erase_field(request.headers, std::string_view(slot.at).substr(7));
+      return;
+    }
+    const auto values = catalogue_.values.find(slot.sort);
+    const bool reference = values != catalogue_.values.end() && values->second.reference;
+    if (reference) return refer(slot, operation, *old, request, step, lane);
+    if (dice_.percent(odd_percent_)) {
+      replay::put(request, slot.at, *old, dice_.of(odd_values(shape_of(*old))));
+      return;
+    }
+    if (values == catalogue_.values.end()) return;
+    if (!values->second.enumeration() && !operation.read && slot.at.starts_with("json:") && dice_.percent(60)) {
+      replay::put(request, slot.at, *old, fresh_like(*old, ++marks_));
+      return;
+    }
+    if (dice_.percent(30)) replay::put(request, slot.at, *old, dice_.of(values->second.seen));
+  }
+
+  // Something that this plan made, one of the few that it works on, a new name, or any other.
+  void refer(const Slot& slot, const Operation& operation, const std::string& old, Request& request, Step& step,
+             std::int64_t lane) {
+    if (const auto made = handles_.find(slot.sort); made != handles_.end() && dice_.percent(60)) {
+      std::vector<Handle> visible;
+      for (const Handle& handle : made->second)
+        if (handle.lane == 0 || handle.lane == lane) visible.push_back(handle);
+      if (!visible.empty()) {
+        const Handle& handle = dice_.of(visible);
+        const auto& of_sort = hot(slot.sort);
+        const std::string stand_in = of_sort.empty() ? old : of_sort.front();
+        replay::put(request, slot.at, old, stand_in);
+        step.uses.push_back({slot.at, stand_in, handle.step, handle.source});
+        return;
+      }
+    }
+    if (request.method == "PUT" && slot.at.starts_with("path:") && operation.makes.empty() && dice_.percent(25)) {
+      const std::string fresh = fresh_like(old, ++marks_);
+      replay::put(request, slot.at, old, fresh);
+      hot_[slot.sort].push_back(fresh);
+      return;
+    }
+    const auto& of_sort = hot(slot.sort);
+    if (!of_sort.empty() && dice_.percent(85)) return replay::put(request, slot.at, old, dice_.of(of_sort));
+    const auto values = catalogue_.values.find(slot.sort);
+    if (values != catalogue_.values.end() && !values->second.seen.empty())
+      replay::put(request, slot.at, old, dice_.of(values->second.seen));
+  }
+
+  // What was written is read at the end, by the reads that the interface has for it, and a list besides.
+  void read_back() {
+    std::set<std::string> asked;
+    const std::size_t steps = plan_.steps.size();
+    for (std::size_t i = 0; i < steps; ++i) {
+      const Step written = plan_.steps[i];
+      if (!written.request || written.read) continue;
+      const auto request = written.request.get();
+      const Operation* read = catalogue_.named(replay::route_of("GET", request->target));
+      if (read == nullptr || !read->read) continue;
+      Request get = *read->samples.front().request;
+      get.target = std::string(replay::path_of(request->target));
+      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match"}) replay::erase_field(get.headers, name);
+      Step step;
+      step.read = true;
+      step.lane = 1;
+      std::string name = get.target;
+      for (const replay::Use& use : written.uses) {
+        if (!use.at.starts_with("path:")) continue;
+        step.uses.push_back(use);
+        name += fmt::format(" {}{}", use.from, use.source);
+      }
+      if (!asked.insert(name).second) continue;
+      step.request = std::move(get);
+      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
+      ends_ = {add(std::move(step)).id};
+    }
+    for (auto& [sort, handles] : handles_) read_made(sort, handles);
+  }
+
+  // What was created and never named again.
+  void read_made(const Sort& sort, const std::vector<Handle>& handles) {
+    const Operation* read = nullptr;
+    for (const Operation& operation : catalogue_.operations) {
+      const auto& slots = operation.samples.front().slots;
+      const bool fits = operation.read && slots.size() == 1 && slots.front().sort == sort &&
+                        slots.front().at.starts_with("path:");
+      if (fits) read = &operation;
+    }
+    if (read == nullptr) return;
+    for (const Handle& handle : handles) {
+      const auto& sample = read->samples.front();
+      Request get = *sample.request;
+      const auto old = replay::value_at(get, sample.slots.front().at);
+      if (!old) continue;
+      Step step;
+      step.read = true;
+      step.lane = 1;
+      step.uses.push_back({sample.slots.front().at, *old, handle.step, handle.source});
+      step.request = std::move(get);
+      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
+      ends_ = {add(std::move(step)).id};
+    }
+  }
+
+  const Catalogue& catalogue_;
+  const DrawingOptions& options_;
+  const EdgeCounts& edges_;
+  Dice dice_;
+
+  Plan plan_;
+  StepId last_id_ = 0;
+  std::vector<StepId> ends_;  // what the next step waits for
+  std::vector<Stage> way_;
+  std::vector<const Operation*> writes_, reads_;
+  std::size_t lanes_ = 1, odd_percent_ = 0;
+  std::optional<std::pair<std::string, std::string>> fault_;
+  bool fault_ended_ = false;
+  std::map<Sort, std::vector<std::string>> hot_;
+  std::map<Sort, std::vector<Handle>> handles_;
+  std::vector<std::pair<Step, std::int64_t>> repeatable_;  // and the lane that may repeat it; 0: every one
+  int marks_ = 0;
+};
+
+}  // namespace
+
+void EdgeCounts::add(const Plan& plan) {
+  const auto stages = stages_of(plan);
+  for (std::size_t i = 1; i < stages.size(); ++i) ++taken[name_of(Edge{stages[i - 1], stages[i]})];
+}
+
+Plan draw_plan(const Catalogue& catalogue, const DrawingOptions& options, const EdgeCounts& edges, std::uint64_t seed) {
+  return Drawing(catalogue, options, edges, seed).draw();
+}
+
+bool concurrent(const Plan& plan) {
+  // A plan is a chain when each step waits for the one before it, directly or through others.
+  StepId last = 0;
+  for (const Step& step : plan.steps) {
+    const bool behind = last == 0 || std::any_of(step.after.begin(), step.after.end(),
+                                                 [&](const Cause& cause) { return cause.step == last; });
+    if (!behind) return true;
+    last = step.id;
+  }
+  return false;
+}
+
+}  // namespace rehearse::properties

@@ -1,0 +1,64 @@
+// The operations of an interface, mined from a plan of captured traffic: what they look like, which values stand where in them, and
+// which answers make the values that others need. No model is written by hand.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replay/plan.h"
+
+namespace rehearse::properties {
+
+// Which values fit into a place: "order" for what names an order, "email", "status". Places with the same sort exchange values.
+using Sort = std::string;
+
+// A place in an operation's requests that can be filled anew.
+struct Slot {
+  replay::Place at;
+  Sort sort;
+};
+
+struct Operation {
+  std::string name;  // "PATCH /orders/{}"
+  bool read = false;
+  struct Sample {
+    std::shared_ptr<const replay::Request> request;
+    std::vector<Slot> slots;
+  };
+  std::vector<Sample> samples;  // requests as they were captured: some that were accepted, and some that were refused
+  // Where its answers give values that later requests name: "json:/id" → "order".
+  std::map<replay::Place, Sort> makes;
+};
+
+// The values of a sort that were seen in requests.
+struct Values {
+  std::vector<std::string> seen;  // different ones, at most max_values
+  std::int64_t times = 0;         // how often any of them was seen
+  bool reference = false;         // it names a thing: it stands in paths, or an answer makes it
+  // A few words that return: a status, a country. Another text would be refused.
+  [[nodiscard]] bool enumeration() const;
+};
+
+inline constexpr std::size_t max_samples = 40;
+inline constexpr std::size_t max_values = 500;
+
+struct Catalogue {
+  std::vector<Operation> operations;  // in the order of their names
+  std::map<Sort, Values> values;
+
+  [[nodiscard]] const Operation* named(std::string_view name) const;
+  // The operations whose answers make values of that sort.
+  [[nodiscard]] std::vector<const Operation*> makers(const Sort& sort) const;
+};
+
+// Requests that carry credentials which are masked, and what `wanted` refuses, are no operations.
+[[nodiscard]] Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const replay::Step&)>& wanted);
+
+// The slots of a request in the words of that catalogue.
+[[nodiscard]] std::vector<Slot> slots_of(const replay::Request& request);
+
+}  // namespace rehearse::properties

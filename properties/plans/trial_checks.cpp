@@ -1,0 +1,526 @@
+// What must hold of a trial, one function an invariant or a few that look at the same thing.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "properties/check.h"
+#include "properties/checks/facts.h"
+#include "properties/plans/faults.h"
+#include "properties/plans/trial.h"
+#include "properties/write_order.h"
+
+namespace rehearse::properties {
+namespace {
+
+using replay::Record;
+using RecordOutcome = replay::Outcome;
+using Kind = RowDifference::Kind;
+
+class Judge {
+ public:
+  Judge(const Contract& contract, const Trial& trial, const Volatile& noise)
+      : contract_(contract), trial_(trial), noise_(noise), effects_(contract, trial) {
+    evidence_.contract = contract;
+    section_.alerts = trial.alerts;
+    section_.logs = {{"legacy", trial.legacy_writes}, {"new", trial.new_writes}};
+  }
+
+  Judgement run() {
+    if (!trial_.problem.empty()) {
+      check("G16", "the plan was played and watched whole", [&](Outcome& outcome) { outcome.cannot_tell(trial_.problem); });
+      return std::move(judgement_);
+    }
+    for (const std::string& rule : trial_.unfired)
+      check("G16", "what was armed has met something", [&](Outcome& outcome) { outcome.cannot_tell("never fired: " + rule); });
+    hold_against_legacy();
+    look_at_stores();
+    look_at_flips();
+    look_at_copies();
+    look_at_footprints();
+    look_at_refusals();
+    look_at_order();
+    look_at_repeats();
+    look_at_ids();
+    look_at_liveness();
+    look_at_alerts();
+    look_at_faults();
+    return std::move(judgement_);
+  }
+
+ private:
+  void check(const std::string& invariant, const std::string& title, const std::function<void(Outcome&)>& look) {
+    Outcome outcome;
+    look(outcome);
+    Result result = std::move(outcome).finish();
+    // What did not come up in this plan is not unknown; other plans come to it.
+    if (result.verdict == Verdict::unknown && result.reason.empty()) return;
+    result.invariant = invariant;
+    result.title = title;
+    result.scope = scope();
+    // Several parts of one invariant are one result.
+    for (Result& known : judgement_.results) {
+      if (known.invariant != invariant) continue;
+      known.verdict = worst(known.verdict, result.verdict);
+      known.checked += result.checked;
+      known.violations += result.violations;
+      if (!result.reason.empty() && result.verdict != Verdict::pass) known.reason = result.reason;
+      known.findings.insert(known.findings.end(), result.findings.begin(), result.findings.end());
+      return;
+    }
+    judgement_.results.push_back(std::move(result));
+  }
+
+  // Adds only what contradicts: for invariants that many plans have nothing to say about.
+  void contradict(const std::string& invariant, const std::string& title, const std::string& expected, const std::string& observed,
+                  const Record* record = nullptr) {
+    check(invariant, title, [&](Outcome& outcome) {
+      outcome.contradict(expected, observed, record != nullptr ? &trial_.played : nullptr, record);
+    });
+  }
+
+  [[nodiscard]] std::string scope() const {
+    std::string text;
+    for (const Stage stage : stages_of(trial_.plan)) text += (text.empty() ? "" : " → ") + std::string(name_of(stage));
+    return text;
+  }
+  [[nodiscard]] const Record& record_of(const Effect& effect) const { return *replay::record_of(trial_.played, effect.step); }
+  [[nodiscard]] bool faulty(const std::function<bool(const FaultWindow&)>& which) const {
+    return std::any_of(trial_.faults.begin(), trial_.faults.end(), which);
+  }
+  [[nodiscard]] bool alerted(const RowDifference& row) const {
+    if (named_by_alert(evidence_, section_, row)) return true;
+    return !trial_.alerts.logged_known && trial_.alerts.counted > 0;
+  }
+  [[nodiscard]] bool guarded(const std::string& edge) const { return !contract_.unguarded.contains(edge); }
+
+  // -- legacy alone is the specification: G1, G2, G4, G7, O2, R2, S3, S6, V6 -----------------------------------------------
+
+  void hold_against_legacy() {
+    if (trial_.serial.empty()) return;
+    const SerialRun* best = nullptr;
+    Explanation of_best;
+    for (const SerialRun& run : trial_.serial) {
+      Explanation explanation = explain(contract_, trial_, run, noise_);
+      if (best == nullptr || explanation.contradictions.size() < of_best.contradictions.size()) {
+        best = &run;
+        of_best = std::move(explanation);
+      }
+      if (of_best.explains()) break;
+    }
+    const bool one_order = trial_.serial.size() == 1 && !trial_.orders_left;
+    check("G7", "answers are those that legacy alone gives", [&](Outcome& outcome) {
+      outcome.looked_at(of_best.answers, "answers");
+    });
+    if (of_best.explains()) {
+      check("G4", "some serial execution explains all answers and the final state",
+            [&](Outcome& outcome) { outcome.looked_at(of_best.answers, "answers"); });
+      return;
+    }
+    if (!one_order) {
+      check("G4", "some serial execution explains all answers and the final state", [&](Outcome& outcome) {
+        outcome.looked_at(of_best.answers, "answers");
+        if (trial_.orders_left)
+          return outcome.cannot_tell(fmt::format("{} orders of its writes do not explain it, and there are more",
+                                                 trial_.serial.size()));
+        for (const auto& found : of_best.contradictions)
+          outcome.contradict(fmt::format("in the best of {} serial executions {}", trial_.serial.size(), found.expected),
+                             found.observed, &trial_.played, replay::record_of(trial_.played, found.step));
+      });
+      return;
+    }
+    for (const auto& found : of_best.contradictions) {
+      const Record* record = replay::record_of(trial_.played, found.step);
+      const auto [invariant, title] = record != nullptr ? of_answer(*record) : of_state(found.observed);
+      contradict(invariant, title, found.expected, found.observed, record);
+    }
+    // The same rows, under the name that they have where legacy answers for the data.
+    for (const RowDifference& row : best->state.rows) {
+      if (row.kind == Kind::only_left)
+        contradict("G1", "no acknowledged write is lost", "the write that made it was acknowledged", in_words(best->state, row));
+      else if (row.kind == Kind::only_right)
+        contradict("G2", "no row without a write that made it", "no write that took effect leaves it there",
+                   in_words(best->state, row));
+      else
+        contradict("G1", "no acknowledged write is lost", "the writes that took effect leave another value",
+                   in_words(best->state, row));
+    }
+  }
+
+  [[nodiscard]] std::pair<std::string, std::string> of_answer(const Record& record) const {
+    const Effect* effect = effects_.of(record.step);
+    const Stage stage = effect->stage;
+    if (stage == Stage::off) return {"O2", "answers are legacy's"};
+    if (stage == Stage::read_only && record.read) return {"R2", "reads are legacy's"};
+    const bool n_fault = std::any_of(trial_.faults.begin(), trial_.faults.end(), [&](const FaultWindow& fault) {
+      return of_new_database(fault) && meets(trial_, fault, record, recovery_ns);
+    });
+    if (stage == Stage::shadow && n_fault) return {"S3", "a fault of the new database never reaches a client"};
+    const bool list = record.read && record.response.body.find('[') != std::string::npos;
+    if (stage == Stage::live && list) return {"V6", "lists, filters and pages are legacy's"};
+    return {"G7", "answers are those that legacy alone gives"};
+  }
+  [[nodiscard]] std::pair<std::string, std::string> of_state(const std::string&) const {
+    const bool legacy_answers = !new_store_is_authoritative(trial_.ended);
+    const bool shadowed = trial_.ended == Stage::shadow;
+    if (legacy_answers && shadowed) return {"S6", "the legacy database ends as it would have in off"};
+    return {"G1", "no acknowledged write is lost"};
+  }
+
+  // -- G5, S1, S7, V2 ------------------------------------------------------------------------------------------------------
+
+  void look_at_stores() {
+    const bool equal_at_the_end = trial_.copied && (trial_.ended == Stage::shadow || trial_.ended == Stage::live ||
+                                                    (trial_.ended == Stage::read_only && went_down_to_read_only()));
+    if (!equal_at_the_end) return;
+    check("G5", "the two databases agree at rest", [&](Outcome& outcome) {
+      outcome.looked_at(trial_.stores.rows_left, "rows");
+      for (const RowDifference& row : trial_.stores.rows) {
+        if (alerted(row)) continue;
+        outcome.contradict("both databases hold the same at rest, and no alert names the row", in_words(trial_.stores, row));
+      }
+    });
+    bool only_left = false, only_right = false;
+    for (const RowDifference& row : trial_.stores.rows) {
+      if (alerted(row)) continue;
+      only_left |= row.kind == Kind::only_left;
+      only_right |= row.kind == Kind::only_right;
+      if (row.kind == Kind::only_left)
+        contradict(trial_.ended == Stage::live ? "V2" : "S1", "each acknowledged write is in both databases, or an alert names it",
+                   "a write was acknowledged", in_words(trial_.stores, row));
+      if (row.kind == Kind::changed && !sent_by_a_client(row))
+        contradict("S7", "values that the server makes are equal in both databases", "both databases make the same values",
+                   in_words(trial_.stores, row));
+    }
+    if (only_left && only_right)
+      contradict("G9", "ids are equal in both databases", "both databases number their rows alike",
+                 "each database holds rows that the other does not");
+  }
+
+  [[nodiscard]] bool went_down_to_read_only() const {
+    for (auto move = trial_.moves.rbegin(); move != trial_.moves.rend(); ++move)
+      if (move->served_ns != 0) return move->from == Stage::shadow;
+    return false;
+  }
+  [[nodiscard]] bool sent_by_a_client(const RowDifference& row) const {
+    return !row.left.empty() && row.left != "NULL" &&
+           std::any_of(trial_.played.records.begin(), trial_.played.records.end(), [&](const Record& record) {
+             return !record.read && record.request.body.find(row.left) != std::string::npos;
+           });
+  }
+
+  // -- the edges, G13, G14 -------------------------------------------------------------------------------------------------
+
+  void look_at_flips() {
+    bool copied = trial_.began != Stage::off && trial_.began != Stage::read_only;
+    for (const FlagMove& move : trial_.moves) {
+      const Edge edge{move.from, move.to};
+      const std::string invariant(invariant_of(edge));
+      const bool taken = move.served_ns != 0;
+      if (edge == Edge{Stage::off, Stage::read_only}) copied = false;
+      for (const auto& copy : trial_.copies) copied |= copy.second <= move.asked_ns && move.from == Stage::read_only;
+      const bool differs = move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(), [&](const auto& row) {
+        return !alerted(row) || move.from != Stage::shadow;
+      });
+      const bool needs_equal = edge == Edge{Stage::read_only, Stage::shadow} || edge == Edge{Stage::shadow, Stage::live} ||
+                               edge == Edge{Stage::live, Stage::completed} || edge == Edge{Stage::live, Stage::shadow} ||
+                               edge == Edge{Stage::completed, Stage::live};
+      if (taken && needs_equal && differs && guarded(invariant)) {
+        contradict(invariant, "the flip waits until both databases are equal",
+                   fmt::format("right before {} the databases differed in {} rows: {}", name_of(edge),
+                               move.before->differences, in_words(*move.before, move.before->rows.front())),
+                   "the flip was taken");
+      }
+      if (!taken && legal(move.from, move.to)) {
+        const bool excuse = differs || trial_.open_alerts > 0 || trial_.alerts.counted > 0 || !trial_.faults.empty() ||
+                            (edge == Edge{Stage::read_only, Stage::shadow} && !copied) ||
+                            (edge == Edge{Stage::completed, Stage::live} && trial_.copies.empty()) || move.straddled;
+        if (!excuse)
+          contradict(invariant, "a legal flip is taken when nothing stands against it",
+                     fmt::format("the flag said {}, both databases were equal and no alert was open", name_of(move.to)),
+                     "the new service did not follow");
+      }
+      check(invariant, "the edge was taken", [&](Outcome& outcome) { outcome.looked_at(taken ? 1 : 0, "flips"); });
+    }
+    for (const Effect& effect : effects_.effects()) {
+      if (!effect.stage_known) continue;
+      const Record& record = record_of(effect);
+      const std::int64_t sent = trial_.played.began_ns + record.sent_ns;
+      const FlagMove* last = nullptr;
+      for (const FlagMove& move : trial_.moves)
+        if (move.served_ns != 0 && move.asked_ns + contract_.propagation_ns < sent) last = &move;
+      if (last == nullptr) continue;
+      // A later flip may have come meanwhile.
+      const bool later = std::any_of(trial_.moves.begin(), trial_.moves.end(), [&](const FlagMove& move) {
+        return move.asked_ns > last->asked_ns && move.to == effect.stage;
+      });
+      if (effect.stage != last->to && !later)
+        contradict("G13", "no request is served under an earlier stage once the flip has spread",
+                   fmt::format("{} was asked for {} ms before", name_of(Edge{last->from, last->to}),
+                               (sent - last->asked_ns) / 1'000'000),
+                   fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
+    }
+  }
+
+  // -- R5, E1', R6 ---------------------------------------------------------------------------------------------------------
+
+  void look_at_copies() {
+    for (const Comparison& comparison : trial_.behind_copies) {
+      check("R5", "the copy is equal", [&](Outcome& outcome) {
+        outcome.looked_at(comparison.rows_left, "rows");
+        for (const RowDifference& row : comparison.rows)
+          outcome.contradict("the copy ended with success", in_words(comparison, row));
+      });
+    }
+  }
+
+  // -- G12, O1, R3, C1, G2, G3, S1 -----------------------------------------------------------------------------------------
+
+  void look_at_footprints() {
+    for (const Effect& effect : effects_.effects()) {
+      if (!effect.write || !effect.stage_known) continue;
+      const Record& record = record_of(effect);
+      const bool in_legacy = !effect.in_legacy.empty(), in_new = !effect.in_new.empty();
+      const auto wrong = [&](const std::string& invariant, const std::string& title, const std::string& expected,
+                             const std::string& observed) {
+        contradict("G12", "a request reads and writes as exactly one stage does", expected, observed, &record);
+        contradict(invariant, title, expected, observed, &record);
+      };
+      switch (effect.stage) {
+        case Stage::off:
+          if (in_new) wrong("O1", "the new database is not touched in off", what_happened(record) + ", under off", "it is in the log of the new database");
+          break;
+        case Stage::read_only:
+          if (in_legacy) wrong("R3", "legacy is not written in read-only", what_happened(record) + ", under read-only", "it is in the log of the legacy database");
+          break;
+        case Stage::completed:
+          if (in_legacy) wrong("C4", "legacy is not written in completed", what_happened(record) + ", under completed", "it is in the log of the legacy database");
+          break;
+        case Stage::shadow:
+        case Stage::live:
+          if (in_legacy != in_new && acknowledged(record) && trial_.faults.empty() && trial_.alerts.counted == 0)
+            contradict("G12", "a request reads and writes as exactly one stage does",
+                       fmt::format("{}, under {}: both databases are written", what_happened(record), name_of(effect.stage)),
+                       fmt::format("only the {} database was", in_legacy ? "legacy" : "new"), &record);
+          break;
+      }
+    }
+    for (const bool new_store : {false, true}) {
+      const StoreLog& log = new_store ? trial_.new_ : trial_.legacy;
+      for (const std::size_t t : effects_.unclaimed(new_store))
+        contradict("G2", "no row without a write that made it",
+                   fmt::format("every transaction of the {} database has a request or a copy", new_store ? "new" : "legacy"),
+                   fmt::format("transaction {} has none: {}", log.transactions[t].transaction,
+                               log.transactions[t].rows.empty() ? std::string("(no rows)") : log.transactions[t].rows.front()));
+    }
+  }
+
+  // -- R1, G3 --------------------------------------------------------------------------------------------------------------
+
+  void look_at_refusals() {
+    for (const Effect& effect : effects_.effects()) {
+      if (!effect.write) continue;
+      const Record& record = record_of(effect);
+      if (record.outcome != RecordOutcome::answered) continue;
+      const int status = record.response.status;
+      if (effect.stage == Stage::read_only && effect.stage_known && status != 405 && status != 501 && status != 404 &&
+          !may_fail(trial_, effect)) {
+        check("R1", "every state-changing operation gets the declared refusal", [&](Outcome& outcome) {
+          replay::History one = trial_.played;
+          one.records = {record};
+          expect_answer(contract_.refusal, one, outcome, "read-only", [](const Record&) { return true; });
+        });
+      }
+      if ((status >= 400 && status < 500) || effect.refused_by_stage) {
+        check("G3", "a refused write leaves no trace", [&](Outcome& outcome) {
+          outcome.looked_at(1, "refusals");
+          for (const auto& [name, claimed] : {std::pair("legacy", &effect.in_legacy), std::pair("new", &effect.in_new)})
+            if (!claimed->empty())
+              outcome.contradict(what_happened(record), fmt::format("it is in the log of the {} database", name),
+                                 &trial_.played, &record);
+        });
+      }
+    }
+  }
+
+  // -- G6 ------------------------------------------------------------------------------------------------------------------
+
+  void look_at_order() {
+    if (!trial_.legacy_writes.known || !trial_.new_writes.known) return;
+    const auto order = write_order(trial_.legacy_writes, trial_.new_writes);
+    if (order.rows == 0) return;
+    check("G6", "both databases commit the writes of a row in the same order", [&](Outcome& outcome) {
+      outcome.looked_at(order.rows, "rows");
+      for (const Inversion& inversion : order.inversions)
+        outcome.contradict(fmt::format("the legacy database committed {}/{} ({}) before ({})", inversion.first->entity,
+                                       inversion.first->key, inversion.first->image, inversion.second->image),
+                           "the new database committed them the other way round");
+    });
+  }
+
+  // -- G8 ------------------------------------------------------------------------------------------------------------------
+
+  void look_at_repeats() {
+    std::map<std::string, std::vector<const Effect*>> by_key;
+    for (const Effect& effect : effects_.effects()) {
+      const auto key = replay::field(record_of(effect).request.headers, "Idempotency-Key");
+      if (effect.write && key) by_key[std::string(*key)].push_back(&effect);
+    }
+    for (const auto& [key, effects] : by_key) {
+      if (effects.size() < 2) continue;
+      check("G8", "one idempotency key makes at most one row in each database", [&](Outcome& outcome) {
+        outcome.looked_at(static_cast<std::int64_t>(effects.size()), "repeated requests");
+        for (const bool new_store : {false, true}) {
+          std::int64_t inserting = 0;
+          for (const Effect* effect : effects)
+            for (const std::size_t t : new_store ? effect->in_new : effect->in_legacy)
+              inserting += inserts((new_store ? trial_.new_ : trial_.legacy).transactions[t]);
+          if (inserting > 1)
+            outcome.contradict(fmt::format("{} requests with the key {} are one", effects.size(), key),
+                               fmt::format("{} transactions of the {} database made rows for them", inserting,
+                                           new_store ? "new" : "legacy"),
+                               &trial_.played, &record_of(*effects.front()));
+        }
+      });
+    }
+  }
+  [[nodiscard]] static bool inserts(const CommittedTransaction& transaction) {
+    return std::any_of(transaction.rows.begin(), transaction.rows.end(),
+                       [](const std::string& row) { return row.find(": INSERT:") != std::string::npos; });
+  }
+
+  // -- G9 ------------------------------------------------------------------------------------------------------------------
+
+  void look_at_ids() {
+    if (trial_.ids.empty()) return;
+    check("G9", "the next id is above every id in use, in both databases", [&](Outcome& outcome) {
+      for (const IdSpace& ids : trial_.ids) {
+        outcome.looked_at(1, "numberings");
+        if (ids.legacy_next <= ids.legacy_max && trial_.ended != Stage::completed)
+          outcome.contradict(fmt::format("the legacy database holds {} {}", ids.entity, ids.legacy_max),
+                             fmt::format("its sequence gives {} next", ids.legacy_next));
+        if (trial_.copied && ids.new_next <= ids.new_max)
+          outcome.contradict(fmt::format("the new database holds {} {}", ids.entity, ids.new_max),
+                             fmt::format("its sequence gives {} next", ids.new_next));
+      }
+    });
+  }
+
+  // -- G10 -----------------------------------------------------------------------------------------------------------------
+
+  void look_at_liveness() {
+    check("G10", "every request ends, and the databases come to rest", [&](Outcome& outcome) {
+      outcome.looked_at(static_cast<std::int64_t>(trial_.played.records.size()), "requests");
+      for (const Effect& effect : effects_.effects()) {
+        const Record& record = record_of(effect);
+        if (record.outcome == RecordOutcome::answered || may_fail(trial_, effect)) continue;
+        outcome.contradict("nothing was broken that may fail it", what_happened(record), &trial_.played, &record);
+      }
+      if (!trial_.quiet) outcome.contradict("all requests had been answered", "the databases were still being written");
+    });
+  }
+
+  // -- G11 -----------------------------------------------------------------------------------------------------------------
+
+  void look_at_alerts() {
+    if (!trial_.alerts.known) return;
+    const bool n_fault = faulty(of_new_database), any = !trial_.faults.empty();
+    check("G11", "a hidden failure raises an alert, and nothing else does", [&](Outcome& outcome) {
+      outcome.looked_at(1, "plays");
+      if (!any && trial_.alerts.counted > 0 && trial_.stores.differences == 0)
+        outcome.contradict("nothing was broken, and both databases agree",
+                           fmt::format("{} alerts were raised{}", trial_.alerts.counted,
+                                       trial_.alerts.logged.empty() ? "" : ", one for " + trial_.alerts.logged.front().key));
+      if (!n_fault || trial_.alerts.counted > 0) return;
+      for (const Effect& effect : effects_.effects()) {
+        const Record& record = record_of(effect);
+        if (effect.stage == Stage::shadow && acknowledged(record) && effect.write && !effect.in_legacy.empty() &&
+            effect.in_new.empty())
+          outcome.contradict(what_happened(record) + ", and the new database did not take it", "no alert was raised",
+                             &trial_.played, &record);
+      }
+    });
+  }
+
+  // -- S3, S4, O6, V3, V4, G15 ---------------------------------------------------------------------------------------------
+
+  void look_at_faults() {
+    for (const FaultWindow& fault : trial_.faults) {
+      for (const Effect& effect : effects_.effects()) {
+        const Record& record = record_of(effect);
+        if (!meets(trial_, fault, record) || !effect.stage_known) continue;
+        const bool within = trial_.played.began_ns + record.sent_ns >= fault.from_ns &&
+                            (fault.to_ns == 0 || trial_.played.began_ns + record.done_ns <= fault.to_ns);
+        if (of_new_database(fault) && effect.stage == Stage::shadow) look_at_hidden_fault(fault, record);
+        const bool down = within && of_legacy(fault) && (fault.how == "stopped" || fault.how == "stop" || fault.how == "kill");
+        if (down && effect.write && acknowledged(record)) {
+          if (effect.stage == Stage::off)
+            contradict("O6", "with legacy stopped nothing succeeds", "legacy was stopped", what_happened(record), &record);
+          if (effect.stage == Stage::shadow)
+            contradict("S4", "a fault of legacy fails the request", "legacy was stopped", what_happened(record), &record);
+          if (effect.stage == Stage::live && contract_.legacy_failure_fails_request && effect.in_legacy.empty())
+            contradict("V3", "a failure of legacy follows the declared policy", "legacy was stopped", what_happened(record), &record);
+        }
+        if (of_legacy(fault) && effect.stage == Stage::shadow && effect.write && effect.in_legacy.empty() && !effect.in_new.empty())
+          contradict("S4", "a fault of legacy leaves nothing in the new database", what_happened(record) + ", and legacy did not take it",
+                     "the new database did", &record);
+        const bool in_one = !effect.in_legacy.empty() && effect.in_new.empty();
+        if (of_new_database(fault) && effect.stage == Stage::live && effect.write && in_one && trial_.alerts.known &&
+            trial_.alerts.counted == 0)
+          contradict("V4", "a fault of the new database leaves no trace in legacy, or an open alert",
+                     what_happened(record) + ", and legacy took it", "no alert was raised", &record);
+        if (fault.what == "flag" && !expected_stage(effect, record))
+          contradict("G15", "without its source the flag stays as it was last known", fault.how == "gone" ? "the source of the flag was gone" : "the source of the flag held garbage",
+                     fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
+      }
+    }
+  }
+
+  void look_at_hidden_fault(const FaultWindow& fault, const Record& record) {
+    check("S3", "a fault of the new database never reaches a client", [&](Outcome& outcome) {
+      outcome.looked_at(1, "answers");
+      const auto took = record.done_ns - record.sent_ns;
+      if (took > contract_.fault_latency_ns)
+        outcome.contradict(fmt::format("with the new database {}, an answer may take {} ms", fault.how,
+                                       contract_.fault_latency_ns / 1'000'000),
+                           fmt::format("{} after {} ms", what_happened(record), took / 1'000'000), &trial_.played, &record);
+      if (record.outcome != RecordOutcome::answered)
+        outcome.contradict(fmt::format("the new database was {}, and reads and writes do not depend on it in shadow", fault.how),
+                           what_happened(record), &trial_.played, &record);
+    });
+  }
+
+  // The stage that the last flip before it led to.
+  [[nodiscard]] bool expected_stage(const Effect& effect, const Record& record) const {
+    Stage stage = trial_.began;
+    for (const FlagMove& move : trial_.moves)
+      if (move.served_ns != 0 && move.asked_ns <= trial_.played.began_ns + record.sent_ns) stage = move.to;
+    return effect.stage == stage;
+  }
+
+  const Contract& contract_;
+  const Trial& trial_;
+  const Volatile& noise_;
+  TrialEffects effects_;
+  Evidence evidence_;  // what alerts are held against rows with
+  Section section_;
+  Judgement judgement_;
+};
+
+}  // namespace
+
+Judgement judge(const Contract& contract, const Trial& trial, const Volatile& noise) {
+  return Judge(contract, trial, noise).run();
+}
+
+std::vector<std::string> violated(const Judgement& judgement) {
+  std::vector<std::string> ids;
+  for (const Result& result : judgement.results)
+    if (result.verdict == Verdict::fail) ids.push_back(result.invariant);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace rehearse::properties

@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include "properties/checks/facts.h"
+#include "properties/plans/odd_values.h"
+#include "properties/plans/trial.h"
+#include "replay/values.h"
+
+namespace rehearse::properties {
+namespace {
+
+
+using replay::Record;
+
+// The clocks of a database server and of the harness, when they are not one.
+constexpr std::int64_t clock_slack_ns = 2'000'000;
+
+// The marks in a text that `mark_of` made: "~12~".
+std::set<std::string> marks_in(std::string_view text) {
+  std::set<std::string> marks;
+  for (auto at = text.find('~'); at != std::string_view::npos; at = text.find('~', at + 1)) {
+    auto end = at + 1;
+    while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+    if (end > at + 1 && end < text.size() && text[end] == '~') marks.emplace(text.substr(at, end + 1 - at));
+  }
+  return marks;
+}
+
+std::set<std::string> marks_of(const replay::Request& request) {
+  auto marks = marks_in(request.body);
+  marks.merge(marks_in(request.target));
+  for (const auto& header : request.headers) marks.merge(marks_in(header.value));
+  return marks;
+}
+
+// What names the thing that a request writes: identifiers in its path, and those that its answer gives.
+std::set<std::string> keys_of(const Record& record) {
+  std::set<std::string> keys;
+  for (const auto& value : replay::values_in(record.request))
+    if (value.place.starts_with("path:") && replay::identifies_in_path(value.text)) keys.insert(value.text);
+  for (const char* place : {"json:/id", "json:/uuid", "json:/key"})
+    if (const auto value = replay::value_at(record.response, place)) keys.insert(*value);
+  return keys;
+}
+
+// True when a column of the row holds the text: "id[bigint]:17", "sku[text]:'SKU-1'".
+bool row_holds(const std::string& row, const std::string& text) {
+  for (auto at = row.find(text); at != std::string::npos; at = row.find(text, at + 1)) {
+    const char before = at == 0 ? ' ' : row[at - 1];
+    const char after = at + text.size() == row.size() ? ' ' : row[at + text.size()];
+    if ((before == ':' || before == '\'') && (after == ' ' || after == '\'')) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
+  const std::int64_t began = trial.played.began_ns;
+  Stage stage = trial.began;
+  for (const Record& record : trial.played.records) {
+    Effect effect;
+    effect.step = record.step;
+    effect.write = !record.read;
+    // Where the service does not say: the stage of the time in which it was answered, if there was only one.
+    stage = trial.began;
+    bool pure = true;
+    for (const FlagMove& move : trial.moves) {
+      if (move.served_ns == 0) continue;
+      if (move.served_ns <= began + record.sent_ns)
+        stage = move.to;
+      else if (move.asked_ns < began + record.done_ns)
+        pure = false;
+    }
+    effect.stage = stage;
+    effect.stage_known = pure;
+    if (record.outcome == replay::Outcome::answered && !contract.stage_header.empty()) {
+      const auto said = replay::field(record.response.headers, contract.stage_header);
+      const auto known = said ? contract.stage_values.find(std::string(*said)) : contract.stage_values.end();
+      if (known != contract.stage_values.end()) {
+        effect.stage = known->second;
+        effect.stage_known = true;
+      }
+    }
+    effect.refused_by_stage = effect.write && record.outcome == replay::Outcome::answered && effect.stage == Stage::read_only &&
+                              record.response.status == contract.refusal.status;
+    index_[record.step] = effects_.size();
+    effects_.push_back(std::move(effect));
+  }
+  join(trial, trial.legacy, false);
+  join(trial, trial.new_, true);
+  for (Effect& effect : effects_) {
+    const Record& record = *replay::record_of(trial.played, effect.step);
+    if (!effect.write) continue;
+    if (record.outcome == replay::Outcome::refused || effect.refused_by_stage) {
+      effect.effective = false;
+      continue;
+    }
+    const bool new_store = new_store_is_authoritative(effect.stage);
+    const auto& log = new_store ? trial.new_ : trial.legacy;
+    const bool logged = !(new_store ? effect.in_new : effect.in_legacy).empty();
+    const bool failed = record.outcome == replay::Outcome::lost || record.response.status >= 500;
+    if (!failed)
+      effect.effective = record.response.status < 400;
+    else if (log.known)
+      effect.effective = logged;
+  }
+}
+
+const Effect* TrialEffects::of(replay::StepId step) const {
+  const auto found = index_.find(step);
+  return found == index_.end() ? nullptr : &effects_[found->second];
+}
+
+void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store) {
+  const std::int64_t began = trial.played.began_ns;
+  struct Candidate {
+    std::size_t effect;
+    const Record* record;
+    std::set<std::string> marks, keys;
+  };
+  std::vector<Candidate> writes;
+  for (std::size_t i = 0; i < effects_.size(); ++i) {
+    const Record* record = replay::record_of(trial.played, effects_[i].step);
+    if (effects_[i].write && record->outcome != replay::Outcome::refused)
+      writes.push_back({i, record, marks_of(record->request), keys_of(*record)});
+  }
+  for (std::size_t t = 0; t < log.transactions.size(); ++t) {
+    const CommittedTransaction& transaction = log.transactions[t];
+    std::set<std::string> marks;
+    for (const std::string& row : transaction.rows) marks.merge(marks_in(row));
+    const Candidate* best = nullptr;
+    int best_score = -1;
+    for (const Candidate& candidate : writes) {
+      const std::int64_t sent = began + candidate.record->sent_ns, done = began + candidate.record->done_ns;
+      if (transaction.at_ns + clock_slack_ns < sent) continue;
+      const bool within = transaction.at_ns <= done + clock_slack_ns;
+      const bool marked = std::any_of(candidate.marks.begin(), candidate.marks.end(),
+                                      [&](const std::string& mark) { return marks.contains(mark); });
+      const bool keyed = std::any_of(candidate.keys.begin(), candidate.keys.end(), [&](const std::string& key) {
+        return std::any_of(transaction.rows.begin(), transaction.rows.end(),
+                           [&](const std::string& row) { return row_holds(row, key); });
+      });
+      // A store may be written behind the answer; then only what the row holds can tell whose write it is.
+      if (!within && !marked && !keyed && candidate.record->outcome != replay::Outcome::lost) continue;
+      const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
+      const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
+      const bool taken = candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
+      const int score = 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
+                        8 * static_cast<int>(within) + 4 * static_cast<int>(keyed) + 2 * static_cast<int>(taken) +
+                        static_cast<int>(claimed.empty());
+      if (score > best_score) best = &candidate, best_score = score;
+    }
+    if (best == nullptr) {
+      const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
+        return transaction.at_ns >= copy.first - clock_slack_ns && transaction.at_ns <= copy.second + clock_slack_ns;
+      });
+      if (!copied) (new_store ? unclaimed_new_ : unclaimed_legacy_).push_back(t);
+      continue;
+    }
+    auto& effect = effects_[best->effect];
+    (new_store ? effect.in_new : effect.in_legacy).push_back(t);
+  }
+}
+
+}  // namespace rehearse::properties
