@@ -106,14 +106,16 @@ std::string swim_lanes(const Trial& trial) {
     events.push_back({fault.from_ns - began, 0, fmt::format("{} {}", fault.what, fault.how)});
     if (fault.to_ns != 0) events.push_back({fault.to_ns - began, 0, fmt::format("{} mended", fault.what)});
   }
-  for (const auto& [from, to] : trial.copies) {
-    events.push_back({from - began, 0, "copy begins"});
-    events.push_back({to - began, 0, "copy ends"});
+  for (const auto& copy : trial.copies) {
+    events.push_back({copy.from_ns - began, 0, copy.back ? "copy back begins" : "copy begins"});
+    events.push_back({copy.to_ns - began, 0, "copy ends"});
   }
-  for (const auto& [log, column] : {std::pair(&trial.legacy, legacy), std::pair(&trial.new_, new_)}) {
+  for (const auto& store : {std::pair(&trial.legacy, legacy), std::pair(&trial.new_, new_)}) {
+    const auto* log = store.first;
+    const std::size_t column = store.second;
     for (const auto& transaction : log->transactions) {
       const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
-        return transaction.at_ns >= copy.first && transaction.at_ns <= copy.second;
+        return copy.wrote(column == new_, transaction.at_ns);
       });
       if (!copied) events.push_back({transaction.at_ns - began, column, in_short(transaction.rows)});
     }

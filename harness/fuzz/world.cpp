@@ -94,9 +94,8 @@ World::World(const Configuration& configuration, const std::atomic<bool>* stop)
 World::~World() {
   try {
     broken_.clear();
-    rewind(image_of(stages_.now()));
-    stages_.go_to(Stage::off);
-    rewind(Image::seeded);
+    if (!legacy_) return;
+    begin(Stage::off);
     close();
     for (const auto& [database, what, image] : {std::tuple(&config_.legacy_database, legacy_name, Image::seeded),
                                                 std::tuple(&config_.new_database, new_name, Image::seeded),
@@ -174,22 +173,37 @@ void World::rewind(Image image) {
   open();
 }
 
+// Over legal edges to the stage, with the copies that they need. Nobody sends anything meanwhile, and answers say which stage they
+// were served under, so the propagation bound is waited for only where they do not.
+bool World::go_to(Stage stage) {
+  while (stages_.now() != stage) {
+    const Stage now = stages_.now(), next = properties::path(now, stage)[1];
+    if (now == Stage::read_only && next == Stage::shadow && !stages_.copy_forward())
+      throw Error("the copy failed; run copy.forward by hand and read what it says");
+    if (now == Stage::completed && !stages_.copy_backward())
+      throw Error("the catch-up copy failed; run copy.backward by hand and read what it says");
+    last_move_ns_ = wall_clock_ns();
+    if (stages_.follow(next, config_.flag.propagation + 1s) == 0) return false;
+  }
+  if (config_.contract.stage_header.empty()) run_settle();
+  return true;
+}
+
+void World::run_settle() const {
+  const auto left = last_move_ns_ + std::chrono::nanoseconds(config_.flag.propagation).count() - wall_clock_ns();
+  if (left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
+}
+
 void World::begin(Stage stage) {
-  try {
-    if (stages_.now() != stage) {
-      // What the last plan left open would close the edges.
-      rewind(image_of(stages_.now()));
-      stages_.go_to(stage);
-      last_move_ns_ = 0;
-    }
-  } catch (const StageNotServed& stuck) {
-    std::string polls;
-    for (const auto& poll : stuck.polls) polls += fmt::format("{}{} serves {}", polls.empty() ? "" : ", ", poll.service, poll.value);
-    throw Error(fmt::format("the services do not follow the flag to {}: {}", name_of(stage), polls));
+  if (!go_to(stage)) {
+    // What the last plan left open may close the edges.
+    rewind(image_of(stages_.now()));
+    if (!go_to(stage))
+      throw Error(fmt::format("the services serve {} and do not follow the flag on the way to {}, with both databases restored; "
+                              "`rehearse gate` says which one stays behind",
+                              name_of(stages_.now()), name_of(stage)));
   }
   rewind(image_of(stage));
-  if (image_of(stage) == Image::copied) stages_.remember_copy();
-  if (image_of(stage) == Image::seeded) stages_.forget_copy();
 }
 
 // -- playing -------------------------------------------------------------------------------------------------------------
@@ -244,11 +258,8 @@ void World::run_cue(const Signal& signal, Trial& trial) {
     case Kind::flip:
     case Kind::set:
       return move_flag(signal, trial);
-    case Kind::settle: {
-      const auto left = last_move_ns_ + std::chrono::nanoseconds(config_.flag.propagation).count() - wall_clock_ns();
-      if (left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
-      return;
-    }
+    case Kind::settle:
+      return run_settle();
     case Kind::wait:
       std::this_thread::sleep_for(signal.pause);
       return;
@@ -323,10 +334,10 @@ void World::move_flag(const Signal& signal, Trial& trial) {
 
 void World::copy(bool back, Trial& trial) {
   // Whoever runs a migration waits for the flip to spread before the copy begins.
-  run_cue({Signal::Kind::settle, {}, {}, {}, {}}, trial);
+  run_settle();
   const auto began = wall_clock_ns();
   const bool done = back ? stages_.copy_backward() : stages_.copy_forward();
-  trial.copies.emplace_back(began, wall_clock_ns());
+  trial.copies.push_back({began, wall_clock_ns(), back});
   if (!done) return;
   if (!back) trial.copied = true;
   if (!broken_.empty()) return;
@@ -373,9 +384,8 @@ void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::m
                      properties::StoreLog& log, properties::WriteLog& writes) {
   log.known = writes.known = true;
   for (const Commit& commit : rewinder.committed()) {
-    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
-      return commit.at_ns >= copy.first && commit.at_ns <= copy.second;
-    });
+    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(),
+                                    [&](const auto& copy) { return copy.wrote(&rewinder == new__.get(), commit.at_ns); });
     properties::CommittedTransaction transaction{commit.transaction, commit.at_ns, {}};
     for (const Commit::Change& change : commit.changes) {
       const std::string_view table = change.table;

@@ -39,6 +39,17 @@ struct FaultWindow {
   std::int64_t from_ns = 0, to_ns = 0;
 };
 
+// A copy that was made. Wall clock.
+struct CopyWindow {
+  std::int64_t from_ns = 0, to_ns = 0;
+  bool back = false;  // new → legacy
+
+  // Whether it is the copy that wrote to that database then.
+  [[nodiscard]] bool wrote(bool new_store, std::int64_t at_ns) const {
+    return back != new_store && at_ns >= from_ns && at_ns <= to_ns;
+  }
+};
+
 // A transaction that a database committed, and its rows as the log shows them.
 struct CommittedTransaction {
   std::int64_t transaction = 0;
@@ -66,7 +77,7 @@ struct Trial {
   Stage began = Stage::off, ended = Stage::off;
   std::vector<FlagMove> moves;
   std::vector<FaultWindow> faults;
-  std::vector<std::pair<std::int64_t, std::int64_t>> copies;  // wall clock, from and to
+  std::vector<CopyWindow> copies;
   std::vector<Comparison> behind_copies;                      // the two databases when a copy had ended with success
   StoreLog legacy, new_;
   WriteLog legacy_writes, new_writes;

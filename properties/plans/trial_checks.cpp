@@ -220,7 +220,7 @@ class Judge {
       const std::string invariant(invariant_of(edge));
       const bool taken = move.served_ns != 0;
       if (edge == Edge{Stage::off, Stage::read_only}) copied = false;
-      for (const auto& copy : trial_.copies) copied |= copy.second <= move.asked_ns && move.from == Stage::read_only;
+      for (const auto& copy : trial_.copies) copied |= !copy.back && copy.to_ns <= move.asked_ns && move.from == Stage::read_only;
       const bool differs = move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(), [&](const auto& row) {
         return !alerted(row) || move.from != Stage::shadow;
       });

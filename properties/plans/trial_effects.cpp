@@ -129,6 +129,9 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
   }
   for (std::size_t t = 0; t < log.transactions.size(); ++t) {
     const CommittedTransaction& transaction = log.transactions[t];
+    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(),
+                                    [&](const CopyWindow& copy) { return copy.wrote(new_store, transaction.at_ns); });
+    if (copied) continue;
     std::set<std::string> marks;
     for (const std::string& row : transaction.rows) marks.merge(marks_in(row));
     const Candidate* best = nullptr;
@@ -154,10 +157,7 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       if (score > best_score) best = &candidate, best_score = score;
     }
     if (best == nullptr) {
-      const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
-        return transaction.at_ns >= copy.first - clock_slack_ns && transaction.at_ns <= copy.second + clock_slack_ns;
-      });
-      if (!copied) (new_store ? unclaimed_new_ : unclaimed_legacy_).push_back(t);
+      (new_store ? unclaimed_new_ : unclaimed_legacy_).push_back(t);
       continue;
     }
     auto& effect = effects_[best->effect];
