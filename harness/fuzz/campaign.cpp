@@ -40,6 +40,12 @@ std::string headline(const std::vector<std::string>& invariants) {
   return invariants.front();
 }
 
+std::string reason_of(const Judgement& judgement) {
+  for (const auto& result : judgement.results)
+    if (result.verdict == Verdict::unknown) return result.invariant + ": " + result.reason;
+  return {};
+}
+
 std::string file_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
@@ -165,6 +171,9 @@ class Campaign {
     if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
     if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
     if (verdict == Verdict::fail) look_into(plan, trial, judgement);
+    // What could not be told is kept beside the failing ones, for a person.
+    if (verdict == Verdict::unknown && !options_.directory.empty())
+      save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", result_.plans)).string(), plan);
   }
 
   [[nodiscard]] std::string line_of(const Trial& trial, const Judgement& judgement, Clock::time_point began) const {
@@ -179,6 +188,7 @@ class Campaign {
                       {"faults", trial.faults.size()},
                       {"orders", trial.serial.size()},
                       {"violated", std::move(violated_ids)},
+                      {"unknown", reason_of(judgement)},
                       {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count()}};
     return json::serialize(line);
   }

@@ -296,14 +296,15 @@ void World::run_cue(const Signal& signal, Trial& trial) {
       if (config_.flag.kind != FlagSettings::Kind::flagd_file)
         throw Error("the source of the flag is taken away only where it is a file (flag.file in the configuration)");
       const std::string away = config_.flag.path + ".away";
+      const bool is_away = std::filesystem::exists(away);
       if (signal.how == "back") {
-        std::filesystem::rename(away, config_.flag.path);
+        if (is_away) std::filesystem::rename(away, config_.flag.path);
         for (auto& fault : trial.faults)
           if (fault.what == "flag" && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
         return;
       }
       trial.faults.push_back({"flag", signal.how, wall_clock_ns(), 0});
-      std::filesystem::rename(config_.flag.path, away);
+      if (!is_away) std::filesystem::rename(config_.flag.path, away);
       if (signal.how == "garbage") std::ofstream(config_.flag.path) << "{\"flags\": {\"" << config_.flag.key << "\": ";
       return;
     }
@@ -313,6 +314,14 @@ void World::run_cue(const Signal& signal, Trial& trial) {
 }
 
 void World::move_flag(const Signal& signal, Trial& trial) {
+  // Nobody can set a flag whose source is gone.
+  const bool away = std::any_of(trial.faults.begin(), trial.faults.end(),
+                                [](const auto& fault) { return fault.what == "flag" && fault.to_ns == 0; });
+  if (away) {
+    const auto now = wall_clock_ns();
+    trial.moves.push_back({stages_.now(), signal.stage, now, 0, signal.kind == Signal::Kind::set, std::nullopt});
+    return;
+  }
   if (signal.kind == Signal::Kind::flip && !trial.moves.empty() && trial.moves.back().straddled &&
       trial.moves.back().to == signal.stage && trial.moves.back().served_ns == 0) {
     trial.moves.back().served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);

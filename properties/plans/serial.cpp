@@ -31,6 +31,9 @@ struct Item {
   StepId step = 0;
   std::int64_t sent = 0, done = 0;  // when it had an effect at the earliest and at the latest
   std::int64_t likely = 0;          // when it was committed, or answered
+  std::size_t logged = unlogged;    // its place in the log of the store that answers for the data
+
+  static constexpr std::size_t unlogged = std::numeric_limits<std::size_t>::max();
 };
 
 std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
@@ -40,13 +43,16 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
     if (!effect.write || effect.refused_by_stage) continue;
     const Record& record = *replay::record_of(trial.played, effect.step);
     const bool failed = record.outcome != replay::Outcome::answered || record.response.status >= 500;
-    if (failed && !effect.effective.value_or(false) && (record.outcome != replay::Outcome::answered || may_fail(trial, effect)))
+    if (failed && !effect.effective.value_or(false) && (record.outcome != replay::Outcome::answered || may_fail(trial, effect) || effect.straddles))
       continue;
     const bool new_store = new_store_is_authoritative(effect.stage);
     const auto& claimed = new_store ? effect.in_new : effect.in_legacy;
     const auto& log = new_store ? trial.new_ : trial.legacy;
     Item item{effect.step, began + record.sent_ns, began + record.done_ns, began + record.done_ns};
-    if (!claimed.empty()) item.likely = log.transactions[claimed.front()].at_ns;
+    if (!claimed.empty()) {
+      item.logged = claimed.front();
+      item.likely = log.transactions[item.logged].at_ns;
+    }
     if (record.outcome == replay::Outcome::lost) item.done = claimed.empty() ? never : std::max(item.done, item.likely);
     items.push_back(item);
   }
@@ -54,7 +60,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
   return items;
 }
 
-// Linear extensions of "was answered before the other was sent", the likeliest first.
+// Linear extensions of "was answered before the other was sent" and of the commit log, the likeliest first: what took effect did so in
+// the order of its commits, and only what left no trace there (a refusal, a write that changed nothing) has more than one place.
 class Extensions {
  public:
   Extensions(std::vector<Item> items, std::size_t limit) : items_(std::move(items)), limit_(limit) {}
@@ -79,7 +86,8 @@ class Extensions {
       if (taken_[i]) continue;
       const bool first = std::none_of(items_.begin(), items_.end(), [&](const Item& other) {
         const auto k = static_cast<std::size_t>(&other - items_.data());
-        return !taken_[k] && k != i && other.done < items_[i].sent;
+        const bool both_logged = other.logged != Item::unlogged && items_[i].logged != Item::unlogged;
+        return !taken_[k] && k != i && (other.done < items_[i].sent || (both_logged && other.logged < items_[i].logged));
       });
       if (!first) continue;
       taken_[i] = true;
@@ -142,7 +150,7 @@ SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::
   for (const Effect& effect : effects.effects()) {
     const Record* record = replay::record_of(trial.played, effect.step);
     const bool failed = record->outcome != replay::Outcome::answered || record->response.status >= 500;
-    if (effect.write || (failed && may_fail(trial, effect)) || record->outcome != replay::Outcome::answered) continue;
+    if (effect.write || (failed && (may_fail(trial, effect) || effect.straddles)) || record->outcome != replay::Outcome::answered) continue;
     Read read{record, 0, order.size()};
     for (std::size_t w = 0; w < order.size(); ++w) {
       const auto& [sent, done] = times.at(order[w]);

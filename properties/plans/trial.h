@@ -105,6 +105,8 @@ struct Effect {
   Stage stage = Stage::off;      // that served it, as its answer says; of a lost one the stage of its window
   bool stage_known = false;
   bool write = false;
+  // A flip that had not spread for certain while it was under way: the two services may have served different stages.
+  std::optional<Edge> straddles;
   bool refused_by_stage = false;  // the declared refusal of read-only
   std::vector<std::size_t> in_legacy, in_new;  // indices of transactions that it caused
   // Whether it changed the store that answers for the data; nothing when that cannot be told.

@@ -45,6 +45,18 @@ std::set<std::string> keys_of(const Record& record) {
   return keys;
 }
 
+// The same with the name of the entity: "order 17". What its answer gives is of the collection that its path ends in.
+std::set<std::string> entities_of(const Record& record) {
+  std::set<std::string> named;
+  for (const auto& value : replay::values_in(record.request))
+    if (value.place.starts_with("path:") && replay::identifies_in_path(value.text))
+      named.insert(replay::entity_name(value.name) + " " + value.text);
+  const std::string collection = replay::entity_name(replay::collection_of(replay::path_of(record.request.target)));
+  for (const char* place : {"json:/id", "json:/uuid", "json:/key"})
+    if (const auto value = replay::value_at(record.response, place)) named.insert(collection + " " + *value);
+  return named;
+}
+
 // True when a column of the row holds the text: "id[bigint]:17", "sku[text]:'SKU-1'".
 bool row_holds(const std::string& row, const std::string& text) {
   for (auto at = row.find(text); at != std::string::npos; at = row.find(text, at + 1)) {
@@ -68,8 +80,10 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
     stage = trial.began;
     bool pure = true;
     for (const FlagMove& move : trial.moves) {
+      const std::int64_t spread = move.asked_ns + contract.propagation_ns;
+      if (move.asked_ns < began + record.done_ns && began + record.sent_ns < spread) effect.straddles = Edge{move.from, move.to};
       if (move.served_ns == 0) continue;
-      if (move.served_ns <= began + record.sent_ns)
+      if (spread <= began + record.sent_ns)
         stage = move.to;
       else if (move.asked_ns < began + record.done_ns)
         pure = false;
@@ -84,7 +98,9 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
         effect.stage_known = true;
       }
     }
-    effect.refused_by_stage = effect.write && record.outcome == replay::Outcome::answered && effect.stage == Stage::read_only &&
+    const bool read_only = effect.stage == Stage::read_only ||
+                           (effect.straddles && (effect.straddles->from == Stage::read_only || effect.straddles->to == Stage::read_only));
+    effect.refused_by_stage = effect.write && record.outcome == replay::Outcome::answered && read_only &&
                               record.response.status == contract.refusal.status;
     index_[record.step] = effects_.size();
     effects_.push_back(std::move(effect));
@@ -119,14 +135,17 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
   struct Candidate {
     std::size_t effect;
     const Record* record;
-    std::set<std::string> marks, keys;
+    std::set<std::string> marks, keys, entities;
   };
   std::vector<Candidate> writes;
   for (std::size_t i = 0; i < effects_.size(); ++i) {
     const Record* record = replay::record_of(trial.played, effects_[i].step);
     if (effects_[i].write && record->outcome != replay::Outcome::refused)
-      writes.push_back({i, record, marks_of(record->request), keys_of(*record)});
+      writes.push_back({i, record, marks_of(record->request), keys_of(*record), entities_of(*record)});
   }
+  std::map<std::int64_t, std::set<std::string>> written;  // transaction → entities, with their keys
+  for (const LoggedWrite& write : (new_store ? trial.new_writes : trial.legacy_writes).writes)
+    written[write.transaction].insert(replay::entity_name(write.entity) + " " + write.key);
   for (std::size_t t = 0; t < log.transactions.size(); ++t) {
     const CommittedTransaction& transaction = log.transactions[t];
     const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(),
@@ -148,10 +167,13 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       });
       // A store may be written behind the answer; then only what the row holds can tell whose write it is.
       if (!within && !marked && !keyed && candidate.record->outcome != replay::Outcome::lost) continue;
+      const auto& rows = written[transaction.transaction];
+      const bool named = std::any_of(candidate.entities.begin(), candidate.entities.end(),
+                                     [&](const std::string& entity) { return rows.contains(entity); });
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken = candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
-      const int score = 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
+      const int score = 128 * static_cast<int>(named && within) + 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
                         8 * static_cast<int>(within) + 4 * static_cast<int>(keyed) + 2 * static_cast<int>(taken) +
                         static_cast<int>(claimed.empty());
       if (score > best_score) best = &candidate, best_score = score;
