@@ -98,12 +98,14 @@ std::int64_t StageControl::follow(Stage to, milliseconds bound) {
   const std::string& metric = configuration_.flag.rejected_metric;
   const auto refused = [&] { return counted_by_new_service(configuration_, metric).value_or(0); };
   const auto refused_before = refused();
+  std::optional<std::chrono::steady_clock::time_point> gives_up;
   const auto until = std::chrono::steady_clock::now() + bound;
   set(to);
-  for (int look = 1; !served_everywhere(to); ++look) {
-    // A service that says that it refuses need not be waited for.
-    const bool over = std::chrono::steady_clock::now() > until || (look % 8 == 0 && refused() > refused_before);
-    if (over) {
+  while (!served_everywhere(to)) {
+    // A service that says that it refuses need not be waited for; but what it asks may have been about to come back.
+    const auto now = std::chrono::steady_clock::now();
+    if (!gives_up && refused() > refused_before) gives_up = now + refusal_grace;
+    if (now > until || (gives_up && now > *gives_up)) {
       // Where one of them may have gone, all go back.
       set(from);
       const auto back = std::chrono::steady_clock::now() + bound;

@@ -29,7 +29,8 @@ class StageControl {
   std::int64_t flip(properties::Stage to);
 
   // The same without waiting for the propagation bound: returns the wall-clock time in nanoseconds at which every instance was seen to
-  // serve the stage, or 0 when one has not within `bound` or counts a refusal; then the flag is back where it was.
+  // serve the stage, or 0 when one has not within `bound`, or counts a refusal and keeps to it; then the flag is back
+  // where it was.
   std::int64_t follow(properties::Stage to, milliseconds bound);
   // Sets the flag to a stage and does not look.
   void set(properties::Stage to);
@@ -52,6 +53,7 @@ class StageControl {
 
  private:
   static constexpr milliseconds patience{5'000};
+  static constexpr milliseconds refusal_grace{150};
 
   const Configuration& configuration_;
   std::unique_ptr<Flag> flag_;

@@ -99,10 +99,13 @@ class Campaign {
     const auto until = Clock::now() + options_.time;
     std::uint64_t seed = options_.seed * 1'000'003;
     while (!over(until)) {
-      // One batch of each stage, the likeliest of them by what its edges still lack.
+      // Drawn towards what the plans before have not met.
       std::vector<Plan> batch;
-      for (std::size_t i = 0; i < plans_of_a_stage; ++i) batch.push_back(draw_plan(catalogue_, drawing_, drawn_, ++seed));
-      for (const Plan& plan : batch) drawn_.add(plan);
+      properties::MetSoFar met = coverage_.met();
+      for (std::size_t i = 0; i < plans_of_a_stage; ++i) {
+        batch.push_back(draw_plan(catalogue_, drawing_, met, ++seed));
+        met.expect(batch.back());
+      }
       std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) { return properties::begins_in(a) < properties::begins_in(b); });
       for (const Plan& plan : batch) {
         if (over(until)) break;
@@ -110,7 +113,7 @@ class Campaign {
       }
     }
     result_.missing = coverage_.missing();
-    result_.coverage = coverage_.met();
+    result_.coverage = coverage_.met().times;
     result_.rewinds = world_.rewinds();
     result_.restores = world_.restores();
     result_.seconds = seconds_since(started_);
@@ -244,7 +247,6 @@ class Campaign {
   properties::Catalogue catalogue_;
   properties::DrawingOptions drawing_;
   properties::Coverage coverage_;
-  properties::EdgeCounts drawn_;
   Clock::time_point started_;
   CampaignResult result_;
 };

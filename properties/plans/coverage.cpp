@@ -20,24 +20,25 @@ bool reachable(const DrawingOptions& options, Stage stage) {
 Coverage::Coverage(const Catalogue& catalogue, const DrawingOptions& options) {
   for (const Stage stage : all_stages) {
     if (!reachable(options, stage)) continue;
-    for (const Operation& operation : catalogue.operations) met_[fmt::format("{} in {}", operation.name, name_of(stage))] = 0;
+    for (const Operation& operation : catalogue.operations)
+      if (operation.accepted) met_.times[in_stage(operation.name, stage)] = 0;
     for (const Stage next : all_stages) {
       if (options.longest_way == 0 || !legal(stage, next) || (stage == Stage::completed && !options.copy_back)) continue;
-      met_["edge " + name_of(Edge{stage, next})] = 0;
-      if (options.lanes > 1) met_["requests beside the edge " + name_of(Edge{stage, next})] = 0;
+      met_.times[edge_name({stage, next})] = 0;
+      if (options.lanes > 1) met_.times[straddled_name({stage, next})] = 0;
     }
     if (stage != Stage::shadow && stage != Stage::live) continue;
-    met_[fmt::format("a commit in both logs in {}", name_of(stage))] = 0;
-    if (options.lanes > 1) met_[fmt::format("lanes in {}", name_of(stage))] = 0;
+    met_.times[in_stage("a commit in both logs", stage)] = 0;
+    if (options.lanes > 1) met_.times[in_stage("lanes", stage)] = 0;
     if (!options.faults) continue;
-    for (const auto& [cue, end] : options.fault_cues) met_[fmt::format("{} in {}", cue, name_of(stage))] = 0;
+    for (const auto& [cue, end] : options.fault_cues) met_.times[in_stage(cue, stage)] = 0;
   }
-  for (const char* what : {"a write acknowledged", "a write refused"}) met_[what] = 0;
-  if (reachable(options, Stage::read_only)) met_["a write refused by read-only"] = 0;
+  for (const char* what : {"a write acknowledged", "a write refused"}) met_.times[what] = 0;
+  if (reachable(options, Stage::read_only)) met_.times["a write refused by read-only"] = 0;
 }
 
 void Coverage::meet(const std::string& what) {
-  if (const auto known = met_.find(what); known != met_.end()) ++known->second;
+  if (const auto known = met_.times.find(what); known != met_.times.end()) ++known->second;
 }
 
 void Coverage::add(const Contract& contract, const Trial& trial) {
@@ -46,39 +47,37 @@ void Coverage::add(const Contract& contract, const Trial& trial) {
   std::set<Stage> stages;
   for (const Effect& effect : effects.effects()) {
     const auto* record = replay::record_of(trial.played, effect.step);
-    const auto stage = name_of(effect.stage);
     if (effect.stage_known && record->outcome == replay::Outcome::answered) {
       stages.insert(effect.stage);
-      seen.insert(fmt::format("{} in {}", replay::route_of(record->request.method, record->request.target), stage));
+      seen.insert(in_stage(replay::route_of(record->request.method, record->request.target), effect.stage));
     }
     if (!effect.write) continue;
     if (acknowledged(*record)) seen.insert("a write acknowledged");
     if (effect.refused_by_stage) seen.insert("a write refused by read-only");
     if (record->outcome == replay::Outcome::answered && record->response.status >= 400 && record->response.status < 500)
       seen.insert("a write refused");
-    if (!effect.in_legacy.empty() && !effect.in_new.empty()) seen.insert(fmt::format("a commit in both logs in {}", stage));
+    if (!effect.in_legacy.empty() && !effect.in_new.empty()) seen.insert(in_stage("a commit in both logs", effect.stage));
     for (const FaultWindow& fault : trial.faults) {
       if (!meets(trial, fault, *record)) continue;
       for (const char* verb : {"break ", ""}) {
-        seen.insert(fmt::format("{}{} {} in {}", verb, fault.what, fault.how, stage));  // "break new-database hung"
-        seen.insert(fmt::format("{}{} {} in {}", verb, fault.how, fault.what, stage));  // "stop legacy"
+        seen.insert(in_stage(fmt::format("{}{} {}", verb, fault.what, fault.how), effect.stage));  // "break new-database hung"
+        seen.insert(in_stage(fmt::format("{}{} {}", verb, fault.how, fault.what), effect.stage));  // "stop legacy"
       }
     }
   }
   for (const FlagMove& move : trial.moves) {
     if (move.served_ns == 0) continue;
-    seen.insert("edge " + name_of(Edge{move.from, move.to}));
-    if (move.straddled) seen.insert("requests beside the edge " + name_of(Edge{move.from, move.to}));
+    seen.insert(edge_name({move.from, move.to}));
+    if (move.straddled) seen.insert(straddled_name({move.from, move.to}));
   }
   if (concurrent(trial.plan))
-    for (const Stage stage : stages) seen.insert(fmt::format("lanes in {}", name_of(stage)));
+    for (const Stage stage : stages) seen.insert(in_stage("lanes", stage));
   for (const std::string& what : seen) meet(what);
-  edges_.add(trial.plan);
 }
 
 std::vector<std::string> Coverage::missing() const {
   std::vector<std::string> missing;
-  for (const auto& [what, count] : met_)
+  for (const auto& [what, count] : met_.times)
     if (count == 0) missing.push_back(what);
   return missing;
 }

@@ -14,7 +14,8 @@ namespace rehearse::properties {
 
 class Coverage {
  public:
-  // What can be met with these operations and this world.
+  // What can be met with these operations and this world: operations that were accepted when they were captured, in every stage; every
+  // edge, at rest and beside requests; every fault in shadow and in live; lanes there; refusals.
   Coverage(const Catalogue& catalogue, const DrawingOptions& options);
 
   // Counts what a trial that was judged has met.
@@ -22,15 +23,13 @@ class Coverage {
 
   // "edge live → completed", "PATCH /orders/{} in shadow", "break new-database hung in live", "lanes in shadow", "a write refused",
   // with how many plans met it; 0 for what none has.
-  [[nodiscard]] const std::map<std::string, std::int64_t>& met() const { return met_; }
+  [[nodiscard]] const MetSoFar& met() const { return met_; }
   // What was not met.
   [[nodiscard]] std::vector<std::string> missing() const;
-  [[nodiscard]] const EdgeCounts& edges() const { return edges_; }
 
  private:
   void meet(const std::string& what);
-  std::map<std::string, std::int64_t> met_;
-  EdgeCounts edges_;
+  MetSoFar met_;
 };
 
 }  // namespace rehearse::properties

@@ -33,21 +33,27 @@ struct Handle {
 
 class Drawing {
  public:
-  Drawing(const Catalogue& catalogue, const DrawingOptions& options, const EdgeCounts& edges, std::uint64_t seed)
-      : catalogue_(catalogue), options_(options), edges_(edges), dice_(seed) {}
+  Drawing(const Catalogue& catalogue, const DrawingOptions& options, const MetSoFar& met, std::uint64_t seed)
+      : catalogue_(catalogue), options_(options), met_(met), dice_(seed) {}
 
   Plan draw() {
     choose_way();
     choose_swarm();
     cue(cue_of(world_at(way_.front())));
     const std::size_t phases = way_.size();  // one before each flip, one behind the last
-    const std::size_t concurrent_phase = lanes_ > 1 ? dice_.below(phases) : phases;
-    const std::size_t fault_phase = fault_ ? dice_.below(phases) : phases;
+    const std::size_t concurrent_phase = lanes_ > 1 ? choose_concurrent_phase() : phases;
+    const std::size_t fault_phase = choose_fault();
     for (std::size_t phase = 0; phase < phases; ++phase) {
-      if (phase == fault_phase) cue(fault_->first);
+      stage_ = way_[phase];
+      if (phase == fault_phase) {
+        draw_steps(dice_.between(1, 3));  // something to be broken with
+        cue(fault_->first);
+      }
       const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
       const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
-      if (phase == concurrent_phase) {
+      if (phase == fault_phase && phase != concurrent_phase) {
+        draw_steps(dice_.between(1, 4));  // each may take as long as a deadline
+      } else if (phase == concurrent_phase) {
         draw_steps(dice_.between(0, 2));
         draw_lanes(straddled ? std::optional(way_[phase + 1]) : std::nullopt, way_[phase]);
       } else {
@@ -67,8 +73,7 @@ class Drawing {
   // -- what takes part -------------------------------------------------------------------------------------------------
 
   [[nodiscard]] double deficit(Stage from, Stage to) const {
-    const auto found = edges_.taken.find(name_of(Edge{from, to}));
-    return 1.0 / (1.0 + static_cast<double>(found == edges_.taken.end() ? 0 : found->second));
+    return met_.want(edge_name({from, to}));
   }
 
   void choose_way() {
@@ -100,6 +105,33 @@ class Drawing {
     }
   }
 
+  // The flip that lanes have straddled least.
+  [[nodiscard]] std::size_t choose_concurrent_phase() {
+    std::vector<double> weights;
+    for (std::size_t phase = 0; phase < way_.size(); ++phase)
+      weights.push_back(0.2 + (phase + 1 < way_.size() ? met_.want(straddled_name({way_[phase], way_[phase + 1]})) : 0) +
+                        met_.want(in_stage("lanes", way_[phase])));
+    return dice_.weighted(weights);
+  }
+
+  // A fault, and the phase in which it begins; behind the last phase when there is none.
+  [[nodiscard]] std::size_t choose_fault() {
+    if (!options_.faults || options_.fault_cues.empty() || !dice_.percent(35)) return way_.size();
+    std::vector<double> weights;
+    std::vector<std::pair<std::size_t, std::size_t>> choices;  // phase, fault
+    for (std::size_t phase = 0; phase < way_.size(); ++phase) {
+      for (std::size_t f = 0; f < options_.fault_cues.size(); ++f) {
+        const auto what = in_stage(options_.fault_cues[f].first, way_[phase]);
+        choices.emplace_back(phase, f);
+        // What is no obligation is tried, too, and seldom: a fault of the new database in off is one more proof that it is not needed.
+        weights.push_back(met_.times.contains(what) ? 0.2 + met_.want(what) : 0.1);
+      }
+    }
+    const auto [phase, chosen] = choices[dice_.weighted(weights)];
+    fault_ = options_.fault_cues[chosen];
+    return phase;
+  }
+
   // Each plan leaves some of it out: what is left meets itself more often.
   void choose_swarm() {
     const std::size_t left_out = dice_.below(70);
@@ -115,7 +147,6 @@ class Drawing {
     reads_ = thin(reads);
     lanes_ = options_.lanes > 1 && dice_.percent(35) ? dice_.between(2, options_.lanes) : 1;
     odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(2, 25) : 0;
-    if (options_.faults && !options_.fault_cues.empty() && dice_.percent(35)) fault_ = dice_.of(options_.fault_cues);
   }
 
   // One to three values of a sort, which the whole plan works on.
@@ -220,7 +251,7 @@ class Drawing {
       const bool creates = !operation->makes.empty();
       bool usable = false;
       for (const auto& slot : operation->samples.front().slots) usable |= handles_.contains(slot.sort);
-      weights.push_back(creates && handles_.empty() ? 3 : usable ? 2 : 1);
+      weights.push_back((creates && handles_.empty() ? 3 : usable ? 2 : 1) * (0.3 + met_.want(in_stage(operation->name, stage_))));
     }
     return *among[dice_.weighted(weights)];
   }
@@ -365,13 +396,14 @@ class Drawing {
 
   const Catalogue& catalogue_;
   const DrawingOptions& options_;
-  const EdgeCounts& edges_;
+  const MetSoFar& met_;
   Dice dice_;
 
   Plan plan_;
   StepId last_id_ = 0;
   std::vector<StepId> ends_;  // what the next step waits for
   std::vector<Stage> way_;
+  Stage stage_ = Stage::off;  // of the phase that is being drawn
   std::vector<const Operation*> writes_, reads_;
   std::size_t lanes_ = 1, odd_percent_ = 0;
   std::optional<std::pair<std::string, std::string>> fault_;
@@ -384,13 +416,22 @@ class Drawing {
 
 }  // namespace
 
-void EdgeCounts::add(const Plan& plan) {
+std::string edge_name(const Edge& edge) { return "edge " + name_of(edge); }
+std::string straddled_name(const Edge& edge) { return "requests beside the edge " + name_of(edge); }
+std::string in_stage(std::string_view what, Stage stage) { return fmt::format("{} in {}", what, name_of(stage)); }
+
+void MetSoFar::expect(const Plan& plan) {
   const auto stages = stages_of(plan);
-  for (std::size_t i = 1; i < stages.size(); ++i) ++taken[name_of(Edge{stages[i - 1], stages[i]})];
+  for (std::size_t i = 1; i < stages.size(); ++i) ++times[edge_name({stages[i - 1], stages[i]})];
 }
 
-Plan draw_plan(const Catalogue& catalogue, const DrawingOptions& options, const EdgeCounts& edges, std::uint64_t seed) {
-  return Drawing(catalogue, options, edges, seed).draw();
+double MetSoFar::want(const std::string& what) const {
+  const auto found = times.find(what);
+  return 1.0 / (1.0 + static_cast<double>(found == times.end() ? 0 : found->second));
+}
+
+Plan draw_plan(const Catalogue& catalogue, const DrawingOptions& options, const MetSoFar& met, std::uint64_t seed) {
+  return Drawing(catalogue, options, met, seed).draw();
 }
 
 bool concurrent(const Plan& plan) {

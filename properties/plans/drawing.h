@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "properties/plans/operations.h"
@@ -31,14 +32,22 @@ struct DrawingOptions {
   bool copy_back = true;                                        // there is a command that brings legacy up to date
 };
 
-// How often each edge was taken so far in this run: the rarer, the likelier.
-struct EdgeCounts {
-  std::map<std::string, std::int64_t> taken;  // by properties::name_of
-  void add(const replay::Plan& plan);
+// How often what was met so far in this run, in the words of `Coverage`: the rarer, the likelier.
+struct MetSoFar {
+  std::map<std::string, std::int64_t> times;
+  // What the plan will meet if it is played: its edges.
+  void expect(const replay::Plan& plan);
+  // From 1 for what was never met towards 0.
+  [[nodiscard]] double want(const std::string& what) const;
 };
 
+// "edge live → completed", "PATCH /orders/{} in shadow", "break new-database hung in live", "requests beside the edge off → read-only".
+[[nodiscard]] std::string edge_name(const Edge& edge);
+[[nodiscard]] std::string straddled_name(const Edge& edge);
+[[nodiscard]] std::string in_stage(std::string_view what, Stage stage);
+
 // A plan that depends on the arguments alone. REQUIRES: the catalogue holds an operation.
-[[nodiscard]] replay::Plan draw_plan(const Catalogue& catalogue, const DrawingOptions& options, const EdgeCounts& edges,
+[[nodiscard]] replay::Plan draw_plan(const Catalogue& catalogue, const DrawingOptions& options, const MetSoFar& met,
                                      std::uint64_t seed);
 
 // Whether the plan has requests that may run at the same time, or beside a cue.

@@ -130,6 +130,7 @@ Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const
     Seen& known = seen[name];
     known.operation.name = name;
     known.operation.read = step.read;
+    known.operation.accepted |= step.captured_status > 0 && step.captured_status < 400;
     std::vector<Slot> slots = slots_of(*request);
     for (Slot& slot : slots) slot.sort = names.find(slot.sort);
     for (const Slot& slot : slots) {

@@ -25,6 +25,7 @@ struct Slot {
 struct Operation {
   std::string name;  // "PATCH /orders/{}"
   bool read = false;
+  bool accepted = false;  // in the capture, at least once: else it is no operation but a mistake of a client
   struct Sample {
     std::shared_ptr<const replay::Request> request;
     std::vector<Slot> slots;
