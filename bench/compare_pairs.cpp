@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "properties/answers/answers.h"
+#include "properties/answers/field_values.h"
 #include "properties/evidence.h"
 
 namespace {
@@ -84,7 +85,7 @@ int main(int argc, char** argv) {
   const bool lines = mode != "--body";
   const auto left = history(arguments[0], lines), right = history(arguments[1], lines);
   properties::Contract contract;
-  contract.compared_headers = {"Content-Type", "Content-Encoding", "Location", "ETag", "Cache-Control", "Vary"};
+  contract.compared_headers = properties::contract_headers();
   std::size_t bytes = 0, differing = 0;
   for (const auto& each : left.records) bytes += each.response.body.size();
   const auto again = mode == "--judge" ? left : replay::History{};

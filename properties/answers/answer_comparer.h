@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "properties/answers/difference.h"
+#include "properties/answers/field_values.h"
 #include "properties/answers/rules.h"
 #include "properties/correspondence.h"
 #include "properties/evidence.h"
@@ -40,7 +41,7 @@ class AnswerComparer {
   const Contract& contract_;
   Correspondence pairs_;
   RuleBook rules_;
-  std::string expected_host_, observed_host_;
+  Origin expected_own_, observed_own_;
 };
 
 // How a request failed: "refused", "timeout", "malformed", "lost"; "answered" when it did not.

@@ -124,8 +124,8 @@ TEST(TakeApart, MakesATreeOfEveryKindOfBody) {
   EXPECT_EQ(taken_apart("multipart/form-data; boundary=\"x y\"",
                         "--x y\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nv\r\nw\r\n--x y\r\n"
                         "Content-Type: image/png\r\n\r\n\x01\r\n--x y--\r\n"),
-            "[{\"body\":\"v\\u000d\\u000aw\",\"filename\":\"\",\"name\":\"n\",\"type\":\"\"},{\"body\":\"" +
-                digest_text("\x01") + R"(","filename":"","name":"","type":"image/png"}])");
+            "[{\"body\":\"v\\u000d\\u000aw\",\"encoding\":\"\",\"filename\":\"\",\"name\":\"n\",\"type\":\"\"},{\"body\":\"" +
+                digest_text("\x01") + R"(","encoding":"","filename":"","name":"","type":"image/png"}])");
 }
 
 TEST(TakeApart, SaysWhyABodyIsNotWhatItSaysItIs) {
@@ -134,7 +134,7 @@ TEST(TakeApart, SaysWhyABodyIsNotWhatItSaysItIs) {
   EXPECT_THAT(taken_apart("multipart/mixed", "--x"), HasSubstr("without a boundary"));
   EXPECT_THAT(taken_apart("multipart/mixed; boundary=x", "--x\r\n\r\na"), HasSubstr("without its last boundary"));
   for (const char* bad : {"<a>", "</a>", "<a><b></a></b>", "<a b=1/>", "<a/><b/>", "x", "<a>&unknown;</a>",
-                          "<a b='1' b='2'/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"})
+                          "<a b='1' b='2'/>"})
     EXPECT_THAT(taken_apart("text/xml", bad), HasSubstr("not well-formed")) << bad;
 }
 
