@@ -200,19 +200,20 @@ std::string canonical_value(std::string_view field, std::string_view value, cons
 
 bool names_places(std::string_view field) { return one_of(places, field); }
 
-std::vector<ValuePiece> pieces_of(std::string_view value, std::string_view separators) {
-  std::vector<ValuePiece> pieces(1);
-  pieces.back().name = "id";
-  for (const char c : value) {
-    if (separators.find(c) == std::string_view::npos) {
-      pieces.back().text += c;
-      continue;
-    }
-    std::string name = c == '=' ? pieces.back().text : "id";
-    pieces.push_back({"", std::string(1, c)});
-    pieces.push_back({std::move(name), ""});
+bool same_pieces(
+    std::string_view expected, std::string_view observed, std::string_view separators,
+    const std::function<bool(std::string_view name, std::string_view expected, std::string_view observed)>& same) {
+  std::string_view name = "id";
+  for (bool several = false;; several = true) {
+    const auto i = expected.find_first_of(separators), j = observed.find_first_of(separators);
+    const auto left = expected.substr(0, i), right = observed.substr(0, j);
+    if (!same(name, left, right)) return false;
+    if (i == std::string_view::npos || j == std::string_view::npos) return i == j && several;
+    if (expected[i] != observed[j]) return false;
+    name = expected[i] == '=' && left == right ? left : "id";
+    expected.remove_prefix(i + 1);
+    observed.remove_prefix(j + 1);
   }
-  return pieces;
 }
 
 bool same_time_from_date(std::string_view expected, const replay::Headers& expected_headers, std::string_view observed,

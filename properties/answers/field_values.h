@@ -1,6 +1,7 @@
 // What the values of fields mean: one spelling for all that say the same (RFC 9110, and the documents that define the others).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,11 @@ struct Origin {
 // True for Location, Content-Location and Link.
 [[nodiscard]] bool names_places(std::string_view field);
 
-// A value in pieces, of which some may be identifiers: what stands between separators, and the separators. `name` is that of a
-// parameter of a query, else "id".
-struct ValuePiece {
-  std::string name, text;
-};
-[[nodiscard]] std::vector<ValuePiece> pieces_of(std::string_view value, std::string_view separators);
+// True when two values consist of several pieces between the same separators, and `same` holds for each two that stand in one place.
+// It is given a name for them: "id", or that of the parameter whose value they are.
+[[nodiscard]] bool same_pieces(
+    std::string_view expected, std::string_view observed, std::string_view separators,
+    const std::function<bool(std::string_view name, std::string_view expected, std::string_view observed)>& same);
 
 // True when two moments lie equally far behind the Date of their answers, to Window::slack_ns: "for an hour", said twice.
 [[nodiscard]] bool same_time_from_date(std::string_view expected, const replay::Headers& expected_headers,

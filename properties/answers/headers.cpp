@@ -1,5 +1,7 @@
 #include "properties/answers/headers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -8,6 +10,7 @@
 #include <string_view>
 
 #include "properties/answers/cookies.h"
+#include "properties/answers/limits.h"
 #include "properties/answers/media.h"
 
 namespace rehearse::properties {
@@ -46,9 +49,9 @@ class HeaderComparer {
       }
       const auto left = whole_field(expected_, name), right = whole_field(observed_, name);
       const std::string path = "header " + name;
-      if (left && !right) out_.add({Kind::missing, path, *left, "", ""});
-      if (!left && right) out_.add({Kind::extra, path, "", *right, ""});
-      if (left && right && !same(name, *left, *right)) out_.add({Kind::value, path, *left, *right, ""});
+      if (left && !right) out_.add({Kind::missing, path, shown(*left), "", ""});
+      if (!left && right) out_.add({Kind::extra, path, "", shown(*right), ""});
+      if (left && right && !same(name, *left, *right)) out_.add({Kind::value, path, shown(*left), shown(*right), ""});
     }
   }
 
@@ -64,16 +67,12 @@ class HeaderComparer {
                                       [&](std::string_view each) { return equal_without_case(each, name); });
     if (from_now && same_time_from_date(a, expected_, b, observed_)) return true;
     const auto left = canonical_value(name, a, what_.expected_own), right = canonical_value(name, b, what_.observed_own);
-    return left == right || same_pieces(left, right, places ? "/?&=#<>;, " : "/");
-  }
-
-  [[nodiscard]] bool same_pieces(const std::string& a, const std::string& b, std::string_view separators) const {
-    const auto left = pieces_of(a, separators), right = pieces_of(b, separators);
     // A path has several segments; what stands alone is judged by its field's name.
-    return left.size() == right.size() && left.size() > 1 &&
-           std::equal(left.begin(), left.end(), right.begin(), [this](const ValuePiece& x, const ValuePiece& y) {
-             return x.text == y.text || (x.name == y.name && !x.name.empty() && stand_for_each_other(x.name, x.text, y.text));
-           });
+    return left == right ||
+           same_pieces(left, right, places ? "/?&=#<>;, " : "/",
+                       [this](std::string_view key, std::string_view x, std::string_view y) {
+                         return x == y || stand_for_each_other(key, std::string(x), std::string(y));
+                       });
   }
 
   void compare_cookies() {
@@ -112,10 +111,15 @@ class HeaderComparer {
     }
   }
 
+  static std::string shown(const std::string& value) {
+    if (value.size() <= answer_limits::shown_bytes) return value;
+    return fmt::format("{}... ({} bytes)", std::string_view(value).substr(0, answer_limits::shown_bytes), value.size());
+  }
+
   static std::string shown(const Cookie& cookie) {
     std::string text = digest_text(cookie.value);
     for (const auto& [name, value] : cookie.attributes) text += "; " + name + (value.empty() ? "" : "=" + value);
-    return text;
+    return shown(text);
   }
 
   void compare_cookie(const std::string& name, const std::string& path, const Cookie& left, const Cookie& right) {
@@ -128,15 +132,15 @@ class HeaderComparer {
       const auto other = right.attributes.find(attribute);
       const std::string place = path + member_text(attribute);
       if (other == right.attributes.end()) {
-        out_.add({Kind::missing, place, written(attribute, value), "", ""});
+        out_.add({Kind::missing, place, shown(written(attribute, value)), "", ""});
       } else if (value != other->second &&
                  !(attribute == "expires" && same_time_from_date(value, expected_, other->second, observed_))) {
-        out_.add({Kind::value, place, value, other->second, ""});
+        out_.add({Kind::value, place, shown(value), shown(other->second), ""});
       }
     }
     for (const auto& [attribute, value] : right.attributes) {
       if (!left.attributes.contains(attribute))
-        out_.add({Kind::extra, path + member_text(attribute), "", written(attribute, value), ""});
+        out_.add({Kind::extra, path + member_text(attribute), "", shown(written(attribute, value)), ""});
     }
   }
 

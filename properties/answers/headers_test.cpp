@@ -132,6 +132,13 @@ TEST(ContractHeaders, IdentifiersWithinPlacesStandForEachOther) {
   EXPECT_THAT(compared("Location", "/orders/30011", "/orders?40022"), ::testing::SizeIs(1));
 }
 
+TEST(ContractHeaders, LongValuesAreShownShortened) {
+  const auto lines = differences("Link", std::string(1'000'000, '<'), std::string(1'000'000, '/'));
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_LT(lines[0].size(), 1000u);
+  EXPECT_TRUE(lines[0].ends_with("... (1000000 bytes)")) << lines[0];
+}
+
 TEST(ContractHeaders, MomentsSetOffFromNowAreComparedByHowFarTheyLieAhead) {
   const auto at = [](const char* name, const char* date, const char* moment) {
     return Headers{{"Date", date}, {name, moment}};
