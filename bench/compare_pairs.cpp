@@ -57,7 +57,8 @@ replay::History history(const std::string& path, bool lines, std::string_view da
   }
   for (std::size_t at = 0; at < text.size();) {
     const auto end = std::min(text.find('\n', at), text.size());
-    made.records.push_back(record(static_cast<replay::StepId>(made.records.size()) + 1, text.substr(at, end - at), date));
+    made.records.push_back(
+        record(static_cast<replay::StepId>(made.records.size()) + 1, text.substr(at, end - at), date));
     at = end + 1;
   }
   return made;

@@ -296,7 +296,8 @@ std::vector<properties::AnswerRule> answer_rules_of(const YAML::Node& list) {
     const std::string where = fmt::format("answer_rules[{}]", rules.size());
     Section section(item, where);
     // A kind that is misspelled must not be told as one that is missing.
-    for (const char* key : {"path", "route", "reason", "owner", "expires", "ignore", "tolerance", "unordered", "rename"})
+    for (const char* key :
+         {"path", "route", "reason", "owner", "expires", "ignore", "tolerance", "unordered", "rename"})
       static_cast<void>(section.has(key));
     section.expect_nothing_else();
     properties::AnswerRule rule;
@@ -316,8 +317,7 @@ std::vector<properties::AnswerRule> answer_rules_of(const YAML::Node& list) {
     take("tolerance", Kind::tolerance);
     take("unordered", Kind::unordered);
     take("rename", Kind::rename);
-    if (kinds != 1)
-      throw Error(fmt::format("{}: give exactly one of ignore, tolerance, unordered and rename", where));
+    if (kinds != 1) throw Error(fmt::format("{}: give exactly one of ignore, tolerance, unordered and rename", where));
     if (rule.kind == Kind::ignore && rule.value != "true")
       throw Error(
           fmt::format("{} must be true; leave the rule out where nothing is to be ignored", section.at("ignore")));

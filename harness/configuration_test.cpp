@@ -238,7 +238,8 @@ TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
   EXPECT_THAT(refusal("answer_rules: all"), HasSubstr("answer_rules must be a list"));
   EXPECT_THAT(rule("ignore: true, reason: r"), HasSubstr("answer_rules[0].path is missing"));
   EXPECT_THAT(rule("path: $.a, ignore: true"), HasSubstr("answer_rules[0].reason is missing"));
-  EXPECT_THAT(rule("path: $.a, reason: r"), HasSubstr("answer_rules[0]: give exactly one of ignore, tolerance, unordered and rename"));
+  EXPECT_THAT(rule("path: $.a, reason: r"),
+              HasSubstr("answer_rules[0]: give exactly one of ignore, tolerance, unordered and rename"));
   EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, rename: b"), HasSubstr("exactly one of"));
   EXPECT_THAT(rule("path: $.a, reason: r, ignore: false"), HasSubstr("must be true"));
   EXPECT_THAT(rule("path: $..a, reason: r, ignore: true"), HasSubstr("is no path"));

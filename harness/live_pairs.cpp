@@ -226,7 +226,8 @@ class Pairs {
     if (answered_first) changed = differences(waiting.first.legacy, pair.legacy, ignored, false);
     if (found.empty()) {
       auto late = waiting.differences;
-      std::erase_if(late, [&](const Difference& difference) { return !answered_first || touched(changed, difference); });
+      std::erase_if(late,
+                    [&](const Difference& difference) { return !answered_first || touched(changed, difference); });
       ++(late.empty() ? result_.transient : result_.late);
       if (!late.empty()) result_.late_ones.push_back({pair.legacy.step, std::move(late)});
       return;

@@ -94,7 +94,8 @@ TEST(LivePairs, ADifferenceThatIsGoneWhileLegacyKeptStillWasLate) {
   EXPECT_EQ(pairs.late_ones[0].differences[0].observed, "1") << "what it gave first";
   EXPECT_EQ(classes(pairs), pairs.pairs);
   // Legacy changed, and in another place.
-  Server elsewhere(changing(R"({"a":2,"b":1})", R"({"a":2,"b":2})")), late(changing(R"({"a":1,"b":1})", R"({"a":2,"b":2})"));
+  Server elsewhere(changing(R"({"a":2,"b":1})", R"({"a":2,"b":2})")),
+      late(changing(R"({"a":1,"b":1})", R"({"a":2,"b":2})"));
   EXPECT_EQ(pairs_of(reads({"/a"}), elsewhere, late).late, 1);
 }
 

@@ -60,7 +60,8 @@ TEST(Escape, AnErrorIsOneLineInWhichNoWordIsLong) {
 }
 
 TEST(Escape, EveryResultIsUtf8) {
-  for (const auto& escape : {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape, error_escape, json_escape}) {
+  for (const auto& escape :
+       {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape, error_escape, json_escape}) {
     const std::string once = escape(hostile_text());
     EXPECT_EQ(valid_utf8(once), once);
   }

@@ -98,7 +98,8 @@ std::map<std::string, std::string> causes_by_scope(const Report& report) {
   if (scopes.empty()) return causes;
   for (const Difference& difference : report.differences) {
     const auto at = std::find_if(scopes.begin(), scopes.end(), [&](const auto& scope) {
-      return std::find(difference.sections.begin(), difference.sections.end(), scope.first) != difference.sections.end();
+      return std::find(difference.sections.begin(), difference.sections.end(), scope.first) !=
+             difference.sections.end();
     });
     causes[(at == scopes.end() ? scopes.front() : *at).first] +=
         fmt::format("{}: {} ({}), {}\n", difference.route, difference.path, difference.kind, extent_of(difference));

@@ -55,7 +55,8 @@ TEST(JUnit, CarriesTheCausesOfWhatDiffersEachOnce) {
     const auto begin = xml.rfind("<testsuite name=", at);
     return at == std::string::npos ? "nowhere" : xml.substr(begin, xml.find(" tests=", begin) - begin);
   };
-  EXPECT_EQ(suite_of("GET /orders/{}: $.total (value), in 812 answers: live, completed\n"), "<testsuite name=\"completed\"");
+  EXPECT_EQ(suite_of("GET /orders/{}: $.total (value), in 812 answers: live, completed\n"),
+            "<testsuite name=\"completed\"");
   EXPECT_EQ(suite_of("DELETE /orders/{}: answer (failure), in 2 answers: live\n"), "<testsuite name=\"off\"")
       << "no suite is of live";
   EXPECT_EQ(suite_of("1 more cause not listed"), "<testsuite name=\"off\"");

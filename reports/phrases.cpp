@@ -44,7 +44,8 @@ std::string advice(const Report& report) {
   const bool pairs = std::any_of(report.sections.begin(), report.sections.end(),
                                  [](const Section& section) { return section.kind == "pairs"; });
   if (report.verdict == Verdict::pass)
-    return pairs ? "both services answer these reads alike; no stage was rehearsed" : "safe to take every stage rehearsed";
+    return pairs ? "both services answer these reads alike; no stage was rehearsed"
+                 : "safe to take every stage rehearsed";
   if (report.verdict == Verdict::fail) {
     std::set<std::string> broken;
     for (const Result* result : results_with(report, Verdict::fail)) broken.insert(result->invariant);

@@ -29,7 +29,8 @@ properties::Result result_of(const LivePairs& pairs) {
   result.invariant = "G7";
   result.title = "the new service answers reads as the legacy service does";
   result.scope = section_name;
-  result.checked = static_cast<std::uint64_t>(pairs.equal + pairs.ignored + pairs.transient + pairs.late + pairs.lasting);
+  result.checked =
+      static_cast<std::uint64_t>(pairs.equal + pairs.ignored + pairs.transient + pairs.late + pairs.lasting);
   result.violations = static_cast<std::uint64_t>(pairs.lasting);
   const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
   for (const properties::StepDifference& step : pairs.differences) {
@@ -52,7 +53,8 @@ properties::Result result_of(const LivePairs& pairs) {
     const auto& step = pairs.late_ones.front();
     const auto& first = step.differences.front();
     const auto* expected = replay::record_of(pairs.legacy, step.step);
-    add(fmt::format("{} answers of the new service were late: they differed while legacy's stayed the same, and became "
+    add(
+        fmt::format("{} answers of the new service were late: they differed while legacy's stayed the same, and became "
                     "right afterwards, by stale reads, by one of several instances, or by writes in between; the first "
                     "one to {} {}, with {} = {} instead of {}",
                     pairs.late, expected->request.method, expected->request.target, first.path, value(first.observed),
@@ -87,9 +89,14 @@ reports::Report report_of_pairs(const LivePairs& pairs, const properties::Contra
   answers.drifted = pairs.drifted;
   properties::Judgement judgement;
   judgement.results.push_back(result_of(pairs));
-  evidence.conservation = {{"pairs", pairs.pairs},          {"equal", pairs.equal},       {"ignored", pairs.ignored},
-                           {"transient", pairs.transient},  {"late", pairs.late},         {"changing", pairs.changing},
-                           {"lasting", pairs.lasting},      {"unanswered", pairs.unanswered},
+  evidence.conservation = {{"pairs", pairs.pairs},
+                           {"equal", pairs.equal},
+                           {"ignored", pairs.ignored},
+                           {"transient", pairs.transient},
+                           {"late", pairs.late},
+                           {"changing", pairs.changing},
+                           {"lasting", pairs.lasting},
+                           {"unanswered", pairs.unanswered},
                            {"unfinished", pairs.unfinished}};
   return reports::report_of_answers(evidence, judgement, {{&section, answers}});
 }

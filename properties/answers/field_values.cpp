@@ -104,8 +104,8 @@ std::string canonical_link(std::string_view value, const Origin& own) {
       } else {
         const auto equals = std::min(part.find('='), part.size());
         const std::string name = lower(trim(std::string_view(part).substr(0, equals)));
-        part = equals == part.size() ? name
-                                     : name + "=" + without_quotes(trim(std::string_view(part).substr(equals + 1)));
+        part =
+            equals == part.size() ? name : name + "=" + without_quotes(trim(std::string_view(part).substr(equals + 1)));
       }
     }
     if (parts.size() > 1) std::sort(parts.begin() + 1, parts.end());
@@ -146,15 +146,42 @@ std::optional<std::int64_t> date_in(std::string_view text) {
 }  // namespace
 
 const std::vector<std::string>& contract_headers() {
-  static const std::vector<std::string> names{
-      "Content-Type", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition", "Accept-Ranges",  //
-      "ETag", "Last-Modified", "Cache-Control", "Expires", "Vary",                                                      //
-      "Location", "Content-Location", "Link", "Allow", "Accept-Patch", "Retry-After", "WWW-Authenticate", "Set-Cookie",  //
-      "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Methods",
-      "Access-Control-Allow-Headers", "Access-Control-Expose-Headers", "Access-Control-Max-Age",  //
-      "Strict-Transport-Security", "Content-Security-Policy", "X-Frame-Options", "X-Content-Type-Options",
-      "Referrer-Policy", "Permissions-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy",
-      "Cross-Origin-Resource-Policy", "Deprecation", "Sunset"};
+  static const std::vector<std::string> names{"Content-Type",
+                                              "Content-Encoding",
+                                              "Content-Language",
+                                              "Content-Range",
+                                              "Content-Disposition",
+                                              "Accept-Ranges",  //
+                                              "ETag",
+                                              "Last-Modified",
+                                              "Cache-Control",
+                                              "Expires",
+                                              "Vary",  //
+                                              "Location",
+                                              "Content-Location",
+                                              "Link",
+                                              "Allow",
+                                              "Accept-Patch",
+                                              "Retry-After",
+                                              "WWW-Authenticate",
+                                              "Set-Cookie",  //
+                                              "Access-Control-Allow-Origin",
+                                              "Access-Control-Allow-Credentials",
+                                              "Access-Control-Allow-Methods",
+                                              "Access-Control-Allow-Headers",
+                                              "Access-Control-Expose-Headers",
+                                              "Access-Control-Max-Age",  //
+                                              "Strict-Transport-Security",
+                                              "Content-Security-Policy",
+                                              "X-Frame-Options",
+                                              "X-Content-Type-Options",
+                                              "Referrer-Policy",
+                                              "Permissions-Policy",
+                                              "Cross-Origin-Opener-Policy",
+                                              "Cross-Origin-Embedder-Policy",
+                                              "Cross-Origin-Resource-Policy",
+                                              "Deprecation",
+                                              "Sunset"};
   return names;
 }
 

@@ -66,13 +66,13 @@ class HeaderComparer {
     const bool from_now = std::any_of(set_off_from_now.begin(), set_off_from_now.end(),
                                       [&](std::string_view each) { return equal_without_case(each, name); });
     if (from_now && same_time_from_date(a, expected_, b, observed_)) return true;
-    const auto left = canonical_value(name, a, what_.expected_own), right = canonical_value(name, b, what_.observed_own);
+    const auto left = canonical_value(name, a, what_.expected_own),
+               right = canonical_value(name, b, what_.observed_own);
     // A path has several segments; what stands alone is judged by its field's name.
-    return left == right ||
-           same_pieces(left, right, places ? "/?&=#<>;, " : "/",
-                       [this](std::string_view key, std::string_view x, std::string_view y) {
-                         return x == y || stand_for_each_other(key, std::string(x), std::string(y));
-                       });
+    return left == right || same_pieces(left, right, places ? "/?&=#<>;, " : "/",
+                                        [this](std::string_view key, std::string_view x, std::string_view y) {
+                                          return x == y || stand_for_each_other(key, std::string(x), std::string(y));
+                                        });
   }
 
   void compare_cookies() {

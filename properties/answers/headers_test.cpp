@@ -64,37 +64,38 @@ TEST(ContractHeaders, HoldWhatClientsActUpon) {
 }
 
 TEST(ContractHeaders, AreComparedByWhatTheyMean) {
-  for (const auto& [name, a, b] : Fields{
-           {"Content-Type", "text/html; charset=utf-8", "Text/HTML;charset=\"UTF-8\""},
-           {"Content-Type", "multipart/mixed; boundary=a", "multipart/mixed; boundary=b"},
-           {"Vary", "Accept, Origin", "origin,accept"},
-           {"Allow", "GET, HEAD", "HEAD,GET"},
-           {"Cache-Control", "no-cache, max-age=5", "Max-Age=5, No-Cache"},
-           {"Content-Language", "de, en", "EN,de"},
-           {"Access-Control-Allow-Headers", "X-A, X-B", "x-b, x-a"},
-           {"Access-Control-Allow-Methods", "GET, PUT", "PUT,GET"},
-           {"X-Frame-Options", "DENY", "deny"},
-           {"Referrer-Policy", "no-referrer, origin", "No-Referrer,origin"},
-           {"Strict-Transport-Security", "max-age=5; includeSubDomains", "includesubdomains;max-age=5"},
-           {"Content-Security-Policy", "default-src 'self'; script-src b a 'nonce-x1'",
-            "script-src a 'nonce-y2' b; DEFAULT-SRC 'self'"},
-           {"Link", "</a?b=1,2>; rel=\"next\"; title=x, </c>; rel=prev", "</c>;rel=\"prev\", </a?b=1,2>;title=x;rel=next"},
-           {"Connection", "close", "keep-alive"}})
+  for (const auto& [name, a, b] :
+       Fields{{"Content-Type", "text/html; charset=utf-8", "Text/HTML;charset=\"UTF-8\""},
+              {"Content-Type", "multipart/mixed; boundary=a", "multipart/mixed; boundary=b"},
+              {"Vary", "Accept, Origin", "origin,accept"},
+              {"Allow", "GET, HEAD", "HEAD,GET"},
+              {"Cache-Control", "no-cache, max-age=5", "Max-Age=5, No-Cache"},
+              {"Content-Language", "de, en", "EN,de"},
+              {"Access-Control-Allow-Headers", "X-A, X-B", "x-b, x-a"},
+              {"Access-Control-Allow-Methods", "GET, PUT", "PUT,GET"},
+              {"X-Frame-Options", "DENY", "deny"},
+              {"Referrer-Policy", "no-referrer, origin", "No-Referrer,origin"},
+              {"Strict-Transport-Security", "max-age=5; includeSubDomains", "includesubdomains;max-age=5"},
+              {"Content-Security-Policy", "default-src 'self'; script-src b a 'nonce-x1'",
+               "script-src a 'nonce-y2' b; DEFAULT-SRC 'self'"},
+              {"Link", "</a?b=1,2>; rel=\"next\"; title=x, </c>; rel=prev",
+               "</c>;rel=\"prev\", </a?b=1,2>;title=x;rel=next"},
+              {"Connection", "close", "keep-alive"}})
     EXPECT_THAT(differences(name, a, b), IsEmpty()) << name << ": " << a;
-  for (const auto& [name, a, b] : Fields{
-           {"Content-Type", "text/html", "text/plain"},
-           {"Vary", "Accept", "Accept, Origin"},
-           {"Allow", "GET", "get"},
-           {"Access-Control-Allow-Methods", "GET", "GET, PUT"},
-           {"Access-Control-Allow-Origin", "https://shop", "*"},
-           {"Cache-Control", "max-age=5", "max-age=6"},
-           {"Content-Encoding", "gzip, br", "br, gzip"},
-           {"Referrer-Policy", "no-referrer, origin", "origin, no-referrer"},
-           {"Strict-Transport-Security", "max-age=5; includeSubDomains", "max-age=5"},
-           {"Content-Security-Policy", "script-src 'nonce-x'", "script-src 'unsafe-inline'"},
-           {"Content-Security-Policy", "script-src a; script-src b", "script-src b"},
-           {"Link", "</a>; rel=next", "</a>; rel=prev"},
-           {"Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:38 GMT"}})
+  for (const auto& [name, a, b] :
+       Fields{{"Content-Type", "text/html", "text/plain"},
+              {"Vary", "Accept", "Accept, Origin"},
+              {"Allow", "GET", "get"},
+              {"Access-Control-Allow-Methods", "GET", "GET, PUT"},
+              {"Access-Control-Allow-Origin", "https://shop", "*"},
+              {"Cache-Control", "max-age=5", "max-age=6"},
+              {"Content-Encoding", "gzip, br", "br, gzip"},
+              {"Referrer-Policy", "no-referrer, origin", "origin, no-referrer"},
+              {"Strict-Transport-Security", "max-age=5; includeSubDomains", "max-age=5"},
+              {"Content-Security-Policy", "script-src 'nonce-x'", "script-src 'unsafe-inline'"},
+              {"Content-Security-Policy", "script-src a; script-src b", "script-src b"},
+              {"Link", "</a>; rel=next", "</a>; rel=prev"},
+              {"Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:38 GMT"}})
     EXPECT_THAT(differences(name, a, b), ElementsAre("value header " + name + " " + a + " " + b));
 }
 
@@ -157,9 +158,10 @@ TEST(ContractHeaders, MomentsSetOffFromNowAreComparedByHowFarTheyLieAhead) {
   EXPECT_THAT(differences(at("Set-Cookie", noon, "a=1; Expires=Sun, 06-Nov-1994 13:00:00 GMT"),
                           at("Set-Cookie", one, "a=1; expires=Sun, 06 Nov 1994 14:00:01 GMT")),
               IsEmpty());
-  EXPECT_THAT(differences(at("Set-Cookie", noon, "a=1; Expires=Sun, 06 Nov 1994 13:00:00 GMT"),
-                          at("Set-Cookie", noon, "a=1; Expires=Sun, 06 Nov 1994 14:00:00 GMT")),
-              ElementsAre("value header Set-Cookie.a.expires Sun, 06 Nov 1994 13:00:00 GMT Sun, 06 Nov 1994 14:00:00 GMT"));
+  EXPECT_THAT(
+      differences(at("Set-Cookie", noon, "a=1; Expires=Sun, 06 Nov 1994 13:00:00 GMT"),
+                  at("Set-Cookie", noon, "a=1; Expires=Sun, 06 Nov 1994 14:00:00 GMT")),
+      ElementsAre("value header Set-Cookie.a.expires Sun, 06 Nov 1994 13:00:00 GMT Sun, 06 Nov 1994 14:00:00 GMT"));
 }
 
 TEST(SetCookie, IsComparedCookieByCookieAndAttributeByAttribute) {
@@ -199,9 +201,9 @@ TEST(SetCookie, CookiesOfOneNameAreToldApartByDomainAndPath) {
   EXPECT_THAT(differences({{"Set-Cookie", "a=1; Path=/; Domain=x"}, {"Set-Cookie", "a=1; Path=/; Domain=y"}},
                           {{"Set-Cookie", "a=1; Path=/; Domain=x"}}),
               ::testing::SizeIs(1));
-  EXPECT_THAT(differences({{"Set-Cookie", "a=0; Path=/"}, {"Set-Cookie", "a=1; Path=/"}},
-                          {{"Set-Cookie", "a=1; Path=/"}}),
-              IsEmpty())
+  EXPECT_THAT(
+      differences({{"Set-Cookie", "a=0; Path=/"}, {"Set-Cookie", "a=1; Path=/"}}, {{"Set-Cookie", "a=1; Path=/"}}),
+      IsEmpty())
       << "the last one of a cookie is the one that counts";
 }
 
@@ -235,7 +237,8 @@ TEST(LastModified, OfThisRunIsJudgedAsAMomentAndOfAnotherOneItIsWrong) {
     history.records.push_back(answered(1, get("/a"), {200, {{"Last-Modified", modified}}, ""}));
     return history;
   };
-  const auto oracle = at(784111777, "Sun, 06 Nov 1994 08:49:37 GMT"), again = at(784111977, "Sun, 06 Nov 1994 08:52:57 GMT");
+  const auto oracle = at(784111777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+             again = at(784111977, "Sun, 06 Nov 1994 08:52:57 GMT");
   const auto compared = [&](const char* modified) {
     const auto observed = at(784112377, modified);
     return compare_answers(contract, oracle, &again, observed, [](const replay::Record&) { return true; });

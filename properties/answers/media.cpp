@@ -80,8 +80,7 @@ void form(std::string_view body, Tree& tree) {
     if (field.empty()) continue;
     const auto equals = std::min(field.find('='), field.size());
     tree.add(TokenKind::name, form_decoded(field.substr(0, equals)));
-    tree.add(TokenKind::string, form_decoded(field.substr(std::min(equals + 1, field.size()))),
-             equals == field.size());
+    tree.add(TokenKind::string, form_decoded(field.substr(std::min(equals + 1, field.size()))), equals == field.size());
   }
   tree.close();
 }

@@ -16,7 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // "value xml[2]", ... of two bodies of one type.
-std::vector<std::string> differences(const std::string& type, const std::string& expected, const std::string& observed) {
+std::vector<std::string> differences(const std::string& type, const std::string& expected,
+                                     const std::string& observed) {
   const Contract contract;
   const AnswerComparer comparer(contract, Correspondence{});
   const auto record = [&](const std::string& body) {
@@ -33,9 +34,9 @@ std::vector<std::string> xml(const std::string& expected, const std::string& obs
 }
 
 TEST(Xml, IsComparedAsADocumentAndNotAsItIsWritten) {
-  EXPECT_THAT(xml("<o id='7' n=\"1\"><t>a</t><e/></o>",
-                  "<?xml version=\"1.0\"?>\n<o n='1' id='7'>\n <t>a</t> <e></e></o>\n"),
-              IsEmpty());
+  EXPECT_THAT(
+      xml("<o id='7' n=\"1\"><t>a</t><e/></o>", "<?xml version=\"1.0\"?>\n<o n='1' id='7'>\n <t>a</t> <e></e></o>\n"),
+      IsEmpty());
   EXPECT_THAT(xml("<o>a&amp;b</o>", "<o><![CDATA[a&b]]><!-- no more --></o>"), IsEmpty());
   EXPECT_THAT(xml("<o a='x y'>&#10;</o>", "<o a='x\ny'>\r\n</o>"), IsEmpty()) << "line ends as XML reads them";
   EXPECT_THAT(xml("<o><t>a</t></o>", "<o><t>b</t></o>"), ElementsAre("value xml[2]"));
@@ -65,11 +66,13 @@ TEST(Xml, NamesAreComparedByTheirNamespaceAndNotByItsPrefix) {
   EXPECT_THAT(xml("<o xmlns='urn:x'/>", "<o xmlns='urn:y'/>"), ElementsAre("value xml[0]"));
   EXPECT_THAT(xml("<a:o xmlns:a='urn:x'/>", "<a:o xmlns:a='urn:y'/>"), ElementsAre("value xml[0]"));
   EXPECT_THAT(xml("<o xmlns='urn:x'><t/></o>", "<o xmlns='urn:x'><t xmlns=''/></o>"), ElementsAre("value xml[1]"));
-  EXPECT_THAT(xml("<o xmlns='urn:x' k='1'/>", "<o xmlns='urn:x' xmlns:a='urn:x' a:k='1'/>"), ElementsAre("value xml[0]"))
+  EXPECT_THAT(xml("<o xmlns='urn:x' k='1'/>", "<o xmlns='urn:x' xmlns:a='urn:x' a:k='1'/>"),
+              ElementsAre("value xml[0]"))
       << "the default namespace is not that of attributes";
   EXPECT_THAT(xml("<o xmlns:a='urn:x'><t xmlns:a='urn:y'/><a:e/></o>", "<o><t/><e xmlns='urn:x'/></o>"), IsEmpty())
       << "a prefix is declared for an element and what it holds";
-  constexpr const char* typed = "<{0}:o xmlns:{0}='urn:x' xmlns:{1}='http://www.w3.org/2001/XMLSchema-instance' {1}:type='{0}:T'/>";
+  constexpr const char* typed =
+      "<{0}:o xmlns:{0}='urn:x' xmlns:{1}='http://www.w3.org/2001/XMLSchema-instance' {1}:type='{0}:T'/>";
   EXPECT_THAT(xml(fmt::format(fmt::runtime(typed), "a", "i"), fmt::format(fmt::runtime(typed), "b", "xsi")), IsEmpty());
   EXPECT_THAT(xml("<a:o xmlns:a='urn:x' xmlns:b='urn:x' a:k='1' b:k='1'/>", "<o/>"), ElementsAre("unreadable body"))
       << "one attribute twice";
@@ -119,8 +122,9 @@ TEST(Multipart, BodiesAreComparedBehindTheirTransferEncoding) {
   EXPECT_THAT(parts(part("", "hello"), part(base64, "aGVsbG8=")), ElementsAre("value multipart[0].encoding"))
       << "the same text, and the encoding is said";
   EXPECT_THAT(parts(part(base64, "a*b="), part(base64, "a*c=")), ElementsAre("value multipart[0].body"));
-  EXPECT_THAT(parts(part("Content-Transfer-Encoding: x-own\r\n", "a"), part("Content-Transfer-Encoding: x-own\r\n", "b")),
-              ElementsAre("value multipart[0].body"));
+  EXPECT_THAT(
+      parts(part("Content-Transfer-Encoding: x-own\r\n", "a"), part("Content-Transfer-Encoding: x-own\r\n", "b")),
+      ElementsAre("value multipart[0].body"));
 }
 
 TEST(Multipart, PartsThatAreJsonAreComparedAsJson) {
@@ -134,7 +138,8 @@ TEST(Multipart, PartsThatAreJsonAreComparedAsJson) {
   EXPECT_THAT(parts(part(json + "Content-Transfer-Encoding: base64\r\n", "eyJhIjoxfQ=="),
                     part(json + "Content-Transfer-Encoding: base64\r\n", "eyAiYSI6MSB9")),
               IsEmpty());
-  EXPECT_THAT(parts(part("Content-Type: text/plain; charset=UTF-8\r\n", "a"), part("content-type: TEXT/plain;charset=utf-8\r\n", "a")),
+  EXPECT_THAT(parts(part("Content-Type: text/plain; charset=UTF-8\r\n", "a"),
+                    part("content-type: TEXT/plain;charset=utf-8\r\n", "a")),
               IsEmpty());
   EXPECT_THAT(parts("--b\r\n\r\na\r\n\r\nb\r\n--b--", "--b\r\n\r\na\r\n\r\nc\r\n--b--"),
               ElementsAre("value multipart[0].body"))
@@ -142,7 +147,9 @@ TEST(Multipart, PartsThatAreJsonAreComparedAsJson) {
 }
 
 TEST(Forms, FieldsWithoutASignOfEqualityReadTheSameAndAreWrittenOtherwise) {
-  const auto forms = [](const char* a, const char* b) { return differences("application/x-www-form-urlencoded", a, b); };
+  const auto forms = [](const char* a, const char* b) {
+    return differences("application/x-www-form-urlencoded", a, b);
+  };
   EXPECT_THAT(forms("a&b=1", "a=&b=1"), ElementsAre("formatting form.a"));
   EXPECT_THAT(forms("a=&b=1", "b=1&a"), ElementsAre("formatting form.a"));
   EXPECT_THAT(forms("a", "a=1"), ElementsAre("value form.a"));
@@ -155,7 +162,8 @@ TEST(Media, WhatHasTooManyPiecesIsSaidToHaveThem) {
   Tree tree;
   for (const char* type : {"text/plain", "text/csv"}) {
     const replay::Headers headers{{"Content-Type", type}};
-    EXPECT_THAT(take_apart(media_of(headers, many), headers, many, tree).value_or(""), ::testing::HasSubstr("more lines"));
+    EXPECT_THAT(take_apart(media_of(headers, many), headers, many, tree).value_or(""),
+                ::testing::HasSubstr("more lines"));
     EXPECT_LE(tree.tokens.size(), answer_limits::tokens + 2);
   }
 }

@@ -56,7 +56,10 @@ std::optional<std::string> base64_decoded(std::string_view text) {
 }
 
 int hex(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                : -1;
 }
 
 // RFC 2045, section 6.7: =XX is a byte, = at the end of a line is nothing, and so is white space there.

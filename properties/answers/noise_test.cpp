@@ -216,8 +216,8 @@ TEST(Noise, AnswersThatTheOracleGaveOnlyOnceAccuseNobodyAndAreNotCounted) {
   auto again = play(0, second);
   for (std::size_t i = 0; i < 12; ++i) again.records[i].outcome = replay::Outcome::lost;
   const Contract contract = testing::contract();
-  const auto result = compare_answers(contract, play(0, first), &again, play(0, third),
-                                      [](const replay::Record&) { return true; });
+  const auto result =
+      compare_answers(contract, play(0, first), &again, play(0, third), [](const replay::Record&) { return true; });
   EXPECT_EQ(std::tuple(result.masked, result.undecided, result.differed), std::tuple(8, 12, 0));
   ASSERT_EQ(result.noise.size(), 1u);
   EXPECT_EQ(result.noise[0].counts.compared, 8);

@@ -12,10 +12,10 @@
 namespace rehearse::properties {
 
 struct PairedReadsCompared {
-  AnswersCompared answers;            // each pair that could be read is matched, masked by a tolerance, ignored, or differed
+  AnswersCompared answers;  // each pair that could be read is matched, masked by a tolerance, ignored, or differed
   // Reads that prove nothing, in the evidence's history of before.
-  bool missing = false;                               // one of the histories is not there
-  std::vector<const replay::Record*> failed_before;   // not answered, or with 500 and more
+  bool missing = false;                              // one of the histories is not there
+  std::vector<const replay::Record*> failed_before;  // not answered, or with 500 and more
   std::vector<const replay::Record*> not_read_again;
   [[nodiscard]] std::int64_t pairs() const {
     return answers.matched + answers.masked + answers.ignored + answers.differed;

@@ -27,10 +27,9 @@ replay::History reading(const std::vector<std::string>& bodies) {
 Evidence evidence_of(const replay::History& before, const replay::History& after) {
   Evidence evidence;
   evidence.contract = testing::contract();
-  evidence.contract.answer_rules = {
-      {AnswerRule::Kind::ignore, "", "$.debug", "", "a reason", "", ""},
-      {AnswerRule::Kind::tolerance, "", "$.price", "within 1%", "a reason", "", ""},
-      {AnswerRule::Kind::unordered, "", "$.tags", "", "a reason", "", ""}};
+  evidence.contract.answer_rules = {{AnswerRule::Kind::ignore, "", "$.debug", "", "a reason", "", ""},
+                                    {AnswerRule::Kind::tolerance, "", "$.price", "within 1%", "a reason", "", ""},
+                                    {AnswerRule::Kind::unordered, "", "$.tags", "", "a reason", "", ""}};
   evidence.histories = {{"before", before}, {"after", after}};
   return evidence;
 }

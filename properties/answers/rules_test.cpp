@@ -110,7 +110,8 @@ TEST(Rules, ThatCannotBeUsedSayWhyAndAtWhichKey) {
     return found ? found->key + ": " + found->what : "";
   };
   EXPECT_THAT(problem(rule(Kind::ignore, "items.id")), HasSubstr("path: \"items.id\" is no path"));
-  EXPECT_THAT(problem(rule(Kind::tolerance, "$.a", "within -1")), HasSubstr("tolerance: \"within -1\" is no tolerance"));
+  EXPECT_THAT(problem(rule(Kind::tolerance, "$.a", "within -1")),
+              HasSubstr("tolerance: \"within -1\" is no tolerance"));
   EXPECT_THAT(problem(rule(Kind::rename, "$.a")), HasSubstr("rename: it needs the new name"));
   EXPECT_THAT(problem(rule(Kind::rename, "$.a[*]", "b")), HasSubstr("path: that of a rename"));
   AnswerRule nobody = rule(Kind::ignore, "$.a");
@@ -123,14 +124,15 @@ TEST(Rules, ThatCannotBeUsedSayWhyAndAtWhichKey) {
 }
 
 TEST(Rules, ThatWouldHideAWholeBodyAreRefused) {
-  for (const char* path : {"$", "status", "answer", "body", "$.*", "$[*]", "$.*.*", "$[*].*", "text[*]", "csv[*]", "csv[*][*]",
-                           "lines[*]", "xml[*]", "form.*", "multipart[*]", "header *"}) {
+  for (const char* path : {"$", "status", "answer", "body", "$.*", "$[*]", "$.*.*", "$[*].*", "text[*]", "csv[*]",
+                           "csv[*][*]", "lines[*]", "xml[*]", "form.*", "multipart[*]", "header *"}) {
     const auto problem = problem_of(rule(Kind::ignore, path));
     ASSERT_TRUE(problem) << path;
     EXPECT_EQ(problem->key, "path");
     EXPECT_THAT(problem->what, HasSubstr("would ignore all of ")) << path;
   }
-  for (const char* path : {"header ETag", "header Set-Cookie.sid.value", "$.*.id", "$.a.*", "text[3]", "csv[*][2]", "$[*].at"})
+  for (const char* path :
+       {"header ETag", "header Set-Cookie.sid.value", "$.*.id", "$.a.*", "text[3]", "csv[*][2]", "$[*].at"})
     EXPECT_FALSE(problem_of(rule(Kind::ignore, path))) << path;
   for (const char* margin : {"within 1000000%", "within 100%"}) {
     const auto problem = problem_of(rule(Kind::tolerance, "$.a", margin));

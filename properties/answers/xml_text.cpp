@@ -215,7 +215,8 @@ class XmlReader {
       if (key == "xml:space") element.preserve = value == "preserve";
       const auto [uri, local] = resolved(key, false);
       const bool type = uri == "http://www.w3.org/2001/XMLSchema-instance" && local == "type";
-      const auto [value_uri, value_local] = type ? resolved(value, true) : std::pair<std::string, std::string>("", value);
+      const auto [value_uri, value_local] =
+          type ? resolved(value, true) : std::pair<std::string, std::string>("", value);
       bytes_ += uri.size() + value_uri.size();  // one may be named by many
       if (bytes_ > answer_limits::body_bytes) return false;
       if (!named.emplace(in_braces(uri) + local, in_braces(value_uri) + value_local).second) return false;
