@@ -1,6 +1,6 @@
 // Fields of two answers held against each other, each by what its values mean (field_values.h).
 //
-// Names have no case. Fields that hop-by-hop connections use are never compared. Identifiers within a value may stand for each other.
+// Names have no case. Identifiers within a value may stand for each other.
 // Moments that are set off from now, Expires and the like, are compared by how far they lie behind the Date of their answers.
 // Set-Cookie is compared cookie by cookie, each in its places: `header Set-Cookie.sid` is the whole, which may be missing,
 // `.value` its value, which is a secret and shown as a digest, `.httponly`, `.path` and so on its attributes. Where an answer sets several of
@@ -17,9 +17,9 @@
 namespace rehearse::properties {
 
 struct ComparedHeaders {
-  const std::vector<std::string>& names;
-  const TreeComparison& how;   // its `same` says which values stand for each other
-  const Origin& expected_own;  // where the services were spoken to
+  const std::vector<std::string>& names;  // none that is hop-by-hop
+  const TreeComparison& how;              // its `same` says which values stand for each other
+  const Origin& expected_own;             // where the services were spoken to
   const Origin& observed_own;
 };
 
