@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "properties/answers/field_values.h"
 #include "properties/check.h"
 #include "replay/error.h"
 #include "replay/http/message.h"
@@ -18,11 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using properties::Stage;
-
-// What clients of HTTP act upon. Date, Server and the like are of the server, not of the answer.
-const std::vector<std::string> contract_headers{
-    "Content-Type",     "Content-Encoding",    "Location", "ETag", "Cache-Control", "Allow", "Retry-After",
-    "WWW-Authenticate", "Content-Disposition", "Link",     "Vary", "Accept-Ranges"};
 
 // A mapping of the file that remembers where it stands and which of its keys were asked for.
 class Section {
@@ -297,7 +293,13 @@ std::vector<properties::AnswerRule> answer_rules_of(const YAML::Node& list) {
   if (!list.IsDefined() || list.IsNull()) return rules;
   if (!list.IsSequence()) throw Error("answer_rules must be a list of mappings");
   for (const auto& item : list) {
-    Section section(item, fmt::format("answer_rules[{}]", rules.size()));
+    const std::string where = fmt::format("answer_rules[{}]", rules.size());
+    Section section(item, where);
+    // A kind that is misspelled must not be told as one that is missing.
+    for (const char* key :
+         {"path", "route", "reason", "owner", "expires", "ignore", "tolerance", "unordered", "rename"})
+      static_cast<void>(section.has(key));
+    section.expect_nothing_else();
     properties::AnswerRule rule;
     rule.path = section.required("path", "where: $.items[*].updated_at, header ETag, ...");
     rule.route = section.text("route", "");
@@ -315,15 +317,13 @@ std::vector<properties::AnswerRule> answer_rules_of(const YAML::Node& list) {
     take("tolerance", Kind::tolerance);
     take("unordered", Kind::unordered);
     take("rename", Kind::rename);
-    if (kinds != 1)
-      throw Error(fmt::format("{}: give exactly one of ignore, tolerance, unordered and rename", section.at("path")));
+    if (kinds != 1) throw Error(fmt::format("{}: give exactly one of ignore, tolerance, unordered and rename", where));
     if (rule.kind == Kind::ignore && rule.value != "true")
       throw Error(
           fmt::format("{} must be true; leave the rule out where nothing is to be ignored", section.at("ignore")));
     if (rule.kind == Kind::ignore || (rule.kind == Kind::unordered && rule.value == "true")) rule.value.clear();
-    if (const auto problem = problem_of(rule); !problem.empty())
-      throw Error(fmt::format("{}: {}", section.at("path"), problem));
-    section.expect_nothing_else();
+    if (const auto problem = problem_of(rule))
+      throw Error(fmt::format("{}: {}", section.at(problem->key), problem->what));
     rules.push_back(std::move(rule));
   }
   return rules;
@@ -534,7 +534,7 @@ Configuration load_databases(const std::string& path) {
 
 properties::Contract load_answer_contract(const std::string& path) {
   properties::Contract contract;
-  contract.compared_headers = contract_headers;
+  contract.compared_headers = properties::contract_headers();
   const std::string standard = "rehearse.yaml";
   std::error_code ignored;
   if (path.empty() && !fs::exists(standard, ignored)) return contract;
@@ -581,7 +581,7 @@ Configuration load_configuration(const std::string& path) {
     auto& contract = configuration.contract;
     contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});
     contract.legacy_gone = answer_of(section.section("legacy_gone"), {410, {}, ""});
-    contract.compared_headers = contract_headers;
+    contract.compared_headers = properties::contract_headers();
     if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
     contract.answer_rules = answer_rules_of(section.node("answer_rules"));
     contract.stage_header = configuration.stage.header;

@@ -238,16 +238,23 @@ TEST_F(ConfigurationFile, ValueOfTheWrongKindIsRefusedWithWhatIsRight) {
   EXPECT_THAT(refusal("answer_rules: all"), HasSubstr("answer_rules must be a list"));
   EXPECT_THAT(rule("ignore: true, reason: r"), HasSubstr("answer_rules[0].path is missing"));
   EXPECT_THAT(rule("path: $.a, ignore: true"), HasSubstr("answer_rules[0].reason is missing"));
-  EXPECT_THAT(rule("path: $.a, reason: r"), HasSubstr("exactly one of ignore, tolerance, unordered and rename"));
+  EXPECT_THAT(rule("path: $.a, reason: r"),
+              HasSubstr("answer_rules[0]: give exactly one of ignore, tolerance, unordered and rename"));
   EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, rename: b"), HasSubstr("exactly one of"));
   EXPECT_THAT(rule("path: $.a, reason: r, ignore: false"), HasSubstr("must be true"));
   EXPECT_THAT(rule("path: $..a, reason: r, ignore: true"), HasSubstr("is no path"));
   EXPECT_THAT(rule("path: $, reason: r, ignore: true"), HasSubstr("would ignore all of $"));
   EXPECT_THAT(rule("path: $.a, reason: r, tolerance: some"), HasSubstr("is no tolerance"));
   EXPECT_THAT(rule("path: '$.a[*]', reason: r, rename: b"), HasSubstr("must end in the name of a member"));
-  EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, expires: tomorrow"), HasSubstr("no date such as 2026-12-31"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, expires: tomorrow"),
+              HasSubstr("answer_rules[0].expires: \"tomorrow\" is no date such as 2026-12-31"));
   EXPECT_THAT(rule("path: $.a, reason: r, ignore: true, until: 2026-12-31"),
-              HasSubstr("is no key of the configuration"));
+              HasSubstr("answer_rules[0].until is no key of the configuration"));
+  EXPECT_THAT(rule("path: $.a, reason: r, ignored: true"),
+              HasSubstr("answer_rules[0].ignored is no key of the configuration; known here: expires, ignore, owner"));
+  EXPECT_THAT(rule("path: $.a, reason: '  ', ignore: true"), HasSubstr("answer_rules[0].reason: it needs a reason"));
+  EXPECT_THAT(rule("path: $.a, reason: r, tolerance: within 1000000%"), HasSubstr("answer_rules[0].tolerance: "));
+  EXPECT_THAT(rule("path: 'text[*]', reason: r, ignore: true"), HasSubstr("would ignore all of text[*]"));
   EXPECT_THAT(refusal("schema_version: 2"), HasSubstr("schema_version must be 1"));
   EXPECT_THAT(refusal_of_text("[a, b]"), HasSubstr("the file must be a mapping"));
   EXPECT_THAT(

@@ -714,6 +714,16 @@ TEST_F(Commands, PairsAskBothServicesAndTellWhatIsLasting) {
   const Ended good = with_orders(pairs);
   EXPECT_EQ(good.status, 0) << good.out << good.err;
   EXPECT_THAT(good.err, HasSubstr("seed 7"));
+  EXPECT_THAT(good.out, HasSubstr("both services answer these reads alike"));
+  EXPECT_THAT(good.out, Not(HasSubstr("every stage"))) << "nothing was rehearsed";
+  std::ofstream(directory_ / "rules.yaml")
+      << "answer_rules: [{path: $.no_such_member, ignore: true, reason: nobody needs it}]\n";
+  const std::string with_rule = pairs + " --config $OUT/rules.yaml";
+  const Ended lax = with_orders(with_rule);
+  EXPECT_EQ(lax.status, 0) << lax.out << lax.err;
+  const Ended strict = with_orders(with_rule + " --strict");
+  EXPECT_EQ(strict.status, 2) << strict.out << strict.err;
+  EXPECT_THAT(strict.out, HasSubstr("$.no_such_member matched nothing"));
   const Ended broken = with_orders(pairs, "--bug B57");
   EXPECT_EQ(broken.status, 1) << broken.out << broken.err;
   EXPECT_THAT(broken.out, HasSubstr("Answers differ in"));

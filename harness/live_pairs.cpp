@@ -101,22 +101,23 @@ class Pairs {
       if (!wait_until(again_.front().due)) break;
       read_again(again_.front().due);
     }
-    // What could not be read a second time is in no class: the run was interrupted.
     result_.interrupted = stopped();
+    result_.unfinished = static_cast<std::int64_t>(again_.size());
+    for (Waiting& waiting : again_) keep(std::move(waiting.first));
     const auto by_step = [](const auto& a, const auto& b) { return a.step < b.step; };
     for (replay::History* history : {&result_.legacy, &result_.new_}) {
       std::sort(history->records.begin(), history->records.end(), by_step);
       history->sent = static_cast<std::int64_t>(history->records.size());
       history->interrupted = result_.interrupted;
     }
-    std::sort(result_.differences.begin(), result_.differences.end(), by_step);
+    for (auto* steps : {&result_.differences, &result_.late_ones}) std::sort(steps->begin(), steps->end(), by_step);
     return std::move(result_);
   }
 
  private:
   struct Waiting {
     Step legacy, new_;  // the requests as they were sent
-    Record first;       // legacy's answer
+    Pair first;
     std::vector<Difference> differences;
     Clock::time_point due;
   };
@@ -200,7 +201,7 @@ class Pairs {
       return keep(std::move(pair));
     }
     again_.push_back(
-        {std::move(legacy), std::move(new_), std::move(pair.legacy), std::move(found), Clock::now() + options_.pause});
+        {std::move(legacy), std::move(new_), std::move(pair), std::move(found), Clock::now() + options_.pause});
   }
 
   void read_again(Clock::time_point now) {
@@ -220,18 +221,22 @@ class Pairs {
       ++result_.unanswered;
       return;
     }
+    const bool answered_first = waiting.first.legacy.outcome == replay::Outcome::answered;
+    std::vector<Difference> changed;  // by legacy itself
+    if (answered_first) changed = differences(waiting.first.legacy, pair.legacy, ignored, false);
     if (found.empty()) {
-      ++result_.transient;
+      auto late = waiting.differences;
+      std::erase_if(late,
+                    [&](const Difference& difference) { return !answered_first || touched(changed, difference); });
+      ++(late.empty() ? result_.transient : result_.late);
+      if (!late.empty()) result_.late_ones.push_back({pair.legacy.step, std::move(late)});
       return;
     }
     // What legacy itself changed meanwhile says nothing of the other one; a structure that differs does.
-    std::set<std::string> changed;
-    if (waiting.first.outcome == replay::Outcome::answered) {
-      for (const Difference& difference : differences(waiting.first, pair.legacy, ignored, false))
-        changed.insert(difference.path);
-    }
     std::erase_if(found, [&](const Difference& difference) {
-      return properties::is_of_a_value(difference.kind) && changed.contains(difference.path);
+      return properties::is_of_a_value(difference.kind) &&
+             std::any_of(changed.begin(), changed.end(),
+                         [&](const Difference& other) { return other.path == difference.path; });
     });
     if (found.empty()) {
       ++result_.changing;
@@ -239,6 +244,18 @@ class Pairs {
       ++result_.lasting;
       result_.differences.push_back({pair.legacy.step, std::move(found)});
     }
+  }
+
+  // True when legacy changed something in the same place, around it or in it.
+  static bool touched(const std::vector<Difference>& changed, const Difference& difference) {
+    const auto place = properties::path_from(difference.path);
+    const auto of_a_body = [](const std::string& path) { return path != "status" && !path.starts_with("header "); };
+    return std::any_of(changed.begin(), changed.end(), [&](const Difference& other) {
+      if (other.path == "status" || other.path == "answer") return true;  // then all of it is another answer
+      if (other.path == "body" || difference.path == "body") return of_a_body(other.path) && of_a_body(difference.path);
+      const auto path = properties::path_from(other.path);
+      return place && path && (properties::covers(*path, *place) || properties::covers(*place, *path));
+    });
   }
 
   void keep(Pair pair) {

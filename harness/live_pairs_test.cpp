@@ -53,7 +53,8 @@ LivePairs pairs_of(const replay::Plan& plan, const Server& legacy, const Server&
 }
 
 std::int64_t classes(const LivePairs& pairs) {
-  return pairs.equal + pairs.ignored + pairs.transient + pairs.changing + pairs.lasting + pairs.unanswered;
+  return pairs.equal + pairs.ignored + pairs.transient + pairs.late + pairs.changing + pairs.lasting +
+         pairs.unanswered + pairs.unfinished;
 }
 
 TEST(LivePairs, AskBothAndFindEqualAnswersEqual) {
@@ -65,14 +66,53 @@ TEST(LivePairs, AskBothAndFindEqualAnswersEqual) {
   EXPECT_EQ(legacy.requests().size() + new_.requests().size(), 6u) << "what is equal is not asked for again";
 }
 
-TEST(LivePairs, ADifferenceThatIsGoneTheSecondTimeWasTransient) {
+// Answers `first` once, and `then` from the second request on.
+replay::Handler changing(std::string first, std::string then) {
+  return answering([=, asked = std::make_shared<std::atomic<bool>>(false)](const Request&) {
+    return asked->exchange(true) ? then : first;
+  });
+}
+
+TEST(LivePairs, ADifferenceThatLegacyItselfHasMadeUpForWasTransient) {
+  for (const auto& [first, then] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"a":1})", R"({"a":2})"}, {R"({"a":null})", R"({"a":2})"}, {R"({"b":[]})", R"({"b":[7]})"}}) {
+    Server legacy(changing(first, then));
+    Server new_(answering([then = then](const Request&) { return then; }));
+    const auto pairs = pairs_of(reads({"/a"}), legacy, new_);
+    EXPECT_EQ(pairs.transient, 1) << first;
+    EXPECT_EQ(classes(pairs), pairs.pairs);
+  }
+}
+
+TEST(LivePairs, ADifferenceThatIsGoneWhileLegacyKeptStillWasLate) {
   Server legacy(answering([](const Request&) { return R"({"a":2})"; }));
-  Server new_(answering([first = std::make_shared<std::atomic<bool>>(true)](const Request&) {
-    return first->exchange(false) ? R"({"a":1})" : R"({"a":2})";
-  }));
-  const auto pairs = pairs_of(reads({"/a"}), legacy, new_);
-  EXPECT_EQ(pairs.transient, 1);
+  Server stale(changing(R"({"a":1})", R"({"a":2})"));
+  const auto pairs = pairs_of(reads({"/a"}), legacy, stale);
+  EXPECT_EQ(pairs.late, 1);
   EXPECT_THAT(pairs.differences, IsEmpty());
+  ASSERT_EQ(pairs.late_ones.size(), 1u);
+  EXPECT_EQ(pairs.late_ones[0].differences[0].observed, "1") << "what it gave first";
+  EXPECT_EQ(classes(pairs), pairs.pairs);
+  // Legacy changed, and in another place.
+  Server elsewhere(changing(R"({"a":2,"b":1})", R"({"a":2,"b":2})")),
+      late(changing(R"({"a":1,"b":1})", R"({"a":2,"b":2})"));
+  EXPECT_EQ(pairs_of(reads({"/a"}), elsewhere, late).late, 1);
+}
+
+TEST(LivePairs, AFailureOfTheNewServiceThatIsGoneTheSecondTimeWasLateAndOneOfLegacyTransient) {
+  const auto dying_once = [] {
+    return [asked = std::make_shared<std::atomic<bool>>(false)](Peer& peer, const Request&) {
+      if (!asked->exchange(true)) return peer.reset();
+      peer.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    };
+  };
+  const auto good = [] { return answering([](const Request&) { return "{}"; }); };
+  {
+    Server legacy(good()), new_(dying_once());
+    EXPECT_EQ(pairs_of(reads({"/a"}), legacy, new_).late, 1);
+  }
+  Server legacy(dying_once()), new_(good());
+  EXPECT_EQ(pairs_of(reads({"/a"}), legacy, new_).transient, 1);
 }
 
 TEST(LivePairs, WhatDiffersTwiceIsLasting) {
@@ -165,6 +205,27 @@ TEST(LivePairs, StopBeforeTheNextPair) {
   const auto pairs = play_live_pairs(reads({"/a", "/b"}), contract, options);
   EXPECT_TRUE(pairs.interrupted);
   EXPECT_EQ(pairs.pairs, 1);
+}
+
+TEST(LivePairs, ThatWaitToBeReadAgainWhenItIsInterruptedAreInAClassOfTheirOwn) {
+  std::atomic<bool> stop{false};
+  Server legacy(answering([](const Request&) { return R"({"a":1})"; }));
+  Server new_(answering([&](const Request& request) {
+    stop = request.target == "/b";
+    return R"({"a":2})";
+  }));
+  properties::Contract contract;
+  LivePairsOptions options;
+  options.legacy = legacy.url();
+  options.new_ = new_.url();
+  options.rate = 10'000;
+  options.pause = std::chrono::hours(1);
+  options.stop = &stop;
+  const auto pairs = play_live_pairs(reads({"/a", "/b", "/c"}), contract, options);
+  EXPECT_EQ(pairs.unfinished, 2);
+  EXPECT_EQ(classes(pairs), pairs.pairs);
+  EXPECT_EQ(pairs.legacy.records.size(), 2u) << "what was answered is kept";
+  EXPECT_EQ(pairs.new_.records.size(), 2u);
 }
 
 }  // namespace

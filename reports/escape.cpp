@@ -104,6 +104,18 @@ std::string xml_escape(std::string_view text) {
   });
 }
 
+std::string json_escape(std::string_view json) {
+  return map(json, [](std::string& out, char32_t c, std::string_view bytes) {
+    std::array<char, 16> code{};
+    if (c >= 0x20 && (control(c) || redirects(c))) {
+      std::snprintf(code.data(), code.size(), "\\u%04x", static_cast<unsigned>(c));
+      out += code.data();
+    } else {
+      out += bytes;
+    }
+  });
+}
+
 std::string markdown_escape(std::string_view text) {
   return map(text, [](std::string& out, char32_t c, std::string_view bytes) {
     const auto reference = reference_of(c);

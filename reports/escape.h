@@ -20,6 +20,10 @@ namespace rehearse::reports {
 // U+FFFD; tab, newline and carriage return become references, for a parser would make them spaces in attributes.
 [[nodiscard]] std::string xml_escape(std::string_view text);
 
+// For JSON that a serializer wrote: what it leaves as it is although it moves a terminal's cursor or turns the writing direction (DEL,
+// C1, marks) becomes an escape; the document says the same.
+[[nodiscard]] std::string json_escape(std::string_view json);
+
 // For one line of Markdown prose or a table cell (CommonMark and GitHub's extensions): nothing is markup, a link, a mention
 // or HTML. Newlines become spaces.
 [[nodiscard]] std::string markdown_escape(std::string_view text);

@@ -47,6 +47,10 @@ TEST(Escape, ATerminalIsNotControlled) {
   EXPECT_EQ(terminal_escape("\u202Egpj"), "\\u202egpj");
 }
 
+TEST(Escape, AJsonDocumentThatIsPrintedDoesNotControlATerminal) {
+  EXPECT_EQ(json_escape("{\"a\": \"\xC2\x9B\x7F\u202E\u00e9\"}\n"), "{\"a\": \"\\u009b\\u007f\\u202e\u00e9\"}\n");
+}
+
 TEST(Escape, AnErrorIsOneLineInWhichNoWordIsLong) {
   EXPECT_EQ(error_escape("cannot open \x1b[31m\na: no such file\n"), "cannot open \\x1b[31m\\na: no such file");
   EXPECT_EQ(error_escape(" two  blanks "), " two  blanks ");
@@ -56,7 +60,8 @@ TEST(Escape, AnErrorIsOneLineInWhichNoWordIsLong) {
 }
 
 TEST(Escape, EveryResultIsUtf8) {
-  for (const auto& escape : {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape, error_escape}) {
+  for (const auto& escape :
+       {valid_utf8, html_escape, xml_escape, markdown_escape, terminal_escape, error_escape, json_escape}) {
     const std::string once = escape(hostile_text());
     EXPECT_EQ(valid_utf8(once), once);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "reports/escape.h"
 #include "reports/phrases.h"
@@ -90,6 +91,24 @@ std::vector<std::pair<std::string, std::vector<const Result*>>> by_scope(const R
   return scopes;
 }
 
+// The causes of what differs, a line each: with the first of their sections that is a suite, else with the first suite.
+std::map<std::string, std::string> causes_by_scope(const Report& report) {
+  const auto scopes = by_scope(report);
+  std::map<std::string, std::string> causes;
+  if (scopes.empty()) return causes;
+  for (const Difference& difference : report.differences) {
+    const auto at = std::find_if(scopes.begin(), scopes.end(), [&](const auto& scope) {
+      return std::find(difference.sections.begin(), difference.sections.end(), scope.first) !=
+             difference.sections.end();
+    });
+    causes[(at == scopes.end() ? scopes.front() : *at).first] +=
+        fmt::format("{}: {} ({}), {}\n", difference.route, difference.path, difference.kind, extent_of(difference));
+  }
+  if (report.more_differences > 0)
+    causes[scopes.front().first] += fmt::format("{} not listed\n", counted(report.more_differences, "more cause"));
+  return causes;
+}
+
 }  // namespace
 
 std::string render_junit(const Report& report) {
@@ -113,12 +132,15 @@ std::string render_junit(const Report& report) {
     for (const Section& section : report.sections) ignored += section.name == scope ? section.ignored : 0;
     return property("answers ignored", std::to_string(ignored));
   };
+  const auto causes = causes_by_scope(report);
   for (const auto& [scope, results] : by_scope(report)) {
     out += fmt::format("  <testsuite name=\"{}\" {} time=\"{:.3f}\"", xml_escape(scope), counts_of(results, 0),
                        seconds_of(report, scope));
     if (!report.started.empty()) out += fmt::format(" timestamp=\"{}\"", xml_escape(report.started));
     out += fmt::format(">\n    <properties>\n{}{}    </properties>\n", properties, ignored_in(scope));
     for (const Result* result : results) out += test_case(*result);
+    if (const auto found = causes.find(scope); found != causes.end())
+      out += "    <system-out>" + xml_text(found->second) + "</system-out>\n";
     out += "  </testsuite>\n";
   }
   return out + "</testsuites>\n";

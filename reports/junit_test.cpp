@@ -47,6 +47,22 @@ TEST(JUnit, CountsAreThoseOfTheCases) {
   EXPECT_THAT(render_junit(failing_report()), HasSubstr("tests=\"6\" failures=\"2\" errors=\"0\" skipped=\"1\""));
 }
 
+TEST(JUnit, CarriesTheCausesOfWhatDiffersEachOnce) {
+  const std::string xml = render_junit(failing_report());
+  const auto suite_of = [&](const std::string& text) {
+    const auto at = xml.find(text);
+    EXPECT_EQ(xml.find(text, at + 1), std::string::npos) << text;
+    const auto begin = xml.rfind("<testsuite name=", at);
+    return at == std::string::npos ? "nowhere" : xml.substr(begin, xml.find(" tests=", begin) - begin);
+  };
+  EXPECT_EQ(suite_of("GET /orders/{}: $.total (value), in 812 answers: live, completed\n"),
+            "<testsuite name=\"completed\"");
+  EXPECT_EQ(suite_of("DELETE /orders/{}: answer (failure), in 2 answers: live\n"), "<testsuite name=\"off\"")
+      << "no suite is of live";
+  EXPECT_EQ(suite_of("1 more cause not listed"), "<testsuite name=\"off\"");
+  EXPECT_THAT(render_junit(passing_report()), Not(HasSubstr("system-out")));
+}
+
 TEST(JUnit, HostileTextStaysText) {
   const std::string xml = render_junit(report_that_says(hostile_text()));
   EXPECT_TRUE(well_formed(xml));

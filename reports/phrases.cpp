@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -39,7 +40,12 @@ std::string prefixed(std::string_view prefix, const std::string& text) {
 }
 
 std::string advice(const Report& report) {
-  if (report.verdict == Verdict::pass) return "safe to take every stage rehearsed";
+  // Nothing was written, and no stage was taken.
+  const bool pairs = std::any_of(report.sections.begin(), report.sections.end(),
+                                 [](const Section& section) { return section.kind == "pairs"; });
+  if (report.verdict == Verdict::pass)
+    return pairs ? "both services answer these reads alike; no stage was rehearsed"
+                 : "safe to take every stage rehearsed";
   if (report.verdict == Verdict::fail) {
     std::set<std::string> broken;
     for (const Result* result : results_with(report, Verdict::fail)) broken.insert(result->invariant);

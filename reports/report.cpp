@@ -106,7 +106,7 @@ void print(std::string& out, const json::value& value, std::size_t indent) {
   };
   if (const auto* object = value.if_object()) {
     list('{', '}', *object, [&](const json::key_value_pair& member) {
-      out += json::serialize(member.key()) + ": ";
+      out += json_escape(json::serialize(member.key())) + ": ";
       print(out, member.value(), indent + 2);
     });
   } else if (const auto* array = value.if_array()) {
@@ -114,7 +114,7 @@ void print(std::string& out, const json::value& value, std::size_t indent) {
   } else if (const auto* number = value.if_double()) {
     out += fmt::format("{}", *number);
   } else {
-    out += json::serialize(value);
+    out += json_escape(json::serialize(value));
   }
 }
 

@@ -15,7 +15,7 @@ inline constexpr int report_schema_version = 2;
 // One stage or one edge of the rehearsal: a row of the console table.
 struct Section {
   std::string name;  // "shadow", "live → completed", "oracle"
-  std::string kind;  // "stage", "edge" or "oracle"
+  std::string kind;  // "stage", "edge", "oracle", or "pairs" for what was read of two services that live
   properties::Verdict verdict = properties::Verdict::unknown;
   std::uint64_t sent = 0;       // requests that were sent
   std::uint64_t answered = 0;   // sent = answered + refused + lost

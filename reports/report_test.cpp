@@ -106,6 +106,9 @@ TEST(Advice, SaysWhatToDo) {
   EXPECT_EQ(advice(failing_report()), "do not cut over: 2 invariants broken");
   EXPECT_EQ(advice(unknown_report()), "nothing proves 1 of 3 checks: do not cut over on this evidence");
   EXPECT_EQ(advice(Report{}), "nothing was checked: do not cut over on this evidence");
+  Report pairs = passing_report();
+  pairs.sections = {{"live pairs", "pairs", properties::Verdict::pass}};
+  EXPECT_EQ(advice(pairs), "both services answer these reads alike; no stage was rehearsed");
 }
 
 TEST(Advice, CountsAnInvariantOnceHoweverManyStagesBreakIt) {

@@ -9,6 +9,7 @@
 
 #include "properties/answers/answers.h"
 #include "properties/answers/groups.h"
+#include "properties/answers/paired_reads.h"
 #include "properties/answers/rule_lint.h"
 
 namespace rehearse::reports {
@@ -138,7 +139,7 @@ Report report_of_answers(const Evidence& evidence, const properties::Judgement& 
   for (const auto& [seen, answers] : compared) {
     Section section;
     section.name = seen->name;
-    section.kind = "stage";
+    section.kind = "pairs";
     section.verdict = report.verdict;
     section.findings = static_cast<std::uint64_t>(answers.differed);
     if (const History* played = evidence.history(seen->played)) count_outcomes(*played, section);
@@ -175,12 +176,17 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
       section.findings += result.violations;
     }
     if (!judged) section.verdict = Verdict::unknown;
+    std::optional<properties::AnswersCompared> answers;
     if (const History* played = evidence.history(seen.played)) {
       count_outcomes(*played, section);
-      if (auto answers = compared_answers(evidence, seen, *played)) {
-        count_answers(*answers, section, volatiles);
-        compared.push_back({&seen, std::move(*answers)});
-      }
+      answers = compared_answers(evidence, seen, *played);
+    }
+    if (!seen.paired.empty() && !answers) answers.emplace();
+    for (const properties::PairedReads& pair : seen.paired)
+      properties::add_excused(properties::compare_paired_reads(evidence, pair), *answers);
+    if (answers) {
+      count_answers(*answers, section, volatiles);
+      compared.push_back({&seen, std::move(*answers)});
     }
     for (const auto& [name, comparison] : seen.comparisons) {
       for (const auto& [column, count] : comparison.masked_columns)

@@ -11,7 +11,7 @@ namespace rehearse::reports {
 // Fills sections, results, volatile values and conservation; the rest of the report is for the caller to say.
 [[nodiscard]] Report report_of(const properties::Evidence& evidence, const properties::Judgement& judgement);
 
-// The same of answers alone, which were compared already.
+// The same of pairs of answers alone, which were compared already.
 [[nodiscard]] Report report_of_answers(const properties::Evidence& evidence, const properties::Judgement& judgement,
                                        const std::vector<properties::ComparedSection>& compared);
 

@@ -138,7 +138,7 @@ poison:
 # live: {{legacy_failure: fails the request}}     # or: hidden
 # faults: {{steps: 300, latency: 2s}}             # how much is played while something is broken, and the longest answer then
 # deadline: 10s                # of one request; quiet: 5s, until the databases rest; command_deadline: 120s, of a command above
-# compared_headers: [Content-Type, Location, ETag]   # instead of the built-in list
+# compared_headers: [Content-Type, Location, X-Total-Count]   # instead of the built-in list
 # Places in answers that may differ, each with its reason; owner and expires (the last day) are optional. Paths are exact.
 # `rehearse report HISTORY --suggest-rules` proposes some; --strict ends with 2 when one is not needed or covers too much.
 # answer_rules:

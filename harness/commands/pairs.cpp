@@ -29,14 +29,15 @@ properties::Result result_of(const LivePairs& pairs) {
   result.invariant = "G7";
   result.title = "the new service answers reads as the legacy service does";
   result.scope = section_name;
-  result.checked = static_cast<std::uint64_t>(pairs.equal + pairs.ignored + pairs.transient + pairs.lasting);
+  result.checked =
+      static_cast<std::uint64_t>(pairs.equal + pairs.ignored + pairs.transient + pairs.late + pairs.lasting);
   result.violations = static_cast<std::uint64_t>(pairs.lasting);
+  const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
   for (const properties::StepDifference& step : pairs.differences) {
     if (result.findings.size() == properties::max_findings_per_result) break;
     const auto* expected = replay::record_of(pairs.legacy, step.step);
     const auto* observed = replay::record_of(pairs.new_, step.step);
     const auto& first = step.differences.front();
-    const auto value = [](const std::string& text) { return text.empty() ? std::string("nothing") : text; };
     result.findings.push_back(
         {fmt::format("{} {} was answered by legacy with {} = {}", expected->request.method, expected->request.target,
                      first.path, value(first.expected)),
@@ -46,10 +47,23 @@ properties::Result result_of(const LivePairs& pairs) {
   std::string reason;
   if (pairs.unanswered > 0)
     reason = fmt::format("legacy did not answer {} of {} requests", pairs.unanswered, pairs.pairs);
-  if (pairs.changing > 0)
-    reason +=
-        fmt::format("{}legacy itself changed {} answers between two reads", reason.empty() ? "" : "; ", pairs.changing);
-  if (pairs.interrupted) reason = "it was interrupted";
+  const auto add = [&](const std::string& text) { reason += (reason.empty() ? "" : "; ") + text; };
+  if (pairs.changing > 0) add(fmt::format("legacy itself changed {} answers between two reads", pairs.changing));
+  if (pairs.late > 0) {
+    const auto& step = pairs.late_ones.front();
+    const auto& first = step.differences.front();
+    const auto* expected = replay::record_of(pairs.legacy, step.step);
+    add(
+        fmt::format("{} answers of the new service were late: they differed while legacy's stayed the same, and became "
+                    "right afterwards, by stale reads, by one of several instances, or by writes in between; the first "
+                    "one to {} {}, with {} = {} instead of {}",
+                    pairs.late, expected->request.method, expected->request.target, first.path, value(first.observed),
+                    value(first.expected)));
+  }
+  if (pairs.interrupted)
+    add(pairs.unfinished > 0
+            ? fmt::format("it was interrupted before {} pairs that differed were read again", pairs.unfinished)
+            : std::string("it was interrupted"));
   if (result.checked == 0 && reason.empty()) reason = "nothing was there to compare";
   result.verdict = pairs.lasting > 0 ? Verdict::fail : reason.empty() ? Verdict::pass : Verdict::unknown;
   result.reason = reason.empty() ? fmt::format("{} pairs", result.checked) : reason;
@@ -67,7 +81,7 @@ reports::Report report_of_pairs(const LivePairs& pairs, const properties::Contra
   properties::AnswersCompared answers;
   answers.matched = pairs.equal + pairs.transient;
   answers.ignored = pairs.ignored;
-  answers.undecided = pairs.changing;
+  answers.undecided = pairs.changing + pairs.late + pairs.unfinished;
   answers.differed = pairs.lasting;
   answers.unanswered = pairs.unanswered;
   answers.steps = pairs.differences;
@@ -75,9 +89,15 @@ reports::Report report_of_pairs(const LivePairs& pairs, const properties::Contra
   answers.drifted = pairs.drifted;
   properties::Judgement judgement;
   judgement.results.push_back(result_of(pairs));
-  evidence.conservation = {{"pairs", pairs.pairs},          {"equal", pairs.equal},       {"ignored", pairs.ignored},
-                           {"transient", pairs.transient},  {"changing", pairs.changing}, {"lasting", pairs.lasting},
-                           {"unanswered", pairs.unanswered}};
+  evidence.conservation = {{"pairs", pairs.pairs},
+                           {"equal", pairs.equal},
+                           {"ignored", pairs.ignored},
+                           {"transient", pairs.transient},
+                           {"late", pairs.late},
+                           {"changing", pairs.changing},
+                           {"lasting", pairs.lasting},
+                           {"unanswered", pairs.unanswered},
+                           {"unfinished", pairs.unfinished}};
   return reports::report_of_answers(evidence, judgement, {{&section, answers}});
 }
 

@@ -1,8 +1,8 @@
 // Two answers to one request held against each other, in both directions.
 //
-// Equal means: both answered, with the same status, the same contract headers (headers.h) and the same body, taken apart by its media
-// type (media.h) after its content coding is taken off (tree_compare.h); where values that the server made are equal when they were
-// made in the same place of the same step. Where nobody answered, both failed in the same way.
+// Equal means: both answered, with the same status, the same contract headers (headers.h; never those of one connection) and the same
+// body, taken apart by its media type (media.h) after its content coding is taken off (tree_compare.h); where values that the server
+// made are equal when they were made in the same place of the same step. Where nobody answered, both failed in the same way.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "properties/answers/difference.h"
+#include "properties/answers/field_values.h"
 #include "properties/answers/rules.h"
 #include "properties/correspondence.h"
 #include "properties/evidence.h"
@@ -37,10 +38,10 @@ class AnswerComparer {
   [[nodiscard]] const RuleBook& rules() const { return rules_; }
 
  private:
-  const Contract& contract_;
+  std::vector<std::string> compared_headers_;
   Correspondence pairs_;
   RuleBook rules_;
-  std::string expected_host_, observed_host_;
+  Origin expected_own_, observed_own_;
 };
 
 // How a request failed: "refused", "timeout", "malformed", "lost"; "answered" when it did not.

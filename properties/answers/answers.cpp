@@ -53,6 +53,7 @@ struct Group {
     const Difference* difference;
   };
   std::vector<Seen> of_oracle, of_candidate;
+  // Of those in which all three plays answered.
   std::set<std::size_t> oracle_answers, candidate_answers;
   std::set<std::pair<std::size_t, std::string>> oracle_places,
       candidate_places;  // the answer, and the path with its indices
@@ -105,9 +106,13 @@ class PlayComparison {
     seen.of_candidate = against_oracle_->differences(*expected, record, &result_.rule_hits);
     seen.excused.assign(seen.of_candidate.size(), false);
     if (again_ != nullptr) seen.again = replay::record_of(*again_, record.step);
-    if (seen.again != nullptr && seen.again->outcome == Outcome::answered)
-      seen.of_oracle = among_oracles_->differences(*expected, *seen.again);
+    if (three(seen)) seen.of_oracle = among_oracles_->differences(*expected, *seen.again);
     observations_.push_back(std::move(seen));
+  }
+
+  // True when the oracle's second run answered, too.
+  static bool three(const Observation& seen) {
+    return seen.again != nullptr && seen.again->outcome == Outcome::answered;
   }
 
   [[nodiscard]] Windows windows_of(const Observation& seen) const {
@@ -118,8 +123,7 @@ class PlayComparison {
     for (std::size_t i = 0; i < observations_.size(); ++i) {
       Observation& seen = observations_[i];
       const auto route = replay::route_of(seen.oracle->request.method, seen.oracle->request.target);
-      ++answers_[route];
-      routes_.push_back(route);
+      answers_[route] += three(seen);
       for (const Difference& difference : seen.of_oracle) {
         const auto path = without_indices(difference.path);
         ++result_.drifted[route][path];
@@ -144,6 +148,8 @@ class PlayComparison {
         if (!is_of_a_value(difference.kind)) continue;
         Group& group = groups_[route][path];
         group.of_candidate.push_back({i, &difference});
+        // Where the oracle answered once, nothing tells whether it would have differed, too.
+        if (!three(seen)) continue;
         group.candidate_answers.insert(i);
         group.candidate_places.emplace(i, difference.path);
       }
@@ -209,6 +215,7 @@ class PlayComparison {
   }
 
   void judge(const std::string& route, const std::string& path, const Group& group) {
+    if (group.of_oracle.empty()) return;  // the oracle does not change it: every difference counts
     NoisePath judged{route, path, shape_of(path, group), {}, {}};
     NoiseCounts& counts = judged.counts;
     counts.compared = answers_[route];
@@ -224,7 +231,6 @@ class PlayComparison {
     for (const std::size_t i : only_candidate) counts.only_candidate += !only_oracle.contains(i);
     for (const std::size_t i : only_oracle) counts.only_oracle += !only_candidate.contains(i);
     judged.decision = decide(counts);
-    if (judged.decision.verdict == NoiseVerdict::stable) return;  // every difference counts, and that is the default
     const auto name = last_name(path);
     bool real = false, undecided = false;
     for (const Group::Seen& seen : group.of_candidate) {
@@ -291,8 +297,7 @@ class PlayComparison {
   std::optional<AnswerComparer> against_oracle_, among_oracles_;
   std::int64_t world_began_ns_ = 0;
   std::vector<Observation> observations_;
-  std::vector<std::string> routes_;              // of each observation
-  std::map<std::string, std::int64_t> answers_;  // of each route
+  std::map<std::string, std::int64_t> answers_;  // of each route, that all three plays gave
   std::map<std::string, std::map<std::string, Group>> groups_;
   std::map<const Difference*, Fate> fates_;
   AnswersCompared result_;

@@ -131,46 +131,6 @@ TEST(Answers, DocumentsBeyondALimitAreEqualByTheirBytesOnly) {
   EXPECT_THAT(differences(json("\"\xC0\xAF\""), json("\"/\"")), ElementsAre("value $")) << "no UTF-8, and no slash";
 }
 
-// The fields that a service's clients act upon.
-std::vector<std::string> header_differences(const std::string& name, const std::string& expected,
-                                            const std::string& observed) {
-  Contract contract = testing::contract();
-  contract.compared_headers = {name};
-  std::vector<std::string> lines;
-  const AnswerComparer comparer(contract, correspondence({}, {}), 0, "http://legacy:81", "http://new:82");
-  const auto record = [&](const std::string& value) { return answered(1, get("/a"), {200, {{name, value}}, "x"}); };
-  for (const Difference& difference : comparer.differences(record(expected), record(observed)))
-    lines.push_back(std::string(name_of(difference.kind)) + " " + difference.path + " " + difference.expected + " " +
-                    difference.observed);
-  return lines;
-}
-
-TEST(Answers, FieldsAreComparedByWhatTheyMean) {
-  for (const auto& [name, a, b] : std::vector<std::tuple<std::string, std::string, std::string>>{
-           {"Content-Type", "text/html; charset=utf-8", "Text/HTML;charset=\"UTF-8\""},
-           {"Vary", "Accept, Origin", "origin,accept"},
-           {"Allow", "GET, HEAD", "HEAD,GET"},
-           {"Cache-Control", "no-cache, max-age=5", "Max-Age=5, No-Cache"},
-           {"Content-Type", "multipart/mixed; boundary=a", "multipart/mixed; boundary=b"},
-           {"Location", "http://legacy:81/orders/7", "http://new:82/orders/7"},
-           {"Set-Cookie", "sid=1; Path=/; HttpOnly", "sid=1; httponly; path=/"},
-           {"Connection", "close", "keep-alive"}})
-    EXPECT_THAT(header_differences(name, a, b), IsEmpty()) << name;
-  for (const auto& [name, a, b] : std::vector<std::tuple<std::string, std::string, std::string>>{
-           {"Content-Type", "text/html", "text/plain"},
-           {"Vary", "Accept", "Accept, Origin"},
-           {"Allow", "GET", "get"},
-           {"Cache-Control", "max-age=5", "max-age=6"},
-           {"Content-Encoding", "gzip, br", "br, gzip"},
-           {"Location", "http://legacy:81/orders/7", "http://elsewhere/orders/7"}})
-    EXPECT_THAT(header_differences(name, a, b), ElementsAre("value header " + name + " " + a + " " + b));
-  const auto cookies = header_differences("Set-Cookie", "sid=secret; Path=/", "sid=other; Path=/a");
-  ASSERT_EQ(cookies.size(), 2u);
-  EXPECT_TRUE(cookies[0].starts_with("value header Set-Cookie.sid 6 bytes")) << cookies[0];
-  EXPECT_EQ(cookies[0].find("secret"), std::string::npos) << "a secret is shown by its digest";
-  EXPECT_EQ(cookies[1], "value header Set-Cookie.sid.attributes path=/ path=/a");
-}
-
 TEST(Answers, WhatIsNoJsonIsComparedByLineCellOrByte) {
   EXPECT_THAT(differences(text("text/csv", "id,total\n7,5\n8,6\n"), text("text/csv", "id,total\n7,5\n8,7\n")),
               ElementsAre("value csv[2][1]"));

@@ -1,11 +1,16 @@
 #include "properties/answers/headers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
+#include "properties/answers/cookies.h"
+#include "properties/answers/limits.h"
 #include "properties/answers/media.h"
 
 namespace rehearse::properties {
@@ -14,16 +19,8 @@ namespace {
 using Kind = Difference::Kind;
 using replay::equal_without_case;
 using replay::Headers;
-using replay::lower;
-using replay::trim;
 
-constexpr std::array<std::string_view, 5> unordered{"Vary", "Allow", "Accept-Ranges", "Cache-Control", "Link"};
-constexpr std::array<std::string_view, 4> without_case{"Vary", "Accept-Ranges", "Cache-Control", "Content-Encoding"};
-
-template <std::size_t n>
-bool one_of(const std::array<std::string_view, n>& names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(), [&](std::string_view each) { return equal_without_case(each, name); });
-}
+constexpr std::array<std::string_view, 2> set_off_from_now{"Expires", "Retry-After"};
 
 // Every value of a field, as RFC 9110 section 5.3 joins them.
 std::optional<std::string> whole_field(const Headers& headers, std::string_view name) {
@@ -34,83 +31,26 @@ std::optional<std::string> whole_field(const Headers& headers, std::string_view 
   return whole;
 }
 
-// Parts between separators that stand outside of quotes, trimmed.
-std::vector<std::string> parts_of(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  std::string part;
-  bool quoted = false;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    if (i == text.size() || (text[i] == separator && !quoted)) {
-      if (const auto plain = trim(part); !plain.empty()) parts.emplace_back(plain);
-      part.clear();
-      continue;
-    }
-    if (text[i] == '"' && (i == 0 || text[i - 1] != '\\')) quoted = !quoted;
-    part += text[i];
-  }
-  return parts;
-}
-
-std::string joined(const std::vector<std::string>& parts, std::string_view by) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += by;
-    text += part;
-  }
-  return text;
-}
-
-// "text/html; charset=utf-8" however it is written.
-std::string media_type(std::string_view field) {
-  auto parts = parts_of(field, ';');
-  for (std::string& part : parts) {
-    const std::string name = lower(trim(std::string_view(part).substr(0, part.find('='))));
-    std::string value = part.find('=') == std::string::npos ? "" : part.substr(part.find('=') + 1);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-    part = name == "boundary" ? "boundary" : part.find('=') == std::string::npos ? name : name + "=" + lower(value);
-  }
-  if (parts.size() > 1) std::sort(parts.begin() + 1, parts.end());
-  return joined(parts, "; ");
-}
-
-// The one spelling of fields whose values mean the same in several.
-std::string canonical(std::string_view name, const std::string& value) {
-  if (equal_without_case(name, "Content-Type")) return media_type(value);
-  auto parts = parts_of(value, ',');
-  if (one_of(without_case, name)) {
-    for (std::string& part : parts) part = lower(part);
-  }
-  if (one_of(unordered, name)) std::sort(parts.begin(), parts.end());
-  return one_of(without_case, name) || one_of(unordered, name) ? joined(parts, ", ") : std::string(trim(value));
-}
-
-// "/orders/7" of "http://host/orders/7" where `host` is the service itself.
-std::string_view without_own_host(std::string_view url, std::string_view host) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos || host.empty()) return url;
-  const std::string_view behind = url.substr(scheme + 3);
-  if (!equal_without_case(behind.substr(0, host.size()), host)) return url;
-  const std::string_view rest = behind.substr(host.size());
-  return rest.empty() || rest.front() == '/' || rest.front() == '?' ? rest : url;
-}
-
 class HeaderComparer {
  public:
-  HeaderComparer(const ComparedHeaders& what, Differences& out) : what_(what), out_(out) {}
+  HeaderComparer(const Headers& expected, const Headers& observed, const ComparedHeaders& what, Differences& out)
+      : expected_(expected), observed_(observed), what_(what), out_(out) {}
 
-  void compare(const Headers& expected, const Headers& observed) {
-    if (expected == observed) return;
+  void compare() {
+    const bool one_origin = what_.expected_own == what_.observed_own;
+    // The same text names two places where two services are spoken to.
+    const auto any_place = [](const auto& header) { return names_places(header.name); };
+    if (expected_ == observed_ && (one_origin || std::none_of(expected_.begin(), expected_.end(), any_place))) return;
     for (const std::string& name : what_.names) {
-      if (replay::hop_by_hop(name)) continue;
       if (equal_without_case(name, "Set-Cookie")) {
-        compare_cookies(expected, observed);
+        compare_cookies();
         continue;
       }
-      const auto left = whole_field(expected, name), right = whole_field(observed, name);
+      const auto left = whole_field(expected_, name), right = whole_field(observed_, name);
       const std::string path = "header " + name;
-      if (left && !right) out_.add({Kind::missing, path, *left, "", ""});
-      if (!left && right) out_.add({Kind::extra, path, "", *right, ""});
-      if (left && right && !same(name, *left, *right)) out_.add({Kind::value, path, *left, *right, ""});
+      if (left && !right) out_.add({Kind::missing, path, shown(*left), "", ""});
+      if (!left && right) out_.add({Kind::extra, path, "", shown(*right), ""});
+      if (left && right && !same(name, *left, *right)) out_.add({Kind::value, path, shown(*left), shown(*right), ""});
     }
   }
 
@@ -120,69 +60,91 @@ class HeaderComparer {
   }
 
   [[nodiscard]] bool same(const std::string& name, const std::string& a, const std::string& b) const {
-    if (a == b || canonical(name, a) == canonical(name, b) || stand_for_each_other(name, a, b)) return true;
-    if (!equal_without_case(name, "Location") && !equal_without_case(name, "Content-Location")) {
-      return same_segments(a, b);
-    }
-    return same_segments(std::string(without_own_host(a, what_.expected_host)),
-                         std::string(without_own_host(b, what_.observed_host)));
-  }
-
-  [[nodiscard]] bool same_segments(const std::string& a, const std::string& b) const {
-    const auto left = split(a), right = split(b);
+    const bool places = names_places(name);
+    if (!places && stand_for_each_other(name, a, b)) return true;
+    const bool from_now = std::any_of(set_off_from_now.begin(), set_off_from_now.end(),
+                                      [&](std::string_view each) { return equal_without_case(each, name); });
+    if (from_now && same_time_from_date(a, expected_, b, observed_)) return true;
+    const auto left = canonical_value(name, a, what_.expected_own),
+               right = canonical_value(name, b, what_.observed_own);
     // A path has several segments; what stands alone is judged by its field's name.
-    return left.size() == right.size() && left.size() > 1 &&
-           std::equal(left.begin(), left.end(), right.begin(),
-                      [this](const std::string& x, const std::string& y) { return stand_for_each_other("id", x, y); });
+    return left == right || same_pieces(left, right, places ? "/?&=#<>;, " : "/",
+                                        [this](std::string_view key, std::string_view x, std::string_view y) {
+                                          return x == y || stand_for_each_other(key, std::string(x), std::string(y));
+                                        });
   }
 
-  static std::vector<std::string> split(const std::string& text) {
-    std::vector<std::string> parts(1);
-    for (const char c : text) c == '/' ? parts.emplace_back() : parts.back() += c;
-    return parts;
-  }
-
-  // Cookies by name: the value, which is a secret and shown as a digest, and the attributes in any order.
-  struct Cookie {
-    std::string value, attributes;
-  };
-  static std::map<std::string, Cookie> cookies_of(const Headers& headers) {
-    std::map<std::string, Cookie> cookies;
-    for (const auto& header : headers) {
-      if (!equal_without_case(header.name, "Set-Cookie")) continue;
-      auto parts = parts_of(header.value, ';');
-      if (parts.empty()) continue;
-      const auto equals = std::min(parts.front().find('='), parts.front().size());
-      const std::string name = parts.front().substr(0, equals);
-      const std::string value = parts.front().substr(std::min(equals + 1, parts.front().size()));
-      parts.erase(parts.begin());
-      for (std::string& part : parts) part = lower(part);
-      std::sort(parts.begin(), parts.end());
-      cookies[name] = {value, joined(parts, "; ")};
+  void compare_cookies() {
+    static const Cookies::mapped_type nothing;
+    const auto left = cookies_of(expected_, what_.expected_own.authority);
+    const auto right = cookies_of(observed_, what_.observed_own.authority);
+    std::set<std::string> names;
+    for (const auto* side : {&left, &right})
+      for (const auto& [name, cookies] : *side) names.insert(name);
+    for (const std::string& name : names) {
+      const auto l = left.find(name), r = right.find(name);
+      compare_cookies_named(name, l == left.end() ? nothing : l->second, r == right.end() ? nothing : r->second);
     }
-    return cookies;
   }
 
-  void compare_cookies(const Headers& expected, const Headers& observed) {
-    const auto left = cookies_of(expected), right = cookies_of(observed);
-    for (const auto& [name, cookie] : left) {
-      const std::string path = "header Set-Cookie" + member_text(name);
-      const auto other = right.find(name);
-      if (other == right.end()) {
-        out_.add({Kind::missing, path, digest_text(cookie.value), "", ""});
-        continue;
+  void compare_cookies_named(const std::string& name, const Cookies::mapped_type& left,
+                             const Cookies::mapped_type& right) {
+    const auto path = [&](std::int64_t number) { return "header Set-Cookie" + member_text(name, number); };
+    // Where each sets one they are the same one, and its place is an attribute like others.
+    if (left.size() == 1 && right.size() == 1)
+      return compare_cookie(name, path(1), left.begin()->second, right.begin()->second);
+    std::set<std::pair<std::string, std::string>> places;
+    for (const auto* side : {&left, &right})
+      for (const auto& [place, cookie] : *side) places.insert(place);
+    std::int64_t number = 0;
+    for (const auto& place : places) {
+      const auto l = left.find(place), r = right.find(place);
+      ++number;
+      if (r == right.end()) {
+        out_.add({Kind::missing, path(number), shown(l->second), "", ""});
+      } else if (l == left.end()) {
+        out_.add({Kind::extra, path(number), "", shown(r->second), ""});
+      } else {
+        compare_cookie(name, path(number), l->second, r->second);
       }
-      if (!stand_for_each_other(name, cookie.value, other->second.value))
-        out_.add({Kind::value, path, digest_text(cookie.value), digest_text(other->second.value), ""});
-      if (cookie.attributes != other->second.attributes)
-        out_.add({Kind::value, path + ".attributes", cookie.attributes, other->second.attributes, ""});
-    }
-    for (const auto& [name, cookie] : right) {
-      if (!left.contains(name))
-        out_.add({Kind::extra, "header Set-Cookie" + member_text(name), "", digest_text(cookie.value), ""});
     }
   }
 
+  static std::string shown(const std::string& value) {
+    if (value.size() <= answer_limits::shown_bytes) return value;
+    return fmt::format("{}... ({} bytes)", std::string_view(value).substr(0, answer_limits::shown_bytes), value.size());
+  }
+
+  static std::string shown(const Cookie& cookie) {
+    std::string text = digest_text(cookie.value);
+    for (const auto& [name, value] : cookie.attributes) text += "; " + name + (value.empty() ? "" : "=" + value);
+    return shown(text);
+  }
+
+  void compare_cookie(const std::string& name, const std::string& path, const Cookie& left, const Cookie& right) {
+    if (!stand_for_each_other(name, left.value, right.value))
+      out_.add({Kind::value, path + ".value", digest_text(left.value), digest_text(right.value), ""});
+    const auto written = [](const std::string& attribute, const std::string& value) {
+      return value.empty() ? attribute : value;
+    };
+    for (const auto& [attribute, value] : left.attributes) {
+      const auto other = right.attributes.find(attribute);
+      const std::string place = path + member_text(attribute);
+      if (other == right.attributes.end()) {
+        out_.add({Kind::missing, place, shown(written(attribute, value)), "", ""});
+      } else if (value != other->second &&
+                 !(attribute == "expires" && same_time_from_date(value, expected_, other->second, observed_))) {
+        out_.add({Kind::value, place, shown(value), shown(other->second), ""});
+      }
+    }
+    for (const auto& [attribute, value] : right.attributes) {
+      if (!left.attributes.contains(attribute))
+        out_.add({Kind::extra, path + member_text(attribute), "", shown(written(attribute, value)), ""});
+    }
+  }
+
+  const Headers& expected_;
+  const Headers& observed_;
   const ComparedHeaders& what_;
   Differences& out_;
 };
@@ -190,7 +152,7 @@ class HeaderComparer {
 }  // namespace
 
 void compare_headers(const Headers& expected, const Headers& observed, const ComparedHeaders& what, Differences& out) {
-  HeaderComparer(what, out).compare(expected, observed);
+  HeaderComparer(expected, observed, what, out).compare();
 }
 
 }  // namespace rehearse::properties

@@ -1,23 +1,26 @@
-// Fields of two answers held against each other, each by what its values mean (RFC 9110).
+// Fields of two answers held against each other, each by what its values mean (field_values.h).
 //
-// Names have no case. Fields that hop-by-hop connections use are never compared. Where the order of a list means nothing (Vary, Allow,
-// Accept-Ranges, Cache-Control, Link) it does not count; Set-Cookie is compared cookie by cookie, and so are its attributes; the
-// parameters of Content-Type have no case but for a boundary, which the server draws; Location names places, so identifiers in it
-// may stand for each other, and the address of the service itself is each one's own.
+// Names have no case. Identifiers within a value may stand for each other.
+// Moments that are set off from now, Expires and the like, are compared by how far they lie behind the Date of their answers.
+// Set-Cookie is compared cookie by cookie, each in its places: `header Set-Cookie.sid` is the whole, which may be missing,
+// `.value` its value, which is a secret and shown as a digest, `.httponly`, `.path` and so on its attributes. Where an answer sets several of
+// one name, `#2` and so on are the next ones in the order of their domains and paths.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "properties/answers/field_values.h"
 #include "properties/answers/tree_compare.h"
 #include "replay/http/message.h"
 
 namespace rehearse::properties {
 
 struct ComparedHeaders {
-  const std::vector<std::string>& names;
-  const TreeComparison& how;                 // its `same` says which values stand for each other
-  std::string expected_host, observed_host;  // what the requests named: authorities that Location may begin with
+  const std::vector<std::string>& names;  // none that is hop-by-hop
+  const TreeComparison& how;              // its `same` says which values stand for each other
+  const Origin& expected_own;             // where the services were spoken to
+  const Origin& observed_own;
 };
 
 void compare_headers(const replay::Headers& expected, const replay::Headers& observed, const ComparedHeaders& what,

@@ -8,37 +8,13 @@
 
 #include "properties/answers/json_reader.h"
 #include "properties/answers/limits.h"
+#include "properties/answers/multipart.h"
 #include "properties/answers/xml_text.h"
 
 namespace rehearse::properties {
 namespace {
 
 using Problem = std::optional<std::string>;
-
-// "boundary" of `multipart/form-data; boundary="a b"`.
-std::string parameter(std::string_view field, std::string_view name) {
-  while (true) {
-    const auto semicolon = field.find(';');
-    if (semicolon == std::string_view::npos) return {};
-    field.remove_prefix(semicolon + 1);
-    const auto equals = field.find('=');
-    if (equals == std::string_view::npos) return {};
-    const bool found = replay::equal_without_case(replay::trim(field.substr(0, equals)), name);
-    field.remove_prefix(equals + 1);
-    std::string value;
-    if (field.starts_with('"')) {
-      std::size_t i = 1;
-      for (; i < field.size() && field[i] != '"'; ++i) {
-        if (field[i] == '\\' && i + 1 < field.size()) ++i;
-        value += field[i];
-      }
-      field.remove_prefix(std::min(i + 1, field.size()));
-    } else {
-      value = replay::trim(field.substr(0, field.find(';')));
-    }
-    if (found) return value;
-  }
-}
 
 // Calls `line` with each line without its end; what stands behind the last end is a line only when there is something.
 template <class Line>
@@ -86,6 +62,9 @@ Problem json_lines(std::string_view body, Tree& tree) {
   return problem;
 }
 
+// Building stops there, and what was built is not used.
+bool overfull(const Tree& tree) { return tree.tokens.size() > answer_limits::tokens; }
+
 std::string form_decoded(std::string_view text) {
   std::string spaced(text);
   std::replace(spaced.begin(), spaced.end(), '+', ' ');
@@ -94,24 +73,24 @@ std::string form_decoded(std::string_view text) {
 
 void form(std::string_view body, Tree& tree) {
   tree.open(TokenKind::object);
-  while (!body.empty()) {
+  while (!body.empty() && !overfull(tree)) {
     const auto end = std::min(body.find('&'), body.size());
     const std::string_view field = body.substr(0, end);
     body.remove_prefix(std::min(end + 1, body.size()));
     if (field.empty()) continue;
     const auto equals = std::min(field.find('='), field.size());
     tree.add(TokenKind::name, form_decoded(field.substr(0, equals)));
-    tree.add(TokenKind::string, form_decoded(field.substr(std::min(equals + 1, field.size()))));
+    tree.add(TokenKind::string, form_decoded(field.substr(std::min(equals + 1, field.size()))), equals == field.size());
   }
   tree.close();
 }
 
 Problem csv(std::string_view body, Tree& tree) {
   tree.open(TokenKind::array);
-  while (!body.empty()) {
+  while (!body.empty() && !overfull(tree)) {
     tree.open(TokenKind::array);
     bool row_ends = false;
-    while (!row_ends) {
+    while (!row_ends && !overfull(tree)) {
       std::string cell;
       if (body.starts_with('"')) {
         body.remove_prefix(1);
@@ -141,63 +120,17 @@ Problem csv(std::string_view body, Tree& tree) {
 
 void lines(std::string_view body, Tree& tree) {
   tree.open(TokenKind::array);
-  each_line(body, [&](std::string_view line) { tree.add(TokenKind::string, line); });
+  each_line(body, [&](std::string_view line) {
+    if (!overfull(tree)) tree.add(TokenKind::string, line);
+  });
   tree.close();
 }
 
 Problem xml(std::string_view body, Tree& tree) {
   const auto canonical = canonical_xml(body);
-  if (!canonical) return "not well-formed, or with a document type";
+  if (!canonical) return "not well-formed, or beyond what is taken apart";
   tree.open(TokenKind::array);
   for (const std::string& line : *canonical) tree.add(TokenKind::string, line);
-  tree.close();
-  return std::nullopt;
-}
-
-void member(Tree& tree, std::string_view name, std::string_view value) {
-  tree.add(TokenKind::name, name);
-  tree.add(TokenKind::string, value);
-}
-
-void part(std::string_view text, Tree& tree) {
-  const auto blank = text.find("\r\n\r\n");
-  const std::string_view body = blank == std::string_view::npos ? std::string_view() : text.substr(blank + 4);
-  std::string_view disposition, type;
-  each_line(text.substr(0, blank), [&](std::string_view line) {
-    const auto colon = std::min(line.find(':'), line.size());
-    const auto value = replay::trim(line.substr(std::min(colon + 1, line.size())));
-    if (replay::equal_without_case(line.substr(0, colon), "Content-Disposition")) disposition = value;
-    if (replay::equal_without_case(line.substr(0, colon), "Content-Type")) type = value;
-  });
-  tree.open(TokenKind::object);
-  member(tree, "name", parameter(disposition, "name"));
-  member(tree, "filename", parameter(disposition, "filename"));
-  member(tree, "type", type);
-  const bool readable = type.empty() || replay::lower(type).starts_with("text/") ||
-                        replay::is_json({{"Content-Type", std::string(type)}});
-  member(tree, "body", readable ? std::string(body) : digest_text(body));
-  tree.close();
-}
-
-// RFC 2046, section 5.1.1: delimiters stand at the beginning of a line; what stands before the first and behind the last is nothing.
-Problem multipart(std::string_view type, std::string_view body, Tree& tree) {
-  const std::string boundary = parameter(type, "boundary");
-  if (boundary.empty()) return "multipart without a boundary";
-  const std::string delimiter = "--" + boundary;
-  auto at = body.starts_with(delimiter) ? 0 : body.find("\r\n" + delimiter);
-  if (at == std::string_view::npos) return "multipart without its first boundary";
-  body.remove_prefix(at + (at == 0 && body.starts_with(delimiter) ? 0 : 2));
-  tree.open(TokenKind::array);
-  for (std::size_t count = 0;; ++count) {
-    body.remove_prefix(delimiter.size());
-    if (body.starts_with("--")) break;
-    if (count == answer_limits::parts) return "more parts than are taken apart (1000)";
-    const auto line = body.find("\r\n");
-    const auto end = body.find("\r\n" + delimiter, line == std::string_view::npos ? 0 : line);
-    if (line == std::string_view::npos || end == std::string_view::npos) return "multipart without its last boundary";
-    part(end < line + 2 ? std::string_view() : body.substr(line + 2, end - line - 2), tree);
-    body.remove_prefix(end + 2);
-  }
   tree.close();
   return std::nullopt;
 }
@@ -217,9 +150,15 @@ Media media_of(const replay::Headers& headers, std::string_view body) {
     return Media::json_lines;
   if (type == "application/x-www-form-urlencoded") return Media::form;
   if (type == "text/csv") return Media::csv;
-  if (type == "application/xml" || type == "text/xml" || type.ends_with("+xml")) return Media::xml;
+  if (is_xml(headers)) return has_document_type(body) ? Media::text : Media::xml;
   if (type.starts_with("multipart/")) return Media::multipart;
   return type.starts_with("text/") ? Media::text : Media::opaque;
+}
+
+bool is_xml(const replay::Headers& headers) {
+  const auto field = replay::field(headers, "Content-Type").value_or("");
+  const std::string type = replay::lower(replay::trim(field.substr(0, field.find(';'))));
+  return type == "application/xml" || type == "text/xml" || type.ends_with("+xml");
 }
 
 std::string_view root_of(Media media) {
@@ -258,10 +197,10 @@ Problem take_apart(Media media, const replay::Headers& headers, std::string_view
   if (media == Media::csv) problem = csv(body, tree);
   if (media == Media::xml) problem = xml(body, tree);
   if (media == Media::text) lines(body, tree);
-  if (media == Media::multipart) problem = multipart(replay::field(headers, "Content-Type").value_or(""), body, tree);
+  if (media == Media::multipart) problem = take_parts(replay::field(headers, "Content-Type").value_or(""), body, tree);
   if (media == Media::opaque) tree.add(TokenKind::string, digest_text(body));
   tree.finish();
-  if (!problem && tree.tokens.size() > answer_limits::tokens) problem = "more lines than are taken apart (16777216)";
+  if (!problem && overfull(tree)) problem = "more lines than are taken apart (16777216)";
   return problem;
 }
 

@@ -29,7 +29,7 @@ inline constexpr std::int64_t speaking_answers_needed = 10;
 inline constexpr double noise_above = 0.05;
 
 struct NoiseCounts {
-  std::int64_t compared = 0;            // n: answers of the route that the oracle and the candidate gave
+  std::int64_t compared = 0;            // n: answers of the route that the oracle, both times, and the candidate gave
   std::int64_t oracle_differed = 0;     // between the oracle's runs
   std::int64_t candidate_differed = 0;  // between the oracle and the candidate
   std::int64_t only_candidate =

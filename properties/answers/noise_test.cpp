@@ -205,6 +205,26 @@ TEST(Noise, WhatCannotBeToldIsSaidWithTheNumberOfAnswersThatItTakes) {
   EXPECT_THAT(in_words(result.noise.at(0)), HasSubstr("it needs n >= 20 answers of the route"));
 }
 
+// What the oracle answered once tells nothing of noise, neither for the candidate nor against it.
+TEST(Noise, AnswersThatTheOracleGaveOnlyOnceAccuseNobodyAndAreNotCounted) {
+  std::vector<std::string> first, second, third;
+  for (int i = 0; i < 20; ++i) {
+    first.push_back(fmt::format(R"({{"a":"x{}"}})", i));
+    second.push_back(fmt::format(R"({{"a":"y{}"}})", i));
+    third.push_back(fmt::format(R"({{"a":"z{}"}})", i));
+  }
+  auto again = play(0, second);
+  for (std::size_t i = 0; i < 12; ++i) again.records[i].outcome = replay::Outcome::lost;
+  const Contract contract = testing::contract();
+  const auto result =
+      compare_answers(contract, play(0, first), &again, play(0, third), [](const replay::Record&) { return true; });
+  EXPECT_EQ(std::tuple(result.masked, result.undecided, result.differed), std::tuple(8, 12, 0));
+  ASSERT_EQ(result.noise.size(), 1u);
+  EXPECT_EQ(result.noise[0].counts.compared, 8);
+  EXPECT_EQ(result.noise[0].counts.candidate_differed, 8);
+  EXPECT_EQ(result.noise[0].counts.only_candidate, 0);
+}
+
 TEST(Noise, AMomentMustLieWithinItsRunHoweverOftenTheOracleAgreedByLuck) {
   // The runs begin at 1000 s (00:16:40), 1001 s and 3000 s (00:50:00).
   const std::string seeded = R"({"v":"1969-01-01T00:00:00Z"})", lucky = R"({"v":"1970-01-01T00:16:41Z"})";

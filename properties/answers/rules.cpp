@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+
+#include "replay/http/message.h"
 
 namespace rehearse::properties {
 namespace {
@@ -35,6 +38,30 @@ std::optional<Margin> margin_in(std::string_view text) {
   if (!amount || *amount < 0) return std::nullopt;
   margin.amount = margin.relative ? *amount / 100 : *amount;
   return margin;
+}
+
+// A root, or nothing but wildcards behind it; a field of its name is one place.
+bool names_everything(const Path& path) {
+  const std::string& root = path.front().name;
+  if (root.starts_with("header ")) return root.find('*') != std::string::npos;
+  return std::all_of(path.begin() + 1, path.end(), [](const Segment& segment) {
+    return segment.kind == Segment::Kind::any_name || segment.kind == Segment::Kind::any_index;
+  });
+}
+
+std::optional<RuleProblem> problem_of_tolerance(const std::string& value) {
+  if (value == "timestamp" || value == "uuid" || value == "duration" || value == "spelling") return std::nullopt;
+  const auto margin = margin_in(value);
+  if (!margin)
+    return RuleProblem{"tolerance",
+                       fmt::format("{:?} is no tolerance; give timestamp, uuid, duration, spelling, within 0.01 or "
+                                   "within 1%",
+                                   value)};
+  if (margin->relative && margin->amount >= 1)
+    return RuleProblem{"tolerance", fmt::format("{:?} is as much as the value itself; give less than 100%, or ignore "
+                                                "the place and say why",
+                                                value)};
+  return std::nullopt;
 }
 
 bool within(const Margin& margin, std::string_view expected, std::string_view observed) {
@@ -72,35 +99,34 @@ std::string title_of(const AnswerRule& rule) {
                      rule.value.empty() ? "" : " (" + rule.value + ")");
 }
 
-std::string problem_of(const AnswerRule& rule) {
+std::optional<RuleProblem> problem_of(const AnswerRule& rule) {
   const auto path = path_from(rule.path);
+  const auto wrong = [&](std::string_view key, std::string what) {
+    return std::optional(RuleProblem{std::string(key), std::move(what)});
+  };
   if (!path)
-    return fmt::format(
-        "its path {:?} is no path; write $.items[*].updated_at, header ETag, text[3] or the like, without ..",
-        rule.path);
-  if (rule.reason.empty()) return "it needs a reason";
+    return wrong("path", fmt::format("{:?} is no path; write $.items[*].updated_at, header ETag, text[3] or the like, "
+                                     "without ..",
+                                     rule.path));
+  if (replay::trim(rule.reason).empty()) return wrong("reason", "it needs a reason: why may answers differ there");
   if (!rule.expires.empty() && !day_in(rule.expires))
-    return fmt::format("it expires on {:?}, which is no date such as 2026-12-31", rule.expires);
+    return wrong("expires", fmt::format("{:?} is no date such as 2026-12-31", rule.expires));
   switch (rule.kind) {
     case Kind::ignore:
-      if (path->size() == 1 && !path->front().name.starts_with("header "))
-        return fmt::format("it would ignore all of {}; name the places within it", rule.path);
+      if (names_everything(*path))
+        return wrong("path", fmt::format("it would ignore all of {}; name the places within it", rule.path));
       break;
     case Kind::tolerance:
-      if (rule.value != "timestamp" && rule.value != "uuid" && rule.value != "duration" && rule.value != "spelling" &&
-          !margin_in(rule.value))
-        return fmt::format("{:?} is no tolerance; give timestamp, uuid, duration, spelling, within 0.01 or within 1%",
-                           rule.value);
-      break;
+      return problem_of_tolerance(rule.value);
     case Kind::unordered:
       break;
     case Kind::rename:
-      if (rule.value.empty()) return "it needs the new name";
+      if (rule.value.empty()) return wrong("rename", "it needs the new name");
       if (path->size() < 2 || path->back().kind != Segment::Kind::name)
-        return "its path must end in the name of a member";
+        return wrong("path", "that of a rename must end in the name of a member");
       break;
   }
-  return {};
+  return std::nullopt;
 }
 
 std::optional<std::int64_t> day_in(std::string_view date) {
@@ -124,7 +150,7 @@ std::int64_t day_of(std::int64_t wall_clock_ns) { return wall_clock_ns / 1'000'0
 RuleBook::RuleBook(const std::vector<AnswerRule>& rules, std::int64_t day) : rules_(rules) {
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     const auto last = day_in(rules_[i].expires);
-    if ((last && *last < day) || !problem_of(rules_[i]).empty()) continue;
+    if ((last && *last < day) || problem_of(rules_[i])) continue;
     if (rules_[i].route.empty()) {
       everywhere_.push_back(i);
     } else {

@@ -37,8 +37,14 @@ struct AnswerRule {
 [[nodiscard]] std::string_view name_of(AnswerRule::Kind kind);
 // "ignore GET /orders/{}: $.updated_at".
 [[nodiscard]] std::string title_of(const AnswerRule& rule);
-// Why it cannot be used: "its path ... is no path", "it needs a reason"; empty when it can.
-[[nodiscard]] std::string problem_of(const AnswerRule& rule);
+
+struct RuleProblem {
+  std::string key;   // of the configuration, that is wrong: "path", "reason", "expires", or the name of the kind
+  std::string what;  // "\"items.id\" is no path; ..."
+};
+// Why it cannot be used; nothing when it can. Refused is also what would hide more than anybody has looked at: a rule that ignores all
+// of a body, and a margin that every number is within.
+[[nodiscard]] std::optional<RuleProblem> problem_of(const AnswerRule& rule);
 
 // Days since the epoch; nothing when the text is no date such as 2026-12-31.
 [[nodiscard]] std::optional<std::int64_t> day_in(std::string_view date);

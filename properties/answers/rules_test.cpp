@@ -104,17 +104,42 @@ TEST(Rules, ATolerancePassesWhatItNamesAndNothingElse) {
   EXPECT_FALSE(masked("timestamp", "\"2024-10-04T00:00:00Z\"", "\"2024-10-04T09:00:00Z\""));
 }
 
-TEST(Rules, ThatCannotBeUsedSayWhy) {
-  EXPECT_THAT(problem_of(rule(Kind::ignore, "items.id")), HasSubstr("is no path"));
-  EXPECT_THAT(problem_of(rule(Kind::ignore, "$")), HasSubstr("would ignore all of $"));
-  EXPECT_THAT(problem_of(rule(Kind::ignore, "status")), HasSubstr("would ignore all of status"));
-  EXPECT_EQ(problem_of(rule(Kind::ignore, "header ETag")), "");
-  EXPECT_THAT(problem_of(rule(Kind::tolerance, "$.a", "within -1")), HasSubstr("is no tolerance"));
+TEST(Rules, ThatCannotBeUsedSayWhyAndAtWhichKey) {
+  const auto problem = [](const AnswerRule& rule) {
+    const auto found = problem_of(rule);
+    return found ? found->key + ": " + found->what : "";
+  };
+  EXPECT_THAT(problem(rule(Kind::ignore, "items.id")), HasSubstr("path: \"items.id\" is no path"));
+  EXPECT_THAT(problem(rule(Kind::tolerance, "$.a", "within -1")),
+              HasSubstr("tolerance: \"within -1\" is no tolerance"));
+  EXPECT_THAT(problem(rule(Kind::rename, "$.a")), HasSubstr("rename: it needs the new name"));
+  EXPECT_THAT(problem(rule(Kind::rename, "$.a[*]", "b")), HasSubstr("path: that of a rename"));
   AnswerRule nobody = rule(Kind::ignore, "$.a");
-  nobody.reason.clear();
-  EXPECT_THAT(problem_of(nobody), HasSubstr("a reason"));
+  for (const char* blank : {"", " \t "}) {
+    nobody.reason = blank;
+    EXPECT_THAT(problem(nobody), HasSubstr("reason: it needs a reason"));
+  }
   nobody.reason = "r", nobody.expires = "2026-02-30";
-  EXPECT_THAT(problem_of(nobody), HasSubstr("no date"));
+  EXPECT_THAT(problem(nobody), HasSubstr("expires: \"2026-02-30\" is no date"));
+}
+
+TEST(Rules, ThatWouldHideAWholeBodyAreRefused) {
+  for (const char* path : {"$", "status", "answer", "body", "$.*", "$[*]", "$.*.*", "$[*].*", "text[*]", "csv[*]",
+                           "csv[*][*]", "lines[*]", "xml[*]", "form.*", "multipart[*]", "header *"}) {
+    const auto problem = problem_of(rule(Kind::ignore, path));
+    ASSERT_TRUE(problem) << path;
+    EXPECT_EQ(problem->key, "path");
+    EXPECT_THAT(problem->what, HasSubstr("would ignore all of ")) << path;
+  }
+  for (const char* path :
+       {"header ETag", "header Set-Cookie.sid.value", "$.*.id", "$.a.*", "text[3]", "csv[*][2]", "$[*].at"})
+    EXPECT_FALSE(problem_of(rule(Kind::ignore, path))) << path;
+  for (const char* margin : {"within 1000000%", "within 100%"}) {
+    const auto problem = problem_of(rule(Kind::tolerance, "$.a", margin));
+    ASSERT_TRUE(problem) << margin;
+    EXPECT_EQ(problem->key, "tolerance");
+  }
+  EXPECT_FALSE(problem_of(rule(Kind::tolerance, "$.a", "within 99.9%")));
 }
 
 // -- lint --------------------------------------------------------------------------------------------------------------

@@ -123,8 +123,8 @@ class Search {
           continue;
         }
         AnswerRule rule = rule_for(route, path, seen);
-        if (const auto problem = problem_of(rule); !problem.empty()) {
-          made.refused.push_back({route, path, problem});
+        if (const auto problem = problem_of(rule)) {
+          made.refused.push_back({route, path, problem->what});
         } else {
           made.rules.push_back(std::move(rule));
         }

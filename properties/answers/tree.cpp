@@ -204,12 +204,12 @@ void Tree::close() {
   open_.pop_back();
 }
 
-void Tree::add(TokenKind kind, std::string_view value) {
+void Tree::add(TokenKind kind, std::string_view value, bool bare) {
   built_ = true;
   const auto begin = static_cast<std::uint32_t>(storage_.size());
   storage_ += value;
-  tokens.push_back(
-      {begin, static_cast<std::uint32_t>(storage_.size()), static_cast<std::uint32_t>(tokens.size() + 1), kind, false});
+  tokens.push_back({begin, static_cast<std::uint32_t>(storage_.size()), static_cast<std::uint32_t>(tokens.size() + 1),
+                    kind, false, bare});
 }
 
 std::string quoted_json(std::string_view text) {

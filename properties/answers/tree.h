@@ -19,6 +19,7 @@ struct Token {
   std::uint32_t next = 0;            // index of the token behind this value and all that it holds
   TokenKind kind = TokenKind::null;
   bool escaped = false;  // of a name or string: it holds JSON's escapes
+  bool bare = false;     // of a form's empty text: no sign of equality stood before it
 };
 
 class Tree {
@@ -45,7 +46,7 @@ class Tree {
   // For trees of other bodies than JSON: the text is the tree's own, and nothing in it is escaped. `finish` comes last.
   void open(TokenKind container);
   void close();
-  void add(TokenKind kind, std::string_view value);
+  void add(TokenKind kind, std::string_view value, bool bare = false);
   void finish() { text = storage_; }
 
  private:

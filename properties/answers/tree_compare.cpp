@@ -129,7 +129,12 @@ class TreeComparer {
     if (a.kind != b.kind)
       return add(is_truth(a.kind) && is_truth(b.kind) ? Kind::value : Kind::type, left_.shown(l), right_.shown(r));
     const bool number = a.kind == TokenKind::number;
-    if (is_text(a.kind) ? same_text(a, b) : left_.raw(a) == right_.raw(b)) return;
+    if (is_text(a.kind) ? same_text(a, b) : left_.raw(a) == right_.raw(b)) {
+      // Readers of forms take `a` for `a=` (URL Standard, section 5.1); some that look closer do not.
+      const auto spelled = [](const Token& token) { return token.bare ? "without a sign of equality" : "with one"; };
+      if (a.bare != b.bare) add(Kind::formatting, spelled(a), spelled(b));
+      return;
+    }
     if (number && same_number(left_.raw(a), right_.raw(b)))
       return add(Kind::formatting, left_.shown(l), right_.shown(r));
     if (how_.same && how_.same(key(), number, left_.decoded(a), right_.decoded(b))) return;

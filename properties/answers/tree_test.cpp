@@ -121,11 +121,12 @@ TEST(TakeApart, MakesATreeOfEveryKindOfBody) {
   EXPECT_EQ(taken_apart("application/problem+json", "{}"), "{}");
   EXPECT_EQ(taken_apart("application/atom+xml", "<a>1 &lt; 2<!-- no --><b c='d'/></a>"),
             R"(["<a>","1 &lt; 2","<b c=\"d\">","</b>","</a>"])");
-  EXPECT_EQ(taken_apart("multipart/form-data; boundary=\"x y\"",
-                        "--x y\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nv\r\nw\r\n--x y\r\n"
-                        "Content-Type: image/png\r\n\r\n\x01\r\n--x y--\r\n"),
-            "[{\"body\":\"v\\u000d\\u000aw\",\"filename\":\"\",\"name\":\"n\",\"type\":\"\"},{\"body\":\"" +
-                digest_text("\x01") + R"(","filename":"","name":"","type":"image/png"}])");
+  EXPECT_EQ(
+      taken_apart("multipart/form-data; boundary=\"x y\"",
+                  "--x y\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nv\r\nw\r\n--x y\r\n"
+                  "Content-Type: image/png\r\n\r\n\x01\r\n--x y--\r\n"),
+      "[{\"body\":\"v\\u000d\\u000aw\",\"encoding\":\"\",\"filename\":\"\",\"name\":\"n\",\"type\":\"\"},{\"body\":\"" +
+          digest_text("\x01") + R"(","encoding":"","filename":"","name":"","type":"image/png"}])");
 }
 
 TEST(TakeApart, SaysWhyABodyIsNotWhatItSaysItIs) {
@@ -133,8 +134,8 @@ TEST(TakeApart, SaysWhyABodyIsNotWhatItSaysItIs) {
   EXPECT_THAT(taken_apart("text/csv", "a,\"b"), HasSubstr("a quoted cell without its end"));
   EXPECT_THAT(taken_apart("multipart/mixed", "--x"), HasSubstr("without a boundary"));
   EXPECT_THAT(taken_apart("multipart/mixed; boundary=x", "--x\r\n\r\na"), HasSubstr("without its last boundary"));
-  for (const char* bad : {"<a>", "</a>", "<a><b></a></b>", "<a b=1/>", "<a/><b/>", "x", "<a>&unknown;</a>",
-                          "<a b='1' b='2'/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"})
+  for (const char* bad :
+       {"<a>", "</a>", "<a><b></a></b>", "<a b=1/>", "<a/><b/>", "x", "<a>&unknown;</a>", "<a b='1' b='2'/>"})
     EXPECT_THAT(taken_apart("text/xml", bad), HasSubstr("not well-formed")) << bad;
 }
 

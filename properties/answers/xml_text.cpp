@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
 
 #include "properties/answers/limits.h"
 #include "properties/answers/tree.h"
@@ -40,25 +43,58 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// What a prefix stands for, in every element that is open.
+class Namespaces {
+ public:
+  void declare(const std::string& prefix, std::string uri) { uris_[prefix].push_back(std::move(uri)); }
+  void forget(const std::string& prefix) { uris_[prefix].pop_back(); }
+  [[nodiscard]] const std::string* of(const std::string& prefix) const {
+    const auto found = uris_.find(prefix);
+    return found == uris_.end() || found->second.empty() ? nullptr : &found->second.back();
+  }
+
+ private:
+  std::map<std::string, std::vector<std::string>> uris_{{"xml", {"http://www.w3.org/XML/1998/namespace"}}, {"", {""}}};
+};
+
+// Line ends as XML reads them (section 2.11).
+std::string with_plain_line_ends(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
+    out += text[i] == '\r' ? '\n' : text[i];
+  }
+  return out;
+}
+
 class XmlReader {
  public:
   explicit XmlReader(std::string_view text) : rest_(text) {}
 
   std::optional<std::vector<std::string>> read() {
     if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
-    bool root = false;
     while (!rest_.empty()) {
-      if (open_.empty() && root && rest_.front() == '<' && rest_.size() > 1 && rest_[1] != '!' && rest_[1] != '?')
-        return std::nullopt;
       if (!piece()) return std::nullopt;
-      root = root || !open_.empty() || !lines_.empty();
-      if (open_.empty() && !only_space(text_)) return std::nullopt;
+      if (bytes_ > answer_limits::body_bytes || lines_.size() > answer_limits::tokens) return std::nullopt;
     }
-    if (!open_.empty() || !root) return std::nullopt;
-    return std::move(lines_);
+    if (!end_text() || !open_.empty() || !root_) return std::nullopt;
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      if (!formatting_.contains(i)) lines.push_back(std::move(lines_[i]));
+    }
+    return lines;
   }
 
  private:
+  struct Element {
+    std::string written, name, space_of;  // as it stands in the tag, without its prefix, and its namespace
+    std::vector<std::string> prefixes;    // that it declares
+    std::vector<std::size_t> blanks;      // lines of its own that are nothing but white space
+    bool elements = false, text = false, preserve = false;
+  };
+  using Attributes = std::map<std::string, std::string>;
+
   static bool only_space(std::string_view text) { return std::all_of(text.begin(), text.end(), space); }
 
   // What stands before the next `end`, which is taken too.
@@ -70,33 +106,49 @@ class XmlReader {
     return before;
   }
 
+  void add_line(std::string line) {
+    bytes_ += line.size();
+    lines_.push_back(std::move(line));
+  }
+
   bool piece() {
     if (rest_.front() != '<') {
       const auto length = std::min(rest_.find('<'), rest_.size());
-      const auto plain = without_references(rest_.substr(0, length));
+      const auto plain = without_references(with_plain_line_ends(rest_.substr(0, length)));
       rest_.remove_prefix(length);
       if (plain) text_ += *plain;
       return plain.has_value();
     }
-    if (rest_.starts_with("<!--")) return until("-->").has_value();
-    if (rest_.starts_with("<?")) return until("?>").has_value();
-    if (rest_.starts_with("<![CDATA[")) {
-      rest_.remove_prefix(9);
+    if (take("<!--")) return until("-->").has_value();
+    if (take("<?")) return instruction();
+    if (take("<![CDATA[")) {
       const auto text = until("]]>");
-      if (text) text_ += *text;
+      if (text) text_ += with_plain_line_ends(*text);
       return text.has_value();
     }
-    if (rest_.starts_with("<!")) return false;
-    end_text();
-    return rest_.starts_with("</") ? end_tag() : start_tag();
+    if (rest_.starts_with("<!") || !end_text()) return false;
+    return take("</") ? end_tag() : start_tag();
   }
 
-  void end_text() {
-    std::string_view text = text_;
-    while (!text.empty() && space(text.front())) text.remove_prefix(1);
-    while (!text.empty() && space(text.back())) text.remove_suffix(1);
-    if (!text.empty()) lines_.push_back(escaped(text));
+  bool instruction() {
+    const auto text = until("?>");
+    if (!text || !end_text()) return false;
+    const bool declaration = *text == "xml" || (text->starts_with("xml") && space((*text)[3]));
+    if (!declaration) add_line("<?" + escaped(*text) + "?>");
+    return true;
+  }
+
+  // False for text that stands in no element.
+  bool end_text() {
+    if (text_.empty()) return true;
+    const bool blank = only_space(text_);
+    if (!open_.empty()) {
+      if (blank) open_.back().blanks.push_back(lines_.size());
+      open_.back().text = open_.back().text || !blank;
+      add_line(escaped(text_));
+    }
     text_.clear();
+    return blank || !open_.empty();
   }
 
   std::string name() {
@@ -117,20 +169,29 @@ class XmlReader {
   }
 
   bool end_tag() {
-    rest_.remove_prefix(2);
     const std::string closed = name();
     skip_space();
-    if (!take(">") || open_.empty() || open_.back() != closed) return false;
-    open_.pop_back();
-    lines_.push_back("</" + closed + ">");
+    if (!take(">") || open_.empty() || open_.back().written != closed) return false;
+    close();
     return true;
+  }
+
+  void close() {
+    Element& element = open_.back();
+    if (element.elements && !element.text && !element.preserve)
+      formatting_.insert(element.blanks.begin(), element.blanks.end());
+    add_line("</" + element.name + ">");
+    for (const std::string& prefix : element.prefixes) namespaces_.forget(prefix);
+    open_.pop_back();
   }
 
   bool start_tag() {
     rest_.remove_prefix(1);
-    const std::string opened = name();
-    if (opened.empty() || open_.size() == answer_limits::depth) return false;
-    std::map<std::string, std::string> attributes;
+    Element element;
+    element.written = name();
+    if (element.written.empty() || open_.size() == answer_limits::depth || (open_.empty() && root_)) return false;
+    root_ = true;
+    Attributes attributes;
     skip_space();
     while (!rest_.empty() && rest_.front() != '>' && rest_.front() != '/') {
       if (!attribute(attributes)) return false;
@@ -138,18 +199,48 @@ class XmlReader {
     }
     const bool empty = take("/");
     if (!take(">")) return false;
-    std::string line = "<" + opened;
-    for (const auto& [key, value] : attributes) line += " " + key + "=\"" + escaped(value) + "\"";
-    lines_.push_back(line + ">");
-    if (empty) {
-      lines_.push_back("</" + opened + ">");
-    } else {
-      open_.push_back(opened);
+    for (const auto& [key, value] : attributes) {
+      if (key != "xmlns" && !key.starts_with("xmlns:")) continue;
+      element.prefixes.push_back(key == "xmlns" ? "" : key.substr(6));
+      namespaces_.declare(element.prefixes.back(), value);
     }
+    std::tie(element.space_of, element.name) = resolved(element.written, true);
+    const std::string around = open_.empty() ? "" : open_.back().space_of;
+    std::string line = "<" + element.name;
+    if (element.space_of != around) line += " xmlns=\"" + escaped(element.space_of) + "\"";
+    element.preserve = !open_.empty() && open_.back().preserve;
+    Attributes named;
+    for (const auto& [key, value] : attributes) {
+      if (key == "xmlns" || key.starts_with("xmlns:")) continue;
+      if (key == "xml:space") element.preserve = value == "preserve";
+      const auto [uri, local] = resolved(key, false);
+      const bool type = uri == "http://www.w3.org/2001/XMLSchema-instance" && local == "type";
+      const auto [value_uri, value_local] =
+          type ? resolved(value, true) : std::pair<std::string, std::string>("", value);
+      bytes_ += uri.size() + value_uri.size();  // one may be named by many
+      if (bytes_ > answer_limits::body_bytes) return false;
+      if (!named.emplace(in_braces(uri) + local, in_braces(value_uri) + value_local).second) return false;
+    }
+    for (const auto& [key, value] : named) line += " " + key + "=\"" + escaped(value) + "\"";
+    if (!open_.empty()) open_.back().elements = true;
+    open_.push_back(std::move(element));
+    add_line(line + ">");
+    if (empty) close();
     return true;
   }
 
-  bool attribute(std::map<std::string, std::string>& into) {
+  static std::string in_braces(const std::string& uri) { return uri.empty() ? "" : "{" + uri + "}"; }
+
+  // The namespace of a name, and the name without its prefix. The default one is not that of attributes.
+  [[nodiscard]] std::pair<std::string, std::string> resolved(const std::string& name, bool by_default) const {
+    const auto colon = name.find(':');
+    if (colon == std::string::npos) return {by_default ? *namespaces_.of("") : "", name};
+    const std::string* uri = namespaces_.of(name.substr(0, colon));
+    if (uri == nullptr) return {"", name};
+    return {*uri, name.substr(colon + 1)};
+  }
+
+  bool attribute(Attributes& into) {
     const std::string key = name();
     skip_space();
     if (key.empty() || !take("=")) return false;
@@ -159,7 +250,9 @@ class XmlReader {
     rest_.remove_prefix(1);
     const auto raw = until(quote);
     if (!raw || raw->find('<') != std::string_view::npos) return false;
-    auto value = without_references(*raw);
+    std::string spaced = with_plain_line_ends(*raw);
+    std::replace_if(spaced.begin(), spaced.end(), space, ' ');
+    auto value = without_references(spaced);
     return value && into.emplace(key, std::move(*value)).second;
   }
 
@@ -192,12 +285,27 @@ class XmlReader {
 
   std::string_view rest_;
   std::string text_;  // between two tags
-  std::vector<std::string> open_;
+  bool root_ = false;
+  std::vector<Element> open_;
+  Namespaces namespaces_;
   std::vector<std::string> lines_;
+  std::unordered_set<std::size_t> formatting_;  // lines that are none
+  std::size_t bytes_ = 0;                       // of the lines
 };
 
 }  // namespace
 
 std::optional<std::vector<std::string>> canonical_xml(std::string_view text) { return XmlReader(text).read(); }
+
+bool has_document_type(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  while (true) {
+    while (!text.empty() && space(text.front())) text.remove_prefix(1);
+    const std::string_view end = text.starts_with("<!--") ? "-->" : text.starts_with("<?") ? "?>" : "";
+    const auto at = end.empty() ? std::string_view::npos : text.find(end);
+    if (at == std::string_view::npos) return text.starts_with("<!DOCTYPE");
+    text.remove_prefix(at + end.size());
+  }
+}
 
 }  // namespace rehearse::properties

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "properties/answers/paired_reads.h"
 #include "properties/answers/path.h"
 
 #include "properties/write_order.h"
@@ -272,40 +273,20 @@ void expect_oracle_answers(const Evidence& evidence, const Section& section, Out
 
 void expect_equal_pairs(const Evidence& evidence, const Section& section, Outcome& outcome) {
   for (const PairedReads& pair : section.paired) {
-    const History* before = evidence.history(pair.before);
-    const History* after = evidence.history(pair.after);
-    if (before == nullptr || after == nullptr) {
-      outcome.cannot_tell(fmt::format("the reads around {} are missing", pair.around));
-      continue;
-    }
-    const AnswerComparer comparer(evidence.contract, correspondence(*before, {after}), day_of(after->began_ns),
-                                  before->target, after->target);
-    for (const Record& expected : before->records) {
-      const Record* observed = replay::record_of(*after, expected.step);
-      if (expected.outcome != replay::Outcome::answered) {
-        outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(expected)));
-        continue;
-      }
-      if (observed == nullptr) {
-        outcome.cannot_tell(fmt::format("after {}: {} was not read again", pair.around, expected.request.target));
-        continue;
-      }
-      if (expected.response.status >= 500) {
-        outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(expected)));
-        continue;
-      }
-      outcome.looked_at(1, "pairs of reads");
-      auto differences = comparer.differences(expected, *observed);
-      const Windows windows{{before->began_ns, before->began_ns + expected.done_ns},
-                            {after->began_ns, after->began_ns + observed->done_ns}};
-      std::erase_if(differences, [&](const Difference& difference) {
-        const auto route = replay::route_of(expected.request.method, expected.request.target);
-        return comparer.rules().excuse(route, difference, windows).has_value();
-      });
-      if (differences.empty()) continue;
-      const Difference& first = differences.front();
+    const auto compared = compare_paired_reads(evidence, pair);
+    if (compared.missing) outcome.cannot_tell(fmt::format("the reads around {} are missing", pair.around));
+    for (const Record* record : compared.failed_before)
+      outcome.cannot_tell(fmt::format("before {}: {}", pair.around, what_happened(*record)));
+    for (const Record* record : compared.not_read_again)
+      outcome.cannot_tell(fmt::format("after {}: {} was not read again", pair.around, record->request.target));
+    outcome.looked_at(compared.pairs(), "pairs of reads");
+    for (const StepDifference& step : compared.answers.steps) {
+      const History* after = evidence.history(pair.after);
+      const Record* observed = replay::record_of(*after, step.step);
+      const Difference& first = step.differences.front();
       outcome.contradict(
-          fmt::format("before {}, {} was answered with {} = {}", pair.around, expected.request.target, first.path,
+          fmt::format("before {}, {} was answered with {} = {}", pair.around,
+                      replay::record_of(*evidence.history(pair.before), step.step)->request.target, first.path,
                       first.expected),
           fmt::format("after it, with {} = {}", first.path, first.observed.empty() ? "nothing" : first.observed), after,
           observed);

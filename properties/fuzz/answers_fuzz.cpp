@@ -1,8 +1,9 @@
-// Two bodies of one media type, whatever they hold, compared as answers: a body is equal to itself, the differences are the same with
-// the sides changed, and for JSON the canonical form decides equality.
+// Two bodies of one media type, or two values of one field, whatever they hold, compared as answers: what is the same is equal, the
+// differences are the same with the sides changed, and for JSON the canonical form decides equality.
 //
-// Input: a byte that chooses the media type and, by its highest bit, a coding that the bodies claim to have; then two bodies of
-// which the first ends at the first byte 0xFF.
+// Input: a byte that chooses the media type and, by its highest bit, a coding that the bodies claim to have; with the second highest
+// alone it chooses a field of the default ones; then two bodies or values, of which the first ends at the first byte 0xFF. Values of a
+// field may be several, a line each.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "properties/answers/answer_comparer.h"
+#include "properties/answers/field_values.h"
 #include "properties/answers/groups.h"
 #include "properties/answers/json_reader.h"
 #include "properties/answers/path.h"
@@ -32,8 +34,22 @@ constexpr std::array<std::string_view, 8> types{"application/json",
                                                 "image/png"};
 constexpr std::array<std::string_view, 4> codings{"gzip", "deflate", "br", "zstd"};
 
+bool of_a_field(std::uint8_t kind) { return (kind & 0xC0) == 0x40; }
+
 Record answer(std::uint8_t kind, std::string_view body) {
   Record record;
+  if (of_a_field(kind)) {
+    record.outcome = rehearse::replay::Outcome::answered;
+    record.request = {"GET", "/a", {}, ""};
+    record.response = {200, {{"Date", "Sun, 06 Nov 1994 12:00:00 GMT"}}, "x"};
+    const auto& names = contract_headers();
+    while (!body.empty()) {
+      const auto end = std::min(body.find('\n'), body.size());
+      record.response.headers.push_back({names[kind % names.size()], std::string(body.substr(0, end))});
+      body.remove_prefix(std::min(end + 1, body.size()));
+    }
+    return record;
+  }
   record.outcome = rehearse::replay::Outcome::answered;
   record.request = {"GET", "/a", {}, ""};
   record.response = {200, {{"Content-Type", std::string(types[kind % types.size()])}}, std::string(body)};
@@ -65,8 +81,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
   const auto end = std::min(bytes.find('\xFF'), bytes.size());
   const std::string_view left = bytes.substr(0, end), right = bytes.substr(std::min(end + 1, bytes.size()));
-  const Contract contract;
-  const AnswerComparer comparer(contract, Correspondence{});
+  Contract contract;
+  if (of_a_field(kind)) contract.compared_headers = contract_headers();
+  const AnswerComparer comparer(contract, Correspondence{}, 0, "http://a", "http://a");
   const Record a = answer(kind, left), b = answer(kind, right);
   ENSURE(comparer.differences(a, a).empty());
   auto forth = comparer.differences(a, b), back = comparer.differences(b, a);
