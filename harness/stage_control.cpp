@@ -92,8 +92,10 @@ std::int64_t StageControl::follow(Stage to, milliseconds bound) {
   const Stage from = now_;
   const auto served_everywhere = [&](Stage stage) {
     const auto polls = poll_stages(configuration_);
-    return std::all_of(polls.begin(), polls.end(),
-                       [&](const StagePoll& poll) { return poll.value == configuration_.flag.values.at(stage); });
+    const auto serves = [&](const StagePoll& poll) { return poll.value == configuration_.flag.values.at(stage); };
+    // What is down serves nothing, and reads the flag when it comes up.
+    return std::any_of(polls.begin(), polls.end(), serves) &&
+           std::all_of(polls.begin(), polls.end(), [&](const StagePoll& poll) { return poll.value == "nothing" || serves(poll); });
   };
   const std::string& metric = configuration_.flag.rejected_metric;
   const auto refused = [&] { return counted_by_new_service(configuration_, metric).value_or(0); };
@@ -110,7 +112,13 @@ std::int64_t StageControl::follow(Stage to, milliseconds bound) {
       set(from);
       const auto back = std::chrono::steady_clock::now() + bound;
       while (!served_everywhere(from) && std::chrono::steady_clock::now() < back) std::this_thread::sleep_for(3ms);
-      return 0;
+      if (served_everywhere(from)) return 0;
+      // One went and may not come back: then the way on is the way out.
+      set(to);
+      const auto on = std::chrono::steady_clock::now() + bound;
+      while (!served_everywhere(to) && std::chrono::steady_clock::now() < on) std::this_thread::sleep_for(3ms);
+      if (!served_everywhere(to)) return 0;
+      break;
     }
     std::this_thread::sleep_for(2ms);
   }
