@@ -35,6 +35,9 @@ struct Marks {
   bool running = true;    // some that have one are running, or prepared
 };
 [[nodiscard]] Marks marks_of(Session& session);
+// How it is known that nothing was written between two marks; empty when it may have been. Equal numbers alone prove nothing: a
+// transaction that had its number before may commit later without moving them.
+[[nodiscard]] std::string silence_between(const Marks& before, const Marks& after);
 
 class Watch {
  public:

@@ -117,23 +117,25 @@ std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entitie
 void add_writes(const LoggedChange& change, const RowSources& sources, properties::WriteLog& log) {
   const auto [begin, end] = sources.equal_range(std::string(change.table));
   if (begin == end || change.kind == LoggedChange::Kind::truncate) return;
-  const auto columns = columns_in(change.line);
-  if (!columns) throw Error("the commit log holds a row that is not understood");
+  const auto row = row_in(change.line);
+  if (!row) throw Error("the commit log holds a row that is not understood");
   for (auto source = begin; source != end; ++source) {
-    const auto key = key_in(*columns, source->second.key);
+    const auto key = key_in(row->columns, source->second.key);
     if (!key || log.writes.size() >= max_kept_writes) {
       ++log.not_kept;
       continue;
     }
     const bool removed = change.kind == LoggedChange::Kind::remove;
-    log.writes.push_back(
-        {source->second.entity, *key, removed ? "deleted" : image_in(*columns, source->second), change.transaction, 0});
+    log.writes.push_back({source->second.entity, *key, removed ? "deleted" : image_in(row->columns, source->second),
+                          change.transaction, 0, ""});
   }
 }
 
-void set_committed(std::int64_t transaction, std::int64_t at_ns, properties::WriteLog& log) {
-  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == transaction; ++write)
-    write->committed_ns = at_ns;
+void set_committed(const LoggedCommit& commit, properties::WriteLog& log) {
+  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == commit.transaction; ++write) {
+    write->committed_ns = commit.at_ns;
+    write->lsn = commit.lsn;
+  }
 }
 
 }  // namespace rehearse::harness

@@ -32,8 +32,8 @@ using RowSources = std::multimap<std::string, RowSource>;  // by the table, as t
 // More writes than this are counted and not kept: some hundred megabytes.
 inline constexpr std::size_t max_kept_writes = 1'000'000;
 
-// Adds what a change says. The time of its commit comes later.
+// Adds what a change says. When and where it was committed comes later.
 void add_writes(const LoggedChange& change, const RowSources& sources, properties::WriteLog& log);
-void set_committed(std::int64_t transaction, std::int64_t at_ns, properties::WriteLog& log);
+void set_committed(const LoggedCommit& commit, properties::WriteLog& log);
 
 }  // namespace rehearse::harness
