@@ -69,6 +69,7 @@ struct Entity {
   std::string new_;
   std::map<std::string, std::string> columns = {};  // of tables: legacy column → new column, where the names differ
   std::set<std::string> exact = {};  // columns whose scale, padding, spelling of JSON and sign of zero count
+  std::map<std::string, std::string> masked = {};  // columns whose differences are counted and are none → why
 };
 
 struct Sequence {

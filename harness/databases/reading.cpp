@@ -132,10 +132,10 @@ bool is_table_name(const std::string& source) {
 }
 
 std::string Reading::part(std::int64_t begin, std::int64_t end) const {
-  std::string text = query;
+  std::string text = around.first + query;
   if (begin > 0 || end >= 0) text += fmt::format(" WHERE ctid >= '({},0)'", begin);
   if (end >= 0) text += fmt::format(" AND ctid < '({},0)'", end);
-  return text;
+  return text + around.second;
 }
 
 Reading reading_of(const Entity& entity, bool legacy_schema, const std::map<std::string, std::string>& ignored,

@@ -44,7 +44,7 @@ std::string RowLookup::select_list() const {
   return fmt::format("{}", fmt::join(list, ", "));
 }
 
-FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
+FoundRows RowLookup::rows(const std::set<RowElement>& wanted, const std::map<KeyWords, KeyValues>* known) {
   FoundRows found;
   wanted_keys_.clear();
   if (columns_.key.empty()) {
@@ -61,7 +61,7 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
     return found;
   }
   for (const RowElement& element : wanted) wanted_keys_.insert(element.key);
-  const std::vector<KeyValues> keys = keys_in(wanted);
+  const std::vector<KeyValues> keys = keys_in(wanted, known);
   std::vector<std::string> names, types;
   for (const std::size_t c : columns_.key) {
     names.push_back("s." + quoted_identifier(reading_.columns[c].name));
@@ -102,12 +102,16 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
   return found;
 }
 
-std::vector<KeyValues> RowLookup::keys_in(const std::set<RowElement>& wanted) {
+std::vector<KeyValues> RowLookup::keys_in(const std::set<RowElement>& wanted,
+                                          const std::map<KeyWords, KeyValues>* known) {
   std::vector<KeyValues> keys;
   std::set<KeyWords> hashed, seen;
   for (const RowElement& element : wanted) {
     if (!seen.insert(element.key).second) continue;
-    const auto values = columns_.keys_have_text() ? key_values(columns_, element) : std::nullopt;
+    auto values = columns_.keys_have_text() ? key_values(columns_, element) : std::nullopt;
+    if (const auto text = known == nullptr ? decltype(known->end()){} : known->find(element.key);
+        !values && known != nullptr && text != known->end() && !text->second.empty())
+      values = text->second;
     values ? keys.push_back(*values) : static_cast<void>(hashed.insert(element.key));
   }
   if (!hashed.empty()) stream_keys(hashed, keys);

@@ -35,11 +35,13 @@ class RowLookup {
             const std::atomic<bool>* stop)
       : reading_(reading), columns_(columns), hasher_(hasher), reader_(reader), stop_(stop) {}
 
-  // The rows of these keys, or, of rows without a key, those with one of these hashes.
-  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted);
+  // The rows of these keys, or, of rows without a key, those with one of these hashes. `known` are values of keys that the elements
+  // may hold as a hash alone; empty ones are not known.
+  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted, const std::map<KeyWords, KeyValues>* known = nullptr);
 
  private:
-  [[nodiscard]] std::vector<KeyValues> keys_in(const std::set<RowElement>& wanted);
+  [[nodiscard]] std::vector<KeyValues> keys_in(const std::set<RowElement>& wanted,
+                                               const std::map<KeyWords, KeyValues>* known);
   void stream_keys(const std::set<KeyWords>& wanted, std::vector<KeyValues>& keys);
   void ask(const std::string& condition, const std::vector<std::string>& parameters, FoundRows& found);
   void take(const BinaryRow& row, FoundRows& found);

@@ -76,10 +76,10 @@ std::vector<SideReader::Part> SideReader::parts_of(const Reading& reading) {
 }
 
 void SideReader::read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop,
-                      const std::atomic<bool>& halt) {
+                      const std::atomic<bool>& halt, Begins begins) {
   const std::vector<Part> parts = parts_of(reading);
   std::atomic<std::size_t> next{0};
-  snapshots_ = 0;
+  if (begins == Begins::anew) snapshots_ = 0;
   while (next < parts.size()) {
     renew_when_old();
     if (snapshots_++ == 0) first_xmin_ = leader().value("SELECT pg_snapshot_xmin(pg_current_snapshot())");

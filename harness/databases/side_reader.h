@@ -37,9 +37,13 @@ class SideReader {
   // REQUIRES: connections >= 1.
   SideReader(const Side& side, std::size_t connections, std::chrono::milliseconds snapshot_limit, Now now);
 
+  // Whether a read counts its snapshots from itself, or goes on behind the one before it.
+  enum class Begins { anew, behind };
+
   // Calls `on_row` for each row, from as many threads as there are connections. Ends early with ReadingStopped when `stop` or
   // `halt` turns true. Throws Error, and never returns, unless every row was read.
-  void read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop, const std::atomic<bool>& halt);
+  void read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop, const std::atomic<bool>& halt,
+            Begins begins = Begins::anew);
 
   // CPU time of the servers' processes behind the connections; nothing where they do not run on this machine.
   [[nodiscard]] std::optional<double> server_seconds() const;

@@ -25,6 +25,9 @@ struct RowSource {
 };
 using RowSources = std::multimap<std::string, RowSource>;  // by the table, as the server quotes it
 
+// What an entity reads of one database, as a SELECT that names its columns in the mapping's words.
+[[nodiscard]] std::string select_of(const Entity& entity, bool legacy_schema, Session& session);
+
 // Of the legacy and of the new database. Entities whose key is computed, or stands in two tables, are missing.
 [[nodiscard]] std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entities, Session& legacy,
                                                             Session& new_);
