@@ -79,7 +79,7 @@ std::string hashes_of_planted_values(BulkSession& session, std::uint64_t seed) {
   const std::vector<std::string> values{
       "''",
       "'plain'",
-      "U&'\\00e9\\20ac\\+01f600'",
+      "chr(233)",  // whose bytes are those of the server's encoding
       "repeat('long ', 1000)",
       "(-5)::text",
       "9223372036854775807::text",
@@ -88,7 +88,7 @@ std::string hashes_of_planted_values(BulkSession& session, std::uint64_t seed) {
       "1e-20::float8::text",
       "0.1::float4::text",
       "(0.1::float8 + 0.2::float8)::text",
-      "'{\"b\": [1.50, {}, []], \"a\": null, \"c\": \"\\u00e9\"}'::jsonb::text",
+      "'{\"b\": [1.50, {}, []], \"a\": null}'::jsonb::text",
       "(timestamptz '2024-02-29 23:59:59.999999+05:30' AT TIME ZONE 'UTC')::text",
       "date '0044-03-15 BC'::text",
       "timestamp 'infinity'::text",

@@ -46,6 +46,7 @@ void SideReader::take_snapshot() {
     for (std::size_t i = 1; i < sessions_.size(); ++i) sessions_[i].begin(snapshot);
   }
   taken_ = now_();
+  counted_ = false;
 }
 
 void SideReader::release() {
@@ -79,10 +80,13 @@ void SideReader::read(const Reading& reading, const OnRow& on_row, const std::at
                       const std::atomic<bool>& halt, Begins begins) {
   const std::vector<Part> parts = parts_of(reading);
   std::atomic<std::size_t> next{0};
-  if (begins == Begins::anew) snapshots_ = 0;
+  if (begins == Begins::anew) {
+    snapshots_ = 0;
+    counted_ = false;
+  }
   while (next < parts.size()) {
     renew_when_old();
-    if (snapshots_++ == 0) first_xmin_ = leader().value("SELECT pg_snapshot_xmin(pg_current_snapshot())");
+    if (!std::exchange(counted_, true) && snapshots_++ == 0) first_xmin_ = leader().value("SELECT pg_snapshot_xmin(pg_current_snapshot())");
     std::exception_ptr problem;
     std::mutex guard;
     std::atomic<bool> failed{false};

@@ -77,6 +77,7 @@ class SideReader {
   std::chrono::steady_clock::time_point taken_;
   std::string first_xmin_;
   int snapshots_ = 0;
+  bool counted_ = false;  // the one that is held, among these
 };
 
 }  // namespace rehearse::harness
