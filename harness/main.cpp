@@ -167,6 +167,14 @@ int run(int argc, char** argv) {
                    "with --live: the seconds in which a write surely reaches the other database")
       ->check(CLI::Range(0.01, 3'600.0))
       ->capture_default_str();
+  compare_command
+      ->add_option("--strategy", comparing.strategy,
+                   "full: every row is read; hashes: the servers hash the rows, and only what differs is read, for slow "
+                   "links; auto: what is faster for the first rows of each entity")
+      ->check(CLI::IsMember({"full", "hashes", "auto"}))
+      ->capture_default_str();
+  compare_command->add_option("--history", comparing.history,
+                              "a history of `rehearse gate` or `play`: name the request that wrote each row that differs");
   compare_command->add_option("--seed", comparing.seed, "of the hashes and of the self-test");
   compare_command->add_flag("--cost", comparing.cost,
                             "measure the CPU time of the servers, where they run here, beside count(*)");

@@ -120,6 +120,8 @@ struct CompareArguments {
   std::uint64_t seed = 0;     // 0: drawn, and printed
   double live_seconds = 0;    // follow rows that differ for so long at most; 0: do not
   double window_seconds = 5;  // in which a write surely arrives in the other database
+  std::string history;        // a history file, whose requests are named as the writers of rows that differ
+  std::string strategy = "full";  // full, hashes or auto
   bool cost = false;          // measure the servers' CPU time beside that of count(*)
   bool json = false;
 };

@@ -18,23 +18,6 @@ std::int64_t number_in(std::string_view text) {
   return number;
 }
 
-// "2026-11-22 10:00:00.204815+00)", as sessions here print times.
-std::int64_t wall_ns(std::string_view text) {
-  const auto part = [&](std::size_t at, std::size_t size) {
-    return number_in(text.substr(std::min(at, text.size()), size));
-  };
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(part(0, 4))),
-                                         std::chrono::month(static_cast<unsigned>(part(5, 2))),
-                                         std::chrono::day(static_cast<unsigned>(part(8, 2)))};
-  std::int64_t ns = 0, unit = 100'000'000;
-  if (text.size() > 19 && text[19] == '.') {
-    for (std::size_t at = 20; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
-      ns += (text[at] - '0') * unit;
-  }
-  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return (((days * 24 + part(11, 2)) * 60 + part(14, 2)) * 60 + part(17, 2)) * 1'000'000'000 + ns;
-}
-
 // As the server prints eight bytes of a position.
 std::string lsn_in(std::string_view bytes) {
   std::uint64_t lsn = 0;
@@ -134,6 +117,22 @@ std::optional<LoggedChange::Kind> kind_in(std::string_view behind_table) {
 }
 
 }  // namespace
+
+std::int64_t wall_ns(std::string_view text) {
+  const auto part = [&](std::size_t at, std::size_t size) {
+    return number_in(text.substr(std::min(at, text.size()), size));
+  };
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(part(0, 4))),
+                                         std::chrono::month(static_cast<unsigned>(part(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(part(8, 2)))};
+  std::int64_t ns = 0, unit = 100'000'000;
+  if (text.size() > 19 && text[19] == '.') {
+    for (std::size_t at = 20; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
+      ns += (text[at] - '0') * unit;
+  }
+  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return (((days * 24 + part(11, 2)) * 60 + part(14, 2)) * 60 + part(17, 2)) * 1'000'000'000 + ns;
+}
 
 std::optional<LoggedRow> row_in(std::string_view line) {
   if (!line.starts_with("table ")) return std::nullopt;

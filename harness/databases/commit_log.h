@@ -45,6 +45,9 @@ struct LoggedRow {
 // Nothing when the line is no such line.
 [[nodiscard]] std::optional<LoggedRow> row_in(std::string_view line);
 
+// Nanoseconds since the epoch of a time as sessions here print it: 2026-11-22 10:00:00.204815+00.
+[[nodiscard]] std::int64_t wall_ns(std::string_view text);
+
 struct LoggedCommit {
   std::int64_t transaction = 0;  // the low 32 bits of its number, as the log knows it
   std::int64_t at_ns = 0;        // since the epoch, by the server's clock
