@@ -5,6 +5,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/databases/coverage.h"
+#include "harness/databases/server_version.h"
 #include "harness/databases/session.h"
 #include "harness/services.h"
 #include "replay/capture/import.h"
@@ -125,7 +126,10 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
     examination.good(fmt::format("connected to PostgreSQL {} as {}", session.value("SHOW server_version"),
                                  session.value("SELECT current_user")));
     const std::string user = session.quoted_name(session.value("SELECT current_user"));
-    if (session.number("SELECT current_setting('server_version_num')") < 140000)
+    if (session.server_version() < oldest_supported_server || session.server_version() > newest_supported_server)
+      examination.missing("the server is none of PostgreSQL 13 to 17, for which the SQL that is used is written",
+                          "use one of these");
+    if (!abilities_of(session.server_version()).times_statements)
       examination.missing("the server is older than 14: statements cannot be timed (O1, C1)",
                           "use PostgreSQL 14 or later");
     if (session.value("SHOW wal_level") != "logical") {

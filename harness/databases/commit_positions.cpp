@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/databases/server_version.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -20,7 +21,7 @@ CommitPositions commit_positions(Session& session, const std::set<std::string>& 
   CommitPositions positions;
   if (transactions.empty()) return positions;
   try {
-    if (session.number("SELECT current_setting('server_version_num')") < 150'000) {
+    if (!abilities_of(session.server_version()).tells_where_rows_committed) {
       positions.problem = "where rows were committed in the WAL is told by PostgreSQL 15 and later";
       return positions;
     }
