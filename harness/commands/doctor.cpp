@@ -24,6 +24,10 @@ class Examination {
     fmt::print("  missing  {}\n           {}\n", what, remedy);
     status_ = std::max(status_, exit_unknown);
   }
+  // Nothing that a proof needs, and worth having.
+  static void possible(const std::string& what, const std::string& how) {
+    fmt::print("  could    {}\n           {}\n", what, how);
+  }
   // Nothing can be rehearsed before this is mended.
   void broken(const std::string& what) {
     fmt::print("  BROKEN   {}\n", what);
@@ -118,6 +122,20 @@ void examine_rungs(Session& session, const std::string& user, Examination& exami
                             "ALTER SYSTEM SET track_commit_timestamp = on; and restart the server");
 }
 
+void examine_positions(Session& session, const std::string& user, Examination& examination) {
+  if (!abilities_of(session.server_version()).tells_where_rows_committed) return;
+  if (session.number("SELECT count(*) FROM pg_extension WHERE extname = 'pg_walinspect'") == 0) {
+    Examination::possible("rows that differ may tell where in the WAL they were committed",
+                          "CREATE EXTENSION pg_walinspect; by a superuser");
+  } else if (session.number("SELECT (pg_has_role('pg_read_server_files', 'USAGE') AND pg_has_role('pg_monitor', "
+                            "'USAGE'))::int") == 0) {
+    Examination::possible("rows that differ may tell where in the WAL they were committed",
+                          "GRANT pg_read_server_files, pg_monitor TO " + user + ";");
+  } else {
+    examination.good("rows that differ tell where in the WAL they were committed");
+  }
+}
+
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
                       const Configuration& config, Examination& examination) {
   fmt::print("{} database\n", name);
@@ -149,6 +167,7 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
       examination.good("the commit log is readable");
     }
     examine_rungs(session, user, examination);
+    examine_positions(session, user, examination);
     if (!database.disposable)
       return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
     if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") ==

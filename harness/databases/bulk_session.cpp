@@ -111,7 +111,10 @@ struct BulkSession::Connection {
 BulkSession::BulkSession(const std::string& dsn, std::string what) : connection_(std::make_unique<Connection>()) {
   connection_->what = std::move(what);
   static_cast<void>(with_database(dsn, ""));  // a string that cannot be read is named without being quoted
-  connection_->pq.reset(PQconnectdb(dsn.c_str()));
+  // Its name also where no transaction sets it; one that the string gives stays.
+  const char* const keywords[] = {"dbname", "fallback_application_name", nullptr};
+  const char* const values[] = {dsn.c_str(), "rehearse", nullptr};
+  connection_->pq.reset(PQconnectdbParams(keywords, values, 1));
   PGconn* pq = connection_->pq.get();
   if (PQstatus(pq) != CONNECTION_OK)
     throw Error(fmt::format("cannot connect to {}: {}; check its dsn in the configuration", connection_->what,

@@ -156,7 +156,6 @@ std::optional<LoggedRow> row_in(std::string_view line) {
 CommitLog::CommitLog(const std::string& dsn, const std::string& what, const CommitLogOptions& options)
     : options_(options), what_(what), session_(dsn, what) {
   const std::string name = fmt::format("rehearse_{}", session_.process_id());
-  static_cast<void>(session_.text("SET application_name = 'rehearse'"));
   static_cast<void>(session_.text("SET client_min_messages = 'error'"));
   // It waits for the transactions that are running to end, which somebody may have forgotten to do.
   static_cast<void>(session_.text("SET statement_timeout = '5s'"));

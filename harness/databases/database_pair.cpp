@@ -232,7 +232,8 @@ std::optional<EntityComparison> DatabasePair::compare_changed(const Entity& enti
   result.strategy = "rows that changed";
   try {
     for (SideReader* reader : {&left_, &right_}) reader->renew();
-    const Prepared prepared = prepare(entity);
+    if (!prepared_.contains(entity.name)) prepared_[entity.name] = prepare(entity);
+    const Prepared& prepared = prepared_[entity.name];
     const RowHasher hasher(options_.seed);
     std::map<KeyWords, KeyValues> wanted;
     for (const KeyWords& key : rows.known) wanted[key];
@@ -258,17 +259,28 @@ void DatabasePair::look_at_changed(const Entity& entity, const Prepared& prepare
   const RowHasher hasher(options_.seed);
   result.columns = prepared.columns.names;
   std::set<RowElement> elements;
-  std::set<KeyWords> keys;
-  for (const auto& [key, values] : wanted) {
-    elements.insert({key, {}});
-    keys.insert(key);
-  }
-  std::array<FoundRows, 2> rows;
+  for (const auto& [key, values] : wanted) elements.insert({key, {}});
+  std::array<std::multimap<KeyWords, RowElement>, 2> seen;
   for (std::size_t s = 0; s < 2; ++s) {
+    seen[s] = RowLookup(prepared.readings[s], prepared.columns.sides[s], hasher, *readers[s], options_.stop)
+                  .elements(elements, &wanted);
+    result.rows[s] = static_cast<std::int64_t>(seen[s].size());
+  }
+  // Most are equal; only of the others everything is asked for.
+  std::set<KeyWords> keys;
+  std::erase_if(elements, [&](const RowElement& element) {
+    const auto [left, left_end] = seen[0].equal_range(element.key);
+    const auto [right, right_end] = seen[1].equal_range(element.key);
+    const bool equal = std::distance(left, left_end) < 2 &&
+                       std::equal(left, left_end, right, right_end,
+                                  [](const auto& a, const auto& b) { return a.second == b.second; });
+    if (!equal) keys.insert(element.key);
+    return equal;
+  });
+  std::array<FoundRows, 2> rows;
+  for (std::size_t s = 0; s < 2 && !elements.empty(); ++s)
     rows[s] = RowLookup(prepared.readings[s], prepared.columns.sides[s], hasher, *readers[s], options_.stop)
                   .rows(elements, &wanted);
-    result.rows[s] = static_cast<std::int64_t>(rows[s].size());
-  }
   const Sides both{{&rows[0], &rows[1]}, {left_.side().label, right_.side().label}};
   compare_rows(keys, both, prepared.columns, {nullptr, &entity.masked}, result);
   result.settled = 0;  // equal rows are nothing that had differed
@@ -279,6 +291,7 @@ void DatabasePair::look(const Entity& entity, const VolatileCells* masked, Entit
   const std::array<const Side*, 2> sides{&left_.side(), &right_.side()};
   for (SideReader* reader : readers) reader->renew_when_old();
   Prepared prepared = prepare(entity);
+  prepared_[entity.name] = prepared;
   const auto& [held, columns] = prepared;
   const std::array<const Reading*, 2> readings{&held[0], &held[1]};
   for (std::size_t s = 0; s < 2; ++s) {

@@ -57,7 +57,7 @@ class DatabasePair {
   // Never throws Error; ReadingStopped when the options' `stop` turns true.
   [[nodiscard]] EntityComparison compare(const Entity& entity, const VolatileCells* masked = nullptr);
   // The rows of these keys alone, under new snapshots; `rows` of the result are those that were read. Nothing when keys cannot be asked
-  // for as the databases print them.
+  // for as the databases print them. What the entity reads must be what it was when `compare` looked last.
   struct ChangedRows {
     std::array<std::set<KeyValues>, 2> keys;  // as each side prints them
     std::set<KeyWords> known;
@@ -87,6 +87,7 @@ class DatabasePair {
 
   SideReader left_, right_;
   PassOptions options_;
+  std::map<std::string, Prepared> prepared_;  // by entity
 };
 
 }  // namespace rehearse::harness

@@ -16,7 +16,18 @@ FollowedComparison::FollowedComparison(std::vector<Entity> entities, const Side&
       right_(right),
       left_changes_(left.dsn, "the " + left.label, left.legacy_schema, entities_),
       right_changes_(right.dsn, "the " + right.label, right.legacy_schema, entities_),
-      pair_(left, right) {}
+      pair_(left, right) {
+  let_go();
+}
+
+// A snapshot or a lock that is held from one play to the next would keep a copy or a migration from its tables.
+void FollowedComparison::let_go() {
+  try {
+    pair_.pair().left().let_go();
+    pair_.pair().right().let_go();
+  } catch (const Error&) {  // a connection is gone, and what it held with it
+  }
+}
 
 EntityComparison FollowedComparison::look_at_all(const Entity& entity) {
   pair_.pair().left().renew();
@@ -43,6 +54,7 @@ Comparison FollowedComparison::whole() {
     comparison.problem = problem.what();
     standing_.clear();
   }
+  let_go();
   return comparison;
 }
 
@@ -62,7 +74,13 @@ Comparison FollowedComparison::changed() {
     const EntityChange &in_left = change_in(left), &in_right = change_in(right);
     Standing& standing = standing_[entity.name];
     std::optional<EntityComparison> found;
-    if (standing.known && !in_left.whole && !in_right.whole) {
+    if (standing.known && !in_left.whole && !in_right.whole && in_left.keys.empty() && in_right.keys.empty() &&
+        standing.differing.empty()) {
+      EntityComparison same;
+      same.entity = entity.name;
+      same.rows = standing.rows;
+      found = std::move(same);
+    } else if (standing.known && !in_left.whole && !in_right.whole) {
       const DatabasePair::ChangedRows rows{{in_left.keys, in_right.keys}, standing.differing};
       found = pair_.pair().compare_changed(entity, rows);
       if (found && found->problem.empty()) {
@@ -80,6 +98,7 @@ Comparison FollowedComparison::changed() {
     }
     add(*found, comparison);
   }
+  let_go();
   comparison.decided_by = fmt::format("{} keys that changed or differed before ({}; {})", again, left.proved_by, right.proved_by);
   if (whole > 0)
     comparison.decided_by +=

@@ -37,6 +37,7 @@ class FollowedComparison {
     std::array<std::int64_t, 2> rows{};
   };
   EntityComparison look_at_all(const Entity& entity);
+  void let_go();
 
   std::vector<Entity> entities_;
   Side left_, right_;

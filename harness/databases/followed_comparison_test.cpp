@@ -114,6 +114,25 @@ TEST_F(Following, SeesARowThatATruncateTookAway) {
   EXPECT_EQ(followed.changed().differences, 2000);
 }
 
+// What is held between two plays would keep a copy, or a migration's DDL, waiting for ever.
+TEST_F(Following, HoldsNoSnapshotAndNoLockBetweenTwoLooks) {
+  auto followed = this->followed();
+  const auto held = [] {
+    return *sql("postgres",
+                "SELECT count(*) FROM pg_stat_activity WHERE datname IN ('l', 'n') AND (backend_xmin IS NOT NULL OR state LIKE 'idle "
+                "in%')")
+                .rows[0][0];
+  };
+  EXPECT_EQ(held(), "0");
+  static_cast<void>(followed.whole());
+  EXPECT_EQ(held(), "0");
+  both("SET lock_timeout = '1s'; ALTER TABLE orders ADD COLUMN more int");
+  EXPECT_EQ(followed.changed().problem, "");
+  EXPECT_EQ(held(), "0");
+  both("SET lock_timeout = '1s'; TRUNCATE notes");
+  EXPECT_EQ(followed.changed().differences, 0);
+}
+
 TEST_F(Following, LeavesNothingBehind) {
   {
     auto followed = this->followed();

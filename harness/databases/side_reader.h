@@ -58,6 +58,8 @@ class SideReader {
   void renew_when_old();
   // Takes a new snapshot now.
   void renew();
+  // Holds none, and no lock on a table, until the next `renew`.
+  void let_go();
   // Begins anew behind a failure: a statement that failed ended its transaction, and a connection may be gone.
   void restart();
 
@@ -77,6 +79,7 @@ class SideReader {
   std::chrono::steady_clock::time_point taken_;
   std::string first_xmin_;
   int snapshots_ = 0;
+  bool holds_ = false;    // a snapshot
   bool counted_ = false;  // the one that is held, among these
 };
 

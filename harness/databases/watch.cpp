@@ -109,8 +109,9 @@ std::string silence_between(const Marks& before, const Marks& after) {
   return {};
 }
 
-Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
-    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
+Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored,
+             const CommitLogOptions& log_options)
+    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), log_options_(log_options), session_(dsn, what) {
   open_log();
   // The position first: whatever is written while the rest is looked at counts as written.
   marks_ = marks_of(session_);
@@ -127,7 +128,7 @@ void Watch::settle_marks() {
 
 void Watch::open_log() {
   try {
-    log_ = std::make_unique<CommitLog>(dsn_, what_);
+    log_ = std::make_unique<CommitLog>(dsn_, what_, log_options_);
   } catch (const Error&) {
     // wal_level, rights, an open transaction: the content decides instead, and the changes say so
   }

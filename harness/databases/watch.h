@@ -47,7 +47,8 @@ class Watch {
   };
 
   // Begins to watch. `what` names the database in errors; `ignored` are tables that do not count, such as the migration's own.
-  Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored);
+  Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored,
+        const CommitLogOptions& log_options = {});
 
   // What was written since the beginning or the last lap; `decided_by` names the rungs. A failure to look is `known = false`. So is a
   // server that was restarted, or ended our session, meanwhile, unless the content was looked at before.
@@ -73,6 +74,7 @@ class Watch {
   std::string dsn_, what_;
   Depth depth_;
   TableNames ignored_;
+  CommitLogOptions log_options_;
   Session session_;
   Marks marks_;
   std::optional<RowSources> sources_;
