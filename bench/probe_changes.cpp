@@ -50,8 +50,9 @@ void play(const std::string& dsn, const std::string& table, std::int64_t writes)
   session.run("CREATE TEMP TABLE written AS SELECT id, row_number() OVER () AS n FROM (SELECT id FROM " + table +
               " ORDER BY md5(id::text) LIMIT " + std::to_string(writes) + ") s");
   for (std::int64_t at = 0; at < writes; at += rows_a_transaction)
-    session.run(fmt::format("UPDATE {} SET amount = amount + 1 WHERE id IN (SELECT id FROM written WHERE n > {} AND n <= {})",
-                            table, at, at + rows_a_transaction));
+    session.run(
+        fmt::format("UPDATE {} SET amount = amount + 1 WHERE id IN (SELECT id FROM written WHERE n > {} AND n <= {})",
+                    table, at, at + rows_a_transaction));
 }
 
 }  // namespace
@@ -74,13 +75,15 @@ int main(int argc, char** argv) {
       static_cast<void>(followed.changed());
       const Seconds behind_nothing = server_seconds(dsns);
       for (const auto* comparison : {&whole, &changed}) {
-        if (!comparison->problem.empty() || comparison->differences != 0) throw Error("not equal: " + comparison->problem);
+        if (!comparison->problem.empty() || comparison->differences != 0)
+          throw Error("not equal: " + comparison->problem);
       }
       fmt::print(
-          "{{\"table\": \"{}\", \"rows\": {}, \"every_row_cpu\": {:.4f}, \"changed_cpu\": {:.4f}, \"unchanged_cpu\": {:.4f}, "
+          "{{\"table\": \"{}\", \"rows\": {}, \"every_row_cpu\": {:.4f}, \"changed_cpu\": {:.4f}, \"unchanged_cpu\": "
+          "{:.4f}, "
           "\"decided_by\": \"{}\"}}\n",
-          table, whole.rows_left, between(beginning, before_play), between(before, after), between(after, behind_nothing),
-          changed.decided_by);
+          table, whole.rows_left, between(beginning, before_play), between(before, after),
+          between(after, behind_nothing), changed.decided_by);
     }
     return 0;
   } catch (const std::exception& problem) {

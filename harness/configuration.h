@@ -83,8 +83,8 @@ struct Sequence {
 
 // What generated plans take besides: a legacy service that has no part in the migration.
 struct FuzzSettings {
-  std::string oracle_url;           // its flag is off for ever; empty: there is none
-  TargetSettings oracle_target;     // how it is spoken to: as legacy is
+  std::string oracle_url;            // its flag is off for ever; empty: there is none
+  TargetSettings oracle_target;      // how it is spoken to: as legacy is
   DatabaseSettings oracle_database;  // its own
 };
 

@@ -146,7 +146,8 @@ void look_at_the_rest(const Configuration& config, DatabaseVerdict& verdict) {
 }
 
 // Says of each row that differs where its last write stands in the WAL and which request caused it.
-void tell_writers(const Configuration& config, const std::vector<replay::History>& histories, DatabaseVerdict& verdict) {
+void tell_writers(const Configuration& config, const std::vector<replay::History>& histories,
+                  DatabaseVerdict& verdict) {
   for (const bool is_legacy : {true, false}) {
     const auto writer_in = [&](RowFinding& finding) -> RowFinding::Writer& {
       return is_legacy ? finding.left : finding.right;

@@ -86,7 +86,8 @@ std::string in_words(const EntityComparison& entity) {
                       live.times.within(0.5)->count(), live.times.within(0.99)->count(), live.times.within(1)->count());
   }
   for (const auto& [column, count] : entity.masked)
-    text += fmt::format("    {}: {}{} values differ and are masked\n", column, entity.masked_at_least ? "at least " : "", count);
+    text += fmt::format("    {}: {}{} values differ and are masked\n", column,
+                        entity.masked_at_least ? "at least " : "", count);
   for (const std::string& note : entity.notes) text += fmt::format("    {}\n", note);
   if (!entity.strategy.empty() && entity.strategy != "full") text += fmt::format("    strategy: {}\n", entity.strategy);
   return text + cost_in_words(entity);

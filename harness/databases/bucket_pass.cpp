@@ -74,10 +74,9 @@ Reading narrowed(const Reading& reading, const SideColumns& columns, std::uint64
   Reading fewer = reading;
   std::vector<std::string> names;
   for (const auto& column : reading.columns) names.push_back("s." + quoted_identifier(column.name));
-  fewer.around = {
-      fmt::format("SELECT {} FROM ({}", fmt::join(names, ", "), reading.around.first),
-      fmt::format("{}) s WHERE {} = ANY ('{{{}}}')", reading.around.second,
-                  bucket_sql(hash_sql(reading, columns, seed), buckets), fmt::join(differing, ","))};
+  fewer.around = {fmt::format("SELECT {} FROM ({}", fmt::join(names, ", "), reading.around.first),
+                  fmt::format("{}) s WHERE {} = ANY ('{{{}}}')", reading.around.second,
+                              bucket_sql(hash_sql(reading, columns, seed), buckets), fmt::join(differing, ","))};
   return fewer;
 }
 
@@ -130,8 +129,8 @@ void test_itself(const Reading& reading, const SideColumns& columns, std::uint64
     tried.push_back(fmt::format("CASE WHEN s.{} IS NOT NULL THEN {} <> {} END",
                                 quoted_identifier(reading.columns[c].name), row,
                                 hash_sql(reading, columns, seed, c).row));
-  for (const auto& found : session.text(fmt::format("SELECT {} FROM ({}) s LIMIT {}", fmt::join(tried, ", "),
-                                                    reading.part(0, -1), planted_rows))) {
+  for (const auto& found : session.text(
+           fmt::format("SELECT {} FROM ({}) s LIMIT {}", fmt::join(tried, ", "), reading.part(0, -1), planted_rows))) {
     for (const auto& value : found) {
       if (!value) continue;
       ++pass.planted;
@@ -190,9 +189,8 @@ EntityPass hash_pass(const Entity& entity, const EntityColumns& columns, const R
   if (differing.size() * narrow_share > count) {
     rest = full_pass(entity, columns, readings, sides, options, SideReader::Begins::behind);
   } else {
-    const std::array<Reading, 2> fewer{
-        narrowed(*readings[0], columns.sides[0], options.seed, count, differing),
-        narrowed(*readings[1], columns.sides[1], options.seed, count, differing)};
+    const std::array<Reading, 2> fewer{narrowed(*readings[0], columns.sides[0], options.seed, count, differing),
+                                       narrowed(*readings[1], columns.sides[1], options.seed, count, differing)};
     rest = full_pass(entity, columns, {&fewer[0], &fewer[1]}, sides, options, SideReader::Begins::behind);
   }
   for (std::size_t s = 0; s < 2; ++s) pass.bytes[s] += rest.bytes[s];
@@ -221,8 +219,10 @@ StrategyTrial trial_of(const EntityColumns& columns, const Readings& readings, c
                   fmt::format("{}) s LIMIT {}", few.around.second, trial_rows)};
     std::int64_t rows = 0, buckets = 0;
     auto as_rows = std::chrono::duration<double>::max(), as_hashes = as_rows;
-    for (int again = 0; again < 2; ++again) {  // hashes first: what is slow because it is new is not the rows' advantage
-      as_hashes = std::min(as_hashes, timed(s, as_buckets(few, columns.sides[s], options.seed, least_buckets), buckets));
+    for (int again = 0; again < 2;
+         ++again) {  // hashes first: what is slow because it is new is not the rows' advantage
+      as_hashes =
+          std::min(as_hashes, timed(s, as_buckets(few, columns.sides[s], options.seed, least_buckets), buckets));
       as_rows = std::min(as_rows, timed(s, few, rows));
     }
     trial.rows += rows;
@@ -245,7 +245,8 @@ EntityPass pass_over(const Entity& entity, const EntityColumns& columns, const R
   const bool translated = std::any_of(columns.sides.begin(), columns.sides.end(), [](const SideColumns& side) {
     return side.pairs != nullptr && !side.pairs->empty();
   });
-  if (translated) throw Error(fmt::format("entity {}: a server cannot hash identifiers that stand for others", entity.name));
+  if (translated)
+    throw Error(fmt::format("entity {}: a server cannot hash identifiers that stand for others", entity.name));
   if (options.strategy == Strategy::hashes) return hash_pass(entity, columns, readings, sides, options);
   const auto full = [&](const std::string& why) {
     EntityPass pass = full_pass(entity, columns, readings, sides, options);

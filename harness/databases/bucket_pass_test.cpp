@@ -35,8 +35,8 @@ class HashedOnServers : public TwoDatabases {
   // equal rows are asked for apart, so that a hash that is too coarse cannot hide behind the full pass.
   std::string verdict(const std::string& left_type, const std::string& left_value, const std::string& right_type,
                       const std::string& right_value) {
-    sql("l", "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, v " + left_type + "); INSERT INTO t VALUES (1, " +
-                 left_value + ")");
+    sql("l", "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, v " + left_type +
+                 "); INSERT INTO t VALUES (1, " + left_value + ")");
     sql("n", "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, v " + right_type +
                  "); INSERT INTO t VALUES (1, " + right_value + ")");
     options_.strategy = Strategy::hashes;
@@ -46,7 +46,8 @@ class HashedOnServers : public TwoDatabases {
     if (hashed.planted != hashed.planted_found) return "blind";
     if (!hashed.problem.empty()) return hashed.problem;
     if (hashed.differences != full.differences) return "hashes alike but differs";
-    return hashed.differences == 0 ? hashed.strategy.starts_with("hashes, 0 of") ? "equal" : "equal, read again" : "differ";
+    return hashed.differences == 0 ? hashed.strategy.starts_with("hashes, 0 of") ? "equal" : "equal, read again"
+                                   : "differ";
   }
   std::string verdict(const std::string& type, const std::string& left_value, const std::string& right_value) {
     return verdict(type, left_value, type, right_value);
@@ -92,7 +93,8 @@ TEST_F(HashedOnServers, HoldEqualWhatMeansTheSameInAnotherType) {
   EXPECT_EQ(verdict("timestamp", "'2024-01-01 12:00'", "timestamptz", "'2024-01-01 12:00+00'"), "equal");
   EXPECT_EQ(verdict("char(9)", "'ab'", "text", "'ab'"), "equal");
   EXPECT_EQ(verdict("json", "'{\"b\":1, \"a\":2}'", "jsonb", "'{\"a\":2,\"b\":1}'"), "equal");
-  EXPECT_EQ(verdict("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"), "equal");
+  EXPECT_EQ(verdict("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
+            "equal");
 }
 
 // Their text is finer than their meaning: the bucket is read again, and nothing differs.

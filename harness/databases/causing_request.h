@@ -13,7 +13,7 @@
 namespace rehearse::harness {
 
 // In words, with how it is known; empty when nothing tells. `committed_at` is a time as the server prints it in UTC, or empty.
-[[nodiscard]] std::string causing_request(const std::vector<replay::History>& histories, const std::string& committed_at,
-                                          const std::string& key);
+[[nodiscard]] std::string causing_request(const std::vector<replay::History>& histories,
+                                          const std::string& committed_at, const std::string& key);
 
 }  // namespace rehearse::harness

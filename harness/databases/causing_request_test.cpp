@@ -42,8 +42,9 @@ TEST(CausingRequest, IsTheOnlyWriteThatWasUnderWay) {
 
 TEST(CausingRequest, OfSeveralUnderWayIsTheOneThatNamesTheRow) {
   const auto history = shadow({sent("POST", "1", 0, 5), sent("POST", "2", 1, 5), sent("POST", "3", 2, 5)});
-  EXPECT_EQ(causing_request({history}, "2026-11-22 10:00:03+00", "2"),
-            "POST /orders/2 (step 2 of shadow), of 3 writes under way when it was committed the one that names the row");
+  EXPECT_EQ(
+      causing_request({history}, "2026-11-22 10:00:03+00", "2"),
+      "POST /orders/2 (step 2 of shadow), of 3 writes under way when it was committed the one that names the row");
   EXPECT_EQ(causing_request({history}, "2026-11-22 10:00:03+00", "8"),
             "one of 3 writes that were under way when it was committed");
 }
@@ -52,7 +53,8 @@ TEST(CausingRequest, IsNoneWhenNothingWasUnderWayAmidThePlay) {
   const auto history = shadow({sent("POST", "1", 0, 2), sent("POST", "2", 6, 8)});
   EXPECT_EQ(causing_request({history}, "2026-11-22 10:00:04+00", "1"),
             "none: no write of the history was under way when it was committed");
-  EXPECT_EQ(causing_request({history}, "2026-11-22 09:00:00+00", "1"), "") << "before the play: by what the history knows not";
+  EXPECT_EQ(causing_request({history}, "2026-11-22 09:00:00+00", "1"), "")
+      << "before the play: by what the history knows not";
 }
 
 TEST(CausingRequest, WithoutATimeIsTheLastAcknowledgedWriteThatNamesTheRow) {

@@ -17,11 +17,29 @@ namespace {
 namespace json = boost::json;
 
 // Nodes that give a row of their outer side for a row of it, or none, or several: none that counts, orders out or merges rows.
-const std::set<std::string, std::less<>> passing_nodes{
-    "Seq Scan",     "Index Scan",  "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "BitmapAnd",
-    "BitmapOr",     "Tid Scan",    "Tid Range Scan",  "Subquery Scan",    "Nested Loop",       "Hash Join",
-    "Merge Join",   "Hash",        "Sort",            "Incremental Sort", "Materialize",       "Memoize",
-    "Append",       "Merge Append", "Gather",         "Gather Merge",     "Result"};
+const std::set<std::string, std::less<>> passing_nodes{"Seq Scan",
+                                                       "Index Scan",
+                                                       "Index Only Scan",
+                                                       "Bitmap Heap Scan",
+                                                       "Bitmap Index Scan",
+                                                       "BitmapAnd",
+                                                       "BitmapOr",
+                                                       "Tid Scan",
+                                                       "Tid Range Scan",
+                                                       "Subquery Scan",
+                                                       "Nested Loop",
+                                                       "Hash Join",
+                                                       "Merge Join",
+                                                       "Hash",
+                                                       "Sort",
+                                                       "Incremental Sort",
+                                                       "Materialize",
+                                                       "Memoize",
+                                                       "Append",
+                                                       "Merge Append",
+                                                       "Gather",
+                                                       "Gather Merge",
+                                                       "Result"};
 
 struct Plan {
   std::vector<std::string> relations;  // quoted; one that is read twice stands twice
@@ -53,9 +71,8 @@ struct Table {
 // The table with its partitions and those that inherit from it.
 std::vector<Table> family_of(const std::string& table, Session& session) {
   std::vector<Table> family;
-  for (const Row& row :
-       session
-           .run(fmt::format(R"(
+  for (const Row& row : session
+                            .run(fmt::format(R"(
   WITH RECURSIVE part(oid) AS (SELECT {}::regclass::oid
                                UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
   SELECT format('%I.%I', n.nspname, c.relname), c.relkind IN ('r', 'p') AND c.relpersistence = 'p', a.attname
@@ -65,8 +82,8 @@ std::vector<Table> family_of(const std::string& table, Session& session) {
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                               AND (c.relreplident = 'f' OR a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
   ORDER BY 1)",
-                            session.quoted(table)))
-           .rows) {
+                                             session.quoted(table)))
+                            .rows) {
     if (family.empty() || family.back().name != row[0].value_or("")) family.push_back({*row[0], row[1] == "t", {}});
     if (row[2]) family.back().identity.insert(*row[2]);
   }
@@ -145,7 +162,8 @@ ChangedKeys::Reading ChangedKeys::reading_of(const Entity& entity) {
       return session_.value("SELECT " + session_.quoted(table.name) + "::regclass = " + session_.quoted(relation) +
                             "::regclass") == "t";
     });
-    if (self == family.end()) throw Error(fmt::format("entity {}: its plan names {}, which is gone", entity.name, relation));
+    if (self == family.end())
+      throw Error(fmt::format("entity {}: its plan names {}, which is gone", entity.name, relation));
     if (!self->logged) reading.whole = fmt::format("{} is in no commit log", self->name);
     reading.tables.insert(self->name);
     ++times[self->name];
@@ -163,7 +181,8 @@ ChangedKeys::Reading ChangedKeys::reading_of(const Entity& entity) {
   const auto origins = session_.origins(select);
   std::string table;
   for (const std::string& name : entity.key) {
-    const auto at = static_cast<std::size_t>(std::find(rows.columns.begin(), rows.columns.end(), name) - rows.columns.begin());
+    const auto at =
+        static_cast<std::size_t>(std::find(rows.columns.begin(), rows.columns.end(), name) - rows.columns.begin());
     if (at >= origins.size() || origins[at].table.empty() || (!table.empty() && table != origins[at].table)) {
       reading.whole = "its key is not made of columns of one table";
       return reading;
@@ -240,7 +259,8 @@ void ChangedKeys::add(const LoggedChange& change, Taken& taken) const {
       }
       entity.keys.insert(*key);
       entity.keys.insert(*old);
-      if (entity.keys.size() > max_changed_keys) make_whole(fmt::format("more than {} of its rows changed", max_changed_keys));
+      if (entity.keys.size() > max_changed_keys)
+        make_whole(fmt::format("more than {} of its rows changed", max_changed_keys));
     }
   }
 }

@@ -19,7 +19,8 @@ class WhatChanged : public TwoDatabases {
   void SetUp() override {
     TwoDatabases::SetUp();
     sql("l",
-        "CREATE TABLE orders (id int PRIMARY KEY, status text, customer int); CREATE TABLE customers (id int PRIMARY KEY, name "
+        "CREATE TABLE orders (id int PRIMARY KEY, status text, customer int); CREATE TABLE customers (id int PRIMARY "
+        "KEY, name "
         "text); CREATE TABLE other (a int); INSERT INTO orders VALUES (1, 'open', 1), (2, 'open', 1); INSERT INTO "
         "customers VALUES (1, 'Ada')");
     map({"id"}, "orders");
@@ -48,9 +49,10 @@ class WhatChanged : public TwoDatabases {
 };
 
 TEST_F(WhatChanged, IsNamedByTheKeysOfItsRows) {
-  EXPECT_THAT(behind("INSERT INTO orders VALUES (3); UPDATE orders SET status = 'paid' WHERE id = 1; DELETE FROM orders "
-                     "WHERE id = 2; INSERT INTO other VALUES (1)"),
-              UnorderedElementsAre("1", "2", "3"));
+  EXPECT_THAT(
+      behind("INSERT INTO orders VALUES (3); UPDATE orders SET status = 'paid' WHERE id = 1; DELETE FROM orders "
+             "WHERE id = 2; INSERT INTO other VALUES (1)"),
+      UnorderedElementsAre("1", "2", "3"));
   EXPECT_EQ(proved_by_, "commit log");
 }
 
@@ -111,7 +113,8 @@ TEST_F(WhatChanged, IsAllOfItWhereARowDoesNotTellWhichRows) {
 
 TEST_F(WhatChanged, IsAllOfItWhereAFunctionMayReadAnything) {
   sql("l",
-      "CREATE FUNCTION peek() RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM other); END $$");
+      "CREATE FUNCTION peek() RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM other); "
+      "END $$");
   map({"id"}, "SELECT id, peek() AS n FROM orders");
   EXPECT_THAT(behind("INSERT INTO other VALUES (1)"), ElementsAre("whole: it calls peek, which may read anything"));
 }
@@ -128,19 +131,23 @@ TEST_F(WhatChanged, IsAllOfItBehindTruncateAndDdl) {
 TEST_F(WhatChanged, OfATableThatIsInNoLogIsAllOfItUnlessNothingWasWrittenAtAll) {
   sql("l", "ALTER TABLE orders SET UNLOGGED");
   ChangedKeys changes(dsn_of("l"), "the legacy database", true, {entity_});
-  EXPECT_THAT(behind("UPDATE orders SET status = 'unseen'", changes), ElementsAre("whole: public.orders is in no commit log"));
+  EXPECT_THAT(behind("UPDATE orders SET status = 'unseen'", changes),
+              ElementsAre("whole: public.orders is in no commit log"));
   static_cast<void>(changes.take());
   EXPECT_THAT(behind("SELECT 1", changes), IsEmpty());
 }
 
 TEST_F(WhatChanged, OfPartitionsIsNamedWhicheverTheyStandIn) {
   sql("l",
-      "CREATE TABLE p (id int PRIMARY KEY, a text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM "
+      "CREATE TABLE p (id int PRIMARY KEY, a text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES "
+      "FROM "
       "(0) TO (10); CREATE TABLE p2 PARTITION OF p DEFAULT; INSERT INTO p VALUES (1), (50)");
   map({"id"}, "p");
   EXPECT_THAT(behind("UPDATE p SET a = 'x'"), UnorderedElementsAre("1", "50"));
-  EXPECT_THAT(behind("UPDATE p SET id = 60 WHERE id = 1"), UnorderedElementsAre("1", "60")) << "it moved to another part";
-  EXPECT_THAT(behind("CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (100) TO (200)"), ElementsAre("whole: the catalogue changed"));
+  EXPECT_THAT(behind("UPDATE p SET id = 60 WHERE id = 1"), UnorderedElementsAre("1", "60"))
+      << "it moved to another part";
+  EXPECT_THAT(behind("CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (100) TO (200)"),
+              ElementsAre("whole: the catalogue changed"));
 }
 
 TEST_F(WhatChanged, IsLostWhenTheSessionIsEnded) {

@@ -196,7 +196,8 @@ void CommitLog::watch_what_is_kept() {
       if (number_in(kept) <= options_.max_retained_bytes) continue;
       drop_slot();
       given_up_ = fmt::format(
-          "the commit log of {} was given up: the server kept {} MB of WAL for it, and {} MB is the bound; play less at "
+          "the commit log of {} was given up: the server kept {} MB of WAL for it, and {} MB is the bound; play less "
+          "at "
           "a time",
           what_, number_in(kept) >> 20, options_.max_retained_bytes >> 20);
     } catch (const Error&) {
@@ -227,7 +228,8 @@ std::int64_t CommitLog::read(const Reader& reader) {
     } else if (line.starts_with("BEGIN ")) {
       change.transaction = number_in(line.substr(6));
     } else if (line.starts_with("COMMIT ")) {
-      whole |= change.transaction == (barrier & 0xffffffff);  // what came behind it is shown, too: the log gives it once
+      whole |=
+          change.transaction == (barrier & 0xffffffff);  // what came behind it is shown, too: the log gives it once
       const auto at = line.find("(at ");
       if (!reader.committed || at == std::string_view::npos) return;
       commit.transaction = change.transaction;

@@ -35,8 +35,8 @@ Read read_of(CommitLog& log) {
   Read read;
   CommitLog::Reader reader;
   reader.change = [&](const LoggedChange& change) {
-    read.changes.push_back({change.kind, change.transaction, std::string(change.table),
-                            row_in(change.line).value_or(LoggedRow())});
+    read.changes.push_back(
+        {change.kind, change.transaction, std::string(change.table), row_in(change.line).value_or(LoggedRow())});
   };
   reader.committed = [&](const LoggedCommit& commit) { read.commits.push_back(commit); };
   log.read(reader);
@@ -63,7 +63,8 @@ TEST_F(CommitLogs, ShowTransactionsInTheOrderOfTheirCommits) {
   first.run("UPDATE t SET a = 'again' WHERE id = 1; DELETE FROM t WHERE id = 1; COMMIT");
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(4));
-  EXPECT_EQ(read.changes[0].row.columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "second"}, {"n", std::nullopt}}));
+  EXPECT_EQ(read.changes[0].row.columns,
+            (std::vector<LoggedColumn>{{"id", "2"}, {"a", "second"}, {"n", std::nullopt}}));
   EXPECT_EQ(read.changes[1].kind, Kind::insert);
   EXPECT_EQ(read.changes[2].kind, Kind::update);
   EXPECT_EQ(read.changes[3].kind, Kind::remove);
@@ -108,8 +109,8 @@ TEST_F(CommitLogs, AreGivenUpWhenTheServerKeepsTooMuchForThem) {
   // The other log's slot stays.
   while (session_->number("SELECT count(*) FROM pg_replication_slots") > 1) std::this_thread::yield();
   EXPECT_THAT([&] { static_cast<void>(read_of(small)); },
-              testing::ThrowsMessage<Error>(testing::AllOf(HasSubstr("the commit log of the legacy database was given up"),
-                                                           HasSubstr("1 MB is the bound"))));
+              testing::ThrowsMessage<Error>(testing::AllOf(
+                  HasSubstr("the commit log of the legacy database was given up"), HasSubstr("1 MB is the bound"))));
   EXPECT_EQ(read_of(*log_).changes.size(), 10'000u) << "a larger bound was not reached";
 }
 

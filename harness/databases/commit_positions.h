@@ -13,7 +13,7 @@ namespace rehearse::harness {
 
 struct CommitPositions {
   std::map<std::string, std::string> by_transaction;  // its 32-bit number → where its commit ends: 0/16B3748
-  std::string problem;                                // why there are none, and what would help; empty when there may be
+  std::string problem;  // why there are none, and what would help; empty when there may be
 };
 
 // Of WAL the last so many bytes are looked through; it takes seconds a gigabyte. Never throws for what the server refuses.

@@ -67,8 +67,10 @@ class Lexer {
   void skip_comment() {
     int depth = 0;
     for (; at_ < text_.size(); ++at_) {
-      if (text_.substr(at_, 2) == "/*") ++depth, ++at_;
-      else if (text_.substr(at_, 2) == "*/" && (++at_, --depth == 0)) break;
+      if (text_.substr(at_, 2) == "/*")
+        ++depth, ++at_;
+      else if (text_.substr(at_, 2) == "*/" && (++at_, --depth == 0))
+        break;
     }
     at_ = std::min(at_ + 1, text_.size());
   }
@@ -77,7 +79,8 @@ class Lexer {
   [[nodiscard]] std::optional<std::size_t> string_prefix() const {
     const std::string_view rest = text_.substr(at_);
     if (rest.starts_with('\'')) return 0;
-    if (rest.size() > 1 && rest[1] == '\'' && std::string_view("eEbBxXnN").find(rest[0]) != std::string_view::npos) return 1;
+    if (rest.size() > 1 && rest[1] == '\'' && std::string_view("eEbBxXnN").find(rest[0]) != std::string_view::npos)
+      return 1;
     if (rest.size() > 2 && (rest[0] == 'u' || rest[0] == 'U') && rest.substr(1, 2) == "&'") return 2;
     return std::nullopt;
   }

@@ -271,9 +271,9 @@ void DatabasePair::look_at_changed(const Entity& entity, const Prepared& prepare
   std::erase_if(elements, [&](const RowElement& element) {
     const auto [left, left_end] = seen[0].equal_range(element.key);
     const auto [right, right_end] = seen[1].equal_range(element.key);
-    const bool equal = std::distance(left, left_end) < 2 &&
-                       std::equal(left, left_end, right, right_end,
-                                  [](const auto& a, const auto& b) { return a.second == b.second; });
+    const bool equal =
+        std::distance(left, left_end) < 2 &&
+        std::equal(left, left_end, right, right_end, [](const auto& a, const auto& b) { return a.second == b.second; });
     if (!equal) keys.insert(element.key);
     return equal;
   });

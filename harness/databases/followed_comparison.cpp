@@ -99,7 +99,8 @@ Comparison FollowedComparison::changed() {
     add(*found, comparison);
   }
   let_go();
-  comparison.decided_by = fmt::format("{} keys that changed or differed before ({}; {})", again, left.proved_by, right.proved_by);
+  comparison.decided_by =
+      fmt::format("{} keys that changed or differed before ({}; {})", again, left.proved_by, right.proved_by);
   if (whole > 0)
     comparison.decided_by +=
         fmt::format(", every row of {} of {} entities{}", whole, entities_.size(), why.empty() ? "" : " (" + why + ")");

@@ -18,10 +18,14 @@ class Following : public TwoDatabases {
  protected:
   void SetUp() override {
     TwoDatabases::SetUp();
-    both("CREATE TABLE orders (id int PRIMARY KEY, status text, total numeric); CREATE TABLE notes (name varchar(60) PRIMARY KEY, "
-         "body text); CREATE TABLE log (a int)");
-    both("INSERT INTO orders SELECT g, 'open', g FROM generate_series(1, 2000) g; INSERT INTO notes SELECT repeat('n', 40) || g FROM "
-         "generate_series(1, 50) g; INSERT INTO log VALUES (1)");
+    both(
+        "CREATE TABLE orders (id int PRIMARY KEY, status text, total numeric); CREATE TABLE notes (name varchar(60) "
+        "PRIMARY KEY, "
+        "body text); CREATE TABLE log (a int)");
+    both(
+        "INSERT INTO orders SELECT g, 'open', g FROM generate_series(1, 2000) g; INSERT INTO notes SELECT repeat('n', "
+        "40) || g FROM "
+        "generate_series(1, 50) g; INSERT INTO log VALUES (1)");
     entities_ = {{"orders", {"id"}, "orders", "orders"}, {"notes", {"name"}, "notes", "notes"}};
   }
   static void both(const std::string& statements) {
@@ -60,13 +64,14 @@ TEST_F(Following, FindsEveryKindOfChangeOnEitherSide) {
   EXPECT_EQ(followed.whole().differences, 0);
   sql("l", "DELETE FROM orders WHERE id = 1; UPDATE orders SET id = 5001 WHERE id = 2");
   sql("n",
-      "UPDATE orders SET total = -total WHERE id = 3; INSERT INTO orders VALUES (5000); UPDATE notes SET body = 'x' WHERE name "
+      "UPDATE orders SET total = -total WHERE id = 3; INSERT INTO orders VALUES (5000); UPDATE notes SET body = 'x' "
+      "WHERE name "
       "LIKE '%n7'");
   const Comparison comparison = followed.changed();
   EXPECT_EQ(comparison.problem, "");
   EXPECT_EQ(rows_of(comparison),
-            (std::set<std::string>{"orders/1  |", "orders/2  |", "orders/5001  |", "orders/3 total 3|-3", "orders/5000  |",
-                                   "notes/" + std::string(40, 'n') + "7 body NULL|x"}));
+            (std::set<std::string>{"orders/1  |", "orders/2  |", "orders/5001  |", "orders/3 total 3|-3",
+                                   "orders/5000  |", "notes/" + std::string(40, 'n') + "7 body NULL|x"}));
   EXPECT_THAT(comparison.decided_by, HasSubstr("6 keys that changed"));
   both("DELETE FROM orders WHERE id IN (1, 2, 3, 5000, 5001); UPDATE notes SET body = NULL");
   EXPECT_EQ(followed.changed().differences, 0) << "what differed is looked at again";
@@ -81,14 +86,13 @@ TEST_F(Following, SaysWhatAComparisonOfEveryRowSays) {
     for (int i = 0; i < 6; ++i) {
       const int id = static_cast<int>(random() % 40);
       const char* const database = random() % 3 == 0 ? "l" : "n";
-      const std::string statement = random() % 4 == 0   ? "DELETE FROM orders WHERE id = " + std::to_string(id)
-                                    : random() % 3 == 0 ? "UPDATE orders SET id = id + 20 WHERE id = " + std::to_string(id) +
-                                                              " AND NOT EXISTS (SELECT FROM orders WHERE id = " +
-                                                              std::to_string(id + 20) + ")"
-                                    : random() % 3 == 0
-                                        ? "INSERT INTO orders VALUES (" + std::to_string(id) + ") ON CONFLICT DO NOTHING"
-                                        : "UPDATE orders SET status = 's" + std::to_string(random() % 3) +
-                                              "' WHERE id = " + std::to_string(id);
+      const std::string statement =
+          random() % 4 == 0   ? "DELETE FROM orders WHERE id = " + std::to_string(id)
+          : random() % 3 == 0 ? "UPDATE orders SET id = id + 20 WHERE id = " + std::to_string(id) +
+                                    " AND NOT EXISTS (SELECT FROM orders WHERE id = " + std::to_string(id + 20) + ")"
+          : random() % 3 == 0
+              ? "INSERT INTO orders VALUES (" + std::to_string(id) + ") ON CONFLICT DO NOTHING"
+              : "UPDATE orders SET status = 's" + std::to_string(random() % 3) + "' WHERE id = " + std::to_string(id);
       random() % 3 == 0 ? both(statement) : static_cast<void>(sql(database, statement));
     }
     const Comparison changed = followed.changed();
@@ -119,7 +123,8 @@ TEST_F(Following, HoldsNoSnapshotAndNoLockBetweenTwoLooks) {
   auto followed = this->followed();
   const auto held = [] {
     return *sql("postgres",
-                "SELECT count(*) FROM pg_stat_activity WHERE datname IN ('l', 'n') AND (backend_xmin IS NOT NULL OR state LIKE 'idle "
+                "SELECT count(*) FROM pg_stat_activity WHERE datname IN ('l', 'n') AND (backend_xmin IS NOT NULL OR "
+                "state LIKE 'idle "
                 "in%')")
                 .rows[0][0];
   };

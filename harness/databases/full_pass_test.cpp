@@ -188,12 +188,12 @@ TEST_F(FullPass, LeavesOutGeneratedAndIgnoredColumns) {
 }
 
 TEST_F(FullPass, CountsWhatAMaskHidesAndHidesNothingElse) {
-  sql("n", "UPDATE t SET name = 'x' WHERE id <= 3; UPDATE t SET cents = -cents WHERE id = 3; DELETE FROM t WHERE id = 9");
+  sql("n",
+      "UPDATE t SET name = 'x' WHERE id <= 3; UPDATE t SET cents = -cents WHERE id = 3; DELETE FROM t WHERE id = 9");
   entity_.masked = {{"name", "each service writes it in its own way"}};
   const auto found = compared();
   EXPECT_EQ(found.problem, "");
-  EXPECT_THAT(in_words(found),
-              ElementsAre("3.cents: 0.42857142857142857143 | -0.42857142857142857143", "only left 9"));
+  EXPECT_THAT(in_words(found), ElementsAre("3.cents: 0.42857142857142857143 | -0.42857142857142857143", "only left 9"));
   EXPECT_EQ(found.masked.at("name"), 3);
   EXPECT_FALSE(found.masked_at_least);
 }
@@ -206,8 +206,7 @@ TEST_F(FullPass, FindsWhatDiffersBesidesAMaskedColumnThatDiffersEverywhere) {
   const auto found = compared();
   EXPECT_EQ(found.problem, "");
   EXPECT_FALSE(found.at_least);
-  EXPECT_THAT(in_words(found),
-              ElementsAre("3.cents: 0.42857142857142857143 | -0.42857142857142857143", "only left 9"));
+  EXPECT_THAT(in_words(found), ElementsAre("3.cents: 0.42857142857142857143 | -0.42857142857142857143", "only left 9"));
   EXPECT_TRUE(found.masked_at_least);
   EXPECT_GE(found.masked.at("name"), 100);
   EXPECT_LE(found.masked.at("name"), 5000);
@@ -317,8 +316,11 @@ class SeveralSnapshots : public FullPass {
  protected:
   void SetUp() override {
     FullPass::SetUp();
-    both("CREATE TABLE wide (id int, v int, filler text) PARTITION BY LIST (v); ALTER TABLE wide ALTER filler SET STORAGE "
-         "PLAIN; CREATE TABLE wide_1 PARTITION OF wide FOR VALUES IN (1); CREATE TABLE wide_2 PARTITION OF wide DEFAULT");
+    both(
+        "CREATE TABLE wide (id int, v int, filler text) PARTITION BY LIST (v); ALTER TABLE wide ALTER filler SET "
+        "STORAGE "
+        "PLAIN; CREATE TABLE wide_1 PARTITION OF wide FOR VALUES IN (1); CREATE TABLE wide_2 PARTITION OF wide "
+        "DEFAULT");
     both("INSERT INTO wide SELECT i, 1, repeat('x', 7000) FROM generate_series(1, 20000) i");
     entity_ = {"wide", {"id"}, "wide", "wide"};
     options_.now = [this] { return std::chrono::steady_clock::now() + passed_.load(); };

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <thread>
 
+#include "harness/databases/server_version.h"
 #include "harness/databases/session.h"
 #include "harness/databases/watch.h"
 #include "harness/process.h"
-#include "harness/databases/server_version.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {

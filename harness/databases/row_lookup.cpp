@@ -62,9 +62,10 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted, const std::map<Key
   }
   for (const RowElement& element : wanted) wanted_keys_.insert(element.key);
   const std::string list = select_list();
-  for_keys(keys_in(wanted, known), By::filter, [&](const std::string& from, const std::vector<std::string>& parameters) {
-    reader_.leader().binary("SELECT " + list + from, parameters, [&](const BinaryRow& row) { take(row, found); });
-  });
+  for_keys(
+      keys_in(wanted, known), By::filter, [&](const std::string& from, const std::vector<std::string>& parameters) {
+        reader_.leader().binary("SELECT " + list + from, parameters, [&](const BinaryRow& row) { take(row, found); });
+      });
   return found;
 }
 
@@ -105,8 +106,9 @@ void RowLookup::for_keys(const std::vector<KeyValues>& keys, By by, const Ask& a
     }
     const std::string wanted = fmt::format("unnest({}) w({})", fmt::join(unnested, ", "), fmt::join(aliases, ", "));
     const std::string condition = fmt::format("{}", fmt::join(equal, " AND "));
-    ask(by == By::join ? fmt::format(" FROM {} JOIN ({}) s ON {}", wanted, reading_.rows, condition)
-                       : fmt::format(" FROM ({}) s WHERE EXISTS (SELECT FROM {} WHERE {})", reading_.rows, wanted, condition),
+    ask(by == By::join
+            ? fmt::format(" FROM {} JOIN ({}) s ON {}", wanted, reading_.rows, condition)
+            : fmt::format(" FROM ({}) s WHERE EXISTS (SELECT FROM {} WHERE {})", reading_.rows, wanted, condition),
         arrays);
     arrays.assign(names.size(), "");
   };

@@ -38,7 +38,8 @@ class RowLookup {
 
   // The rows of these keys, or, of rows without a key, those with one of these hashes. `known` are values of keys that the elements
   // may hold as a hash alone; empty ones are not known.
-  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted, const std::map<KeyWords, KeyValues>* known = nullptr);
+  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted,
+                               const std::map<KeyWords, KeyValues>* known = nullptr);
   // What the rows of these keys hash to, and nothing else of them: a tenth of the server's time where most of them are equal. A key that
   // several rows have, or that a collation holds equal to another one, may be given several times.
   [[nodiscard]] std::multimap<KeyWords, RowElement> elements(const std::set<RowElement>& wanted,

@@ -76,33 +76,32 @@ HashSql hash_sql(const Reading& reading, const SideColumns& columns, std::uint64
 }
 
 std::string hashes_of_planted_values(BulkSession& session, std::uint64_t seed) {
-  const std::vector<std::string> values{
-      "''",
-      "'plain'",
-      "chr(233)",  // whose bytes are those of the server's encoding
-      "repeat('long ', 1000)",
-      "(-5)::text",
-      "9223372036854775807::text",
-      "trim_scale(1.1000)::text",
-      "trim_scale('NaN'::numeric)::text",
-      "1e-20::float8::text",
-      "0.1::float4::text",
-      "(0.1::float8 + 0.2::float8)::text",
-      "'{\"b\": [1.50, {}, []], \"a\": null}'::jsonb::text",
-      "(timestamptz '2024-02-29 23:59:59.999999+05:30' AT TIME ZONE 'UTC')::text",
-      "date '0044-03-15 BC'::text",
-      "timestamp 'infinity'::text",
-      "interval '1 month -30 days 25:00:00.000001'::text",
-      "ARRAY[ARRAY[1, NULL], ARRAY[3, 4]]::text",
-      "ARRAY['a,b', '\"', 'NULL', '']::text",
-      "'\\x00ff'::bytea::text",
-      "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid::text",
-      "true::text",
-      "'10.0.0.1/8'::inet::text",
-      "B'0101'::text",
-      "'[1,5)'::int4range::text",
-      "point '(0.1,-3e10)'::text",
-      "concat('ab   '::char(5))"};
+  const std::vector<std::string> values{"''",
+                                        "'plain'",
+                                        "chr(233)",  // whose bytes are those of the server's encoding
+                                        "repeat('long ', 1000)",
+                                        "(-5)::text",
+                                        "9223372036854775807::text",
+                                        "trim_scale(1.1000)::text",
+                                        "trim_scale('NaN'::numeric)::text",
+                                        "1e-20::float8::text",
+                                        "0.1::float4::text",
+                                        "(0.1::float8 + 0.2::float8)::text",
+                                        "'{\"b\": [1.50, {}, []], \"a\": null}'::jsonb::text",
+                                        "(timestamptz '2024-02-29 23:59:59.999999+05:30' AT TIME ZONE 'UTC')::text",
+                                        "date '0044-03-15 BC'::text",
+                                        "timestamp 'infinity'::text",
+                                        "interval '1 month -30 days 25:00:00.000001'::text",
+                                        "ARRAY[ARRAY[1, NULL], ARRAY[3, 4]]::text",
+                                        "ARRAY['a,b', '\"', 'NULL', '']::text",
+                                        "'\\x00ff'::bytea::text",
+                                        "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid::text",
+                                        "true::text",
+                                        "'10.0.0.1/8'::inet::text",
+                                        "B'0101'::text",
+                                        "'[1,5)'::int4range::text",
+                                        "point '(0.1,-3e10)'::text",
+                                        "concat('ab   '::char(5))"};
   std::string list;
   for (const std::string& value : values) list += (list.empty() ? "" : ", ") + hashed(value, literal(seed)) + "::text";
   return session.value("SELECT concat_ws(' ', " + list + ")");

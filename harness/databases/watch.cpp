@@ -111,7 +111,12 @@ std::string silence_between(const Marks& before, const Marks& after) {
 
 Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored,
              const CommitLogOptions& log_options)
-    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), log_options_(log_options), session_(dsn, what) {
+    : dsn_(dsn),
+      what_(what),
+      depth_(depth),
+      ignored_(std::move(ignored)),
+      log_options_(log_options),
+      session_(dsn, what) {
   open_log();
   // The position first: whatever is written while the rest is looked at counts as written.
   marks_ = marks_of(session_);

@@ -132,7 +132,8 @@ void add_writes(const LoggedChange& change, const RowSources& sources, propertie
 }
 
 void set_committed(const LoggedCommit& commit, properties::WriteLog& log) {
-  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == commit.transaction; ++write) {
+  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == commit.transaction;
+       ++write) {
     write->committed_ns = commit.at_ns;
     write->lsn = commit.lsn;
   }
