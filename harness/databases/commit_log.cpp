@@ -153,6 +153,11 @@ std::optional<LoggedRow> row_in(std::string_view line) {
   return row;
 }
 
+std::optional<std::vector<LoggedColumn>> columns_in(std::string_view line) {
+  auto row = row_in(line);
+  return row ? std::optional(std::move(row->columns)) : std::nullopt;
+}
+
 CommitLog::CommitLog(const std::string& dsn, const std::string& what, const CommitLogOptions& options)
     : options_(options), what_(what), session_(dsn, what) {
   const std::string name = fmt::format("rehearse_{}", session_.process_id());

@@ -44,6 +44,8 @@ struct LoggedRow {
 };
 // Nothing when the line is no such line.
 [[nodiscard]] std::optional<LoggedRow> row_in(std::string_view line);
+// Its columns alone.
+[[nodiscard]] std::optional<std::vector<LoggedColumn>> columns_in(std::string_view line);
 
 // Nanoseconds since the epoch of a time as sessions here print it: 2026-11-22 10:00:00.204815+00.
 [[nodiscard]] std::int64_t wall_ns(std::string_view text);
