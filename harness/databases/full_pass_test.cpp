@@ -302,6 +302,13 @@ TEST_F(FullPass, SaysWhenAStatementTimeoutEndsIt) {
   EXPECT_THAT(compared().problem, AllOf(HasSubstr("statement timeout"), HasSubstr("ALTER ROLE")));
 }
 
+TEST_F(FullPass, DoesNotWaitForEverForATableThatSomebodyLocked) {
+  Session locker(dsn_of("n"), "somebody");
+  locker.run("BEGIN; LOCK TABLE t");
+  EXPECT_THAT(compared().problem,
+              AllOf(HasSubstr("the new database"), HasSubstr("lock timeout"), HasSubstr("pg_locks")));
+}
+
 TEST_F(FullPass, RefusesASnapshotThatIsHeldTooLong) {
   entity_.legacy =
       "SELECT id, name, cents, payload FROM t, LATERAL (SELECT pg_sleep(0.001 + 0 * id) AS slept OFFSET 0) s";
