@@ -213,8 +213,9 @@ FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy) {
   fuzz.oracle_database.dsn = oracle.text("dsn", "");
   fuzz.oracle_database.disposable = oracle.flag("disposable", false);
   if (fuzz.oracle_url.empty() != fuzz.oracle_database.dsn.empty())
-    throw Error(fmt::format("{} and {} are given together: a legacy service of its own, and the database that it writes to",
-                            oracle.at("url"), oracle.at("dsn")));
+    throw Error(
+        fmt::format("{} and {} are given together: a legacy service of its own, and the database that it writes to",
+                    oracle.at("url"), oracle.at("dsn")));
   oracle.expect_nothing_else();
   section.expect_nothing_else();
   return fuzz;
@@ -343,6 +344,18 @@ void take_mapping(Section& section, Configuration& configuration) {
             fmt::format("{} is missing: name the columns that identify a row, or write [] for rows without a key",
                         entity.at("key")));
       for (const std::string& column : entity.texts("exact")) made.exact.insert(column);
+      made.masked = entity.pairs("masked");
+      for (const auto& [column, reason] : made.masked) {
+        if (reason.empty())
+          throw Error(fmt::format("{}: give the reason why {} may differ", entity.at("masked"), column));
+        if (std::find(made.key.begin(), made.key.end(), column) != made.key.end())
+          throw Error(
+              fmt::format("{}: {} is of the key, and rows of another key are other rows", entity.at("masked"), column));
+      }
+      if (made.key.empty() && !made.masked.empty())
+        throw Error(
+            fmt::format("{}: rows without a key are compared whole; leave the columns out of both SELECTs instead",
+                        entity.at("masked")));
       entity.expect_nothing_else();
       configuration.entities.push_back(std::move(made));
     }

@@ -69,6 +69,7 @@ struct Entity {
   std::string new_;
   std::map<std::string, std::string> columns = {};  // of tables: legacy column → new column, where the names differ
   std::set<std::string> exact = {};  // columns whose scale, padding, spelling of JSON and sign of zero count
+  std::map<std::string, std::string> masked = {};  // columns whose differences are counted and are none → why
 };
 
 struct Sequence {
@@ -82,8 +83,8 @@ struct Sequence {
 
 // What generated plans take besides: a legacy service that has no part in the migration.
 struct FuzzSettings {
-  std::string oracle_url;           // its flag is off for ever; empty: there is none
-  TargetSettings oracle_target;     // how it is spoken to: as legacy is
+  std::string oracle_url;            // its flag is off for ever; empty: there is none
+  TargetSettings oracle_target;      // how it is spoken to: as legacy is
   DatabaseSettings oracle_database;  // its own
 };
 

@@ -1114,6 +1114,79 @@ END
   EXPECT_THAT(ended.err, HasSubstr("cannot connect to the legacy database"));
 }
 
+// A pooler in session mode, and passwords that stand in a file.
+TEST_F(Commands, CompareGoesThroughAPoolerAndReadsPasswordFiles) {
+  const Ended ended = with_orders(R"sh(
+    port=$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW port"); data=$(psql -qXtA "$ORDERS_ADMIN_DSN" -c "SHOW data_directory")
+    free=$(python3 -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")
+    cat >$OUT/pooler.ini <<END
+[databases]
+* = host=127.0.0.1 port=$port user=rehearse
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $free
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+END
+    pgbouncer $([ $(id -u) = 0 ] && echo -u postgres) $OUT/pooler.ini >$OUT/pooler.log 2>&1 &
+    pooler=$!
+    until psql -qX "host=127.0.0.1 port=$free dbname=orders_legacy" -c "" 2>/dev/null; do sleep 0.05; done
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "host=127.0.0.1 port=$free dbname=orders_legacy"}, new: {dsn: "host=127.0.0.1 port=$free dbname=orders_legacy"}}
+entities: {products: {key: [sku], legacy: products, new: products}, orders: {key: [id], legacy: orders, new: orders}}
+END
+    for strategy in full hashes auto; do
+      $REHEARSE compare -c $OUT/map.yaml --entity products --entity orders --connections 3 --strategy $strategy | tail -1
+    done
+    kill $pooler; wait $pooler
+    psql -qX "$ORDERS_ADMIN_DSN" -c "CREATE ROLE secret LOGIN PASSWORD 'hunter2'; GRANT pg_read_all_data TO secret"
+    sed -i '1i host all secret 127.0.0.1/32 scram-sha-256' $data/pg_hba.conf
+    psql -qXtA "$ORDERS_ADMIN_DSN" -c "SELECT pg_reload_conf()" >/dev/null
+    until ! psql -qXw "host=127.0.0.1 port=$port user=secret dbname=orders_legacy" -c "" 2>/dev/null; do sleep 0.05; done
+    sed -i "s/port=[0-9]*/port=$port user=secret/g" $OUT/map.yaml
+    $REHEARSE compare -c $OUT/map.yaml --entity products </dev/null; echo "without: $?"
+    echo "127.0.0.1:$port:*:secret:hunter2" >$OUT/pass; chmod 600 $OUT/pass
+    PGPASSFILE=$OUT/pass $REHEARSE compare -c $OUT/map.yaml --entity products >/dev/null; echo "by environment: $?"
+    sed -i "s|user=secret|user=secret passfile=$OUT/pass|g" $OUT/map.yaml
+    $REHEARSE compare -c $OUT/map.yaml --entity products >/dev/null; echo "by dsn: $?"
+    psql -qX "$ORDERS_ADMIN_DSN" -c "DROP OWNED BY secret; DROP ROLE secret"; rm $OUT/pass
+  )sh");
+  EXPECT_THAT(lines_of(ended.out),
+              testing::ElementsAre(testing::StartsWith("equal"), testing::StartsWith("equal"),
+                                   testing::StartsWith("equal"), "without: 3", "by environment: 0", "by dsn: 0"))
+      << ended.err << contents(directory_ / "pooler.log");
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("no password supplied"), testing::Not(HasSubstr("hunter2"))));
+}
+
+// Rows that differ say who wrote them; columns that may differ are counted and not reported.
+TEST_F(Commands, CompareNamesTheRequestThatWroteARowAndCountsWhatIsMasked) {
+  std::ofstream(directory_ / "plan.json") << R"({"schema_version": 1, "steps": [{"id": 1, "request": {
+    "method": "POST", "target": "/customers", "headers": [["Content-Type", "application/json"], ["Idempotency-Key", "k"]],
+    "body": "{\"name\":\"Ada\",\"email\":\"ada-x@example.com\",\"street\":\"a\",\"city\":\"b\",\"postal_code\":\"1\"}"}}]})";
+  const Ended ended = with_orders(R"sh(
+    export PGOPTIONS="-c client_min_messages=warning"
+    psql -qX "$ORDERS_LEGACY_DSN" -c "CREATE EXTENSION pg_walinspect"
+    $REHEARSE play $OUT/plan.json --target $ORDERS_LEGACY_URL --writes allowed --history $OUT/history.sqlite >$OUT/play.out 2>&1 || cat $OUT/play.out >&2
+    psql -qX "$ORDERS_LEGACY_DSN" -c "CREATE TABLE before AS SELECT * FROM customers WHERE email <> 'ada-x@example.com'"
+    psql -qX "$ORDERS_LEGACY_DSN" -c "UPDATE before SET updated_at = updated_at + interval '1 s'"
+    cat >$OUT/map.yaml <<END
+databases: {legacy: {dsn: "\${ORDERS_LEGACY_DSN}"}, new: {dsn: "\${ORDERS_LEGACY_DSN}"}}
+entities: {customers: {key: [id], legacy: customers, new: before, masked: {updated_at: "each service has a clock of its own"}}}
+END
+    $REHEARSE compare -c $OUT/map.yaml --entity customers --history $OUT/history.sqlite; echo "status $?"
+    sed -i 's/masked: {updated_at: [^}]*}/masked: {updated_at: ""}/' $OUT/map.yaml
+    $REHEARSE compare -c $OUT/map.yaml --entity customers; echo "status $?"
+  )sh");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("is in the legacy database only"), HasSubstr("row written by transaction"),
+                               HasSubstr(", LSN "), HasSubstr("by POST /customers (step 1 of "),
+                               HasSubstr("the only write under way when it was committed"),
+                               testing::ContainsRegex("updated_at: [0-9]+ values differ and are masked"),
+                               HasSubstr("1 differ"), HasSubstr("status 1"), HasSubstr("status 3")))
+      << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("give the reason why updated_at may differ"));
+}
+
 TEST_F(Commands, CompareRefusesWhatItCannotReadInOneSentence) {
   const auto compare = [&](const std::string& map) {
     std::ofstream(directory_ / "map.yaml") << map;

@@ -167,6 +167,16 @@ int run(int argc, char** argv) {
                    "with --live: the seconds in which a write surely reaches the other database")
       ->check(CLI::Range(0.01, 3'600.0))
       ->capture_default_str();
+  compare_command
+      ->add_option(
+          "--strategy", comparing.strategy,
+          "full: every row is read; hashes: the servers hash the rows, and only what differs is read, for slow "
+          "links; auto: what is faster for the first rows of each entity")
+      ->check(CLI::IsMember({"full", "hashes", "auto"}))
+      ->capture_default_str();
+  compare_command->add_option(
+      "--history", comparing.history,
+      "a history of `rehearse gate` or `play`: name the request that wrote each row that differs");
   compare_command->add_option("--seed", comparing.seed, "of the hashes and of the self-test");
   compare_command->add_flag("--cost", comparing.cost,
                             "measure the CPU time of the servers, where they run here, beside count(*)");
@@ -390,17 +400,22 @@ int run(int argc, char** argv) {
 
   FuzzArguments fuzzing;
   fuzzing.repeat = quoted_command_line(argc, argv);
-  auto* fuzz_command =
-      app.add_subcommand("fuzz", "play request sequences that nobody captured, with flips, lanes and faults; shrink what fails");
+  auto* fuzz_command = app.add_subcommand(
+      "fuzz", "play request sequences that nobody captured, with flips, lanes and faults; shrink what fails");
   fuzz_command->add_option("--config", fuzzing.config, "the configuration")->capture_default_str();
-  fuzz_command->add_option("--traffic", fuzzing.traffic, "where operations are mined from; the configuration's without it");
+  fuzz_command->add_option("--traffic", fuzzing.traffic,
+                           "where operations are mined from; the configuration's without it");
   fuzz_command->add_option("--plan", fuzzing.plan, "play this plan alone, and say how often it fails");
   fuzz_command->add_option("-o,--out", fuzzing.out, "directory of failing plans; those in it are played first")
       ->capture_default_str();
   fuzz_command->add_option("--seed", fuzzing.seed, "the same seed draws the same plans; drawn without it");
-  fuzz_command->add_option("--seconds", fuzzing.seconds, "for new plans")->check(CLI::Range(0.0, 604'800.0))->capture_default_str();
+  fuzz_command->add_option("--seconds", fuzzing.seconds, "for new plans")
+      ->check(CLI::Range(0.0, 604'800.0))
+      ->capture_default_str();
   fuzz_command->add_option("--plans", fuzzing.plans, "new plans at most")->check(CLI::Range(1, 1'000'000'000));
-  fuzz_command->add_option("--failures", fuzzing.failures, "end behind so many")->check(CLI::Range(1, 1000))->capture_default_str();
+  fuzz_command->add_option("--failures", fuzzing.failures, "end behind so many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   fuzz_command->add_option("--shrink-seconds", fuzzing.shrink_seconds, "for each failure")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();

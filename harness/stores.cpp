@@ -5,6 +5,7 @@
 #include "harness/databases/constraints.h"
 #include "harness/databases/coverage.h"
 #include "harness/databases/restore.h"
+#include "replay/error.h"
 
 namespace rehearse::harness {
 namespace {
@@ -87,6 +88,26 @@ void Stores::drop_kept() {
 }
 
 properties::Comparison Stores::compare() { return harness::compare(config_.entities, legacy_side(), new_side()); }
+
+properties::Comparison Stores::compare_and_follow() {
+  followed_.reset();
+  try {
+    followed_ = std::make_unique<FollowedComparison>(config_.entities, legacy_side(), new_side());
+    return followed_->whole();
+  } catch (const Error&) {  // no commit log: the next comparison is of every row again
+    followed_.reset();
+    return compare();
+  }
+}
+
+properties::Comparison Stores::compare_changed() {
+  try {
+    if (followed_) return followed_->changed();
+  } catch (const Error&) {  // a session of ours was ended, or its log given up
+  }
+  followed_.reset();
+  return compare();
+}
 
 properties::Comparison Stores::compare_with_oracle(bool new_store, const properties::Correspondence& pairs) {
   Side store = new_store ? new_side() : legacy_side();

@@ -3,6 +3,7 @@
 // What it keeps are databases of its own on the same servers, named after the rehearsed one; `drop_kept` removes them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "harness/configuration.h"
 #include "harness/databases/comparison.h"
 #include "harness/databases/fault.h"
+#include "harness/databases/followed_comparison.h"
 #include "harness/databases/session.h"
 #include "harness/databases/watch.h"
 #include "properties/correspondence.h"
@@ -39,7 +41,12 @@ class Stores {
   void learn_volatile_cells(const properties::Correspondence& pairs);
   void drop_kept();
 
+  // Every row of both: what a decision rests on.
   [[nodiscard]] properties::Comparison compare();
+  // The same, and from now on both are followed, until one of them is restored or broken.
+  [[nodiscard]] properties::Comparison compare_and_follow();
+  // What changed since; every row where nobody followed, or the changes are lost.
+  [[nodiscard]] properties::Comparison compare_changed();
   // One store against the oracle's final state; `pairs` are its identifiers in the oracle's words.
   [[nodiscard]] properties::Comparison compare_with_oracle(bool new_store, const properties::Correspondence& pairs);
   [[nodiscard]] std::vector<properties::IdSpace> ids();
@@ -66,7 +73,10 @@ class Stores {
     Session new_;
   };
   Sessions& sessions();
-  void let_go() { sessions_.reset(); }
+  void let_go() {
+    sessions_.reset();
+    followed_.reset();
+  }
   [[nodiscard]] Side legacy_side() const;
   [[nodiscard]] Side new_side() const;
   [[nodiscard]] Side oracle_side(int run, const std::string& label) const;
@@ -75,6 +85,7 @@ class Stores {
 
   const Configuration& config_;
   std::optional<Sessions> sessions_;
+  std::unique_ptr<FollowedComparison> followed_;
   VolatileCells volatile_cells_;
   bool copy_kept_ = false;
 };

@@ -27,10 +27,11 @@ BOOST_DESCRIBE_STRUCT(Contract, (),
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),
-                      (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem))
+                      (left, right, rows_left, rows_right, masked, masked_columns, differences, rows, problem,
+                       decided_by))
 BOOST_DESCRIBE_STRUCT(Changes, (),
                       (known, rows, by_table, first, sequences, content_changed, statement_ms, decided_by, problem))
-BOOST_DESCRIBE_STRUCT(LoggedWrite, (), (entity, key, image, transaction, committed_ns))
+BOOST_DESCRIBE_STRUCT(LoggedWrite, (), (entity, key, image, transaction, committed_ns, lsn))
 BOOST_DESCRIBE_STRUCT(WriteLog, (), (known, writes, not_kept, problem))
 BOOST_DESCRIBE_STRUCT(Constraints::Broken, (), (table, name, definition, rows))
 BOOST_DESCRIBE_STRUCT(Constraints, (), (looked_at, broken, problem))

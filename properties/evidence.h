@@ -67,6 +67,7 @@ struct Comparison {
   std::int64_t differences = 0;                        // all of them
   std::vector<RowDifference> rows;                     // at most max_row_differences
   std::string problem;                                 // why the comparison is not whole; empty when it is
+  std::string decided_by;                              // "every row", "rows that changed since: 17 of 3 entities"
 };
 
 // More rows than this help nobody, and a thousand are enough to find the pattern; all are counted.
@@ -94,6 +95,7 @@ struct LoggedWrite {
       image;  // how it left the row, in what both databases have as it is: "status=paid, version=3"; "deleted"; empty: not known
   std::int64_t transaction = 0;
   std::int64_t committed_ns = 0;  // wall clock of the server
+  std::string lsn;                // where its commit stands in the server's WAL; empty when it is not known
 };
 
 struct WriteLog {
@@ -243,7 +245,7 @@ struct Evidence {
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
 
-inline constexpr int evidence_schema_version = 4;
+inline constexpr int evidence_schema_version = 5;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

@@ -16,7 +16,7 @@ WriteLog log_of(const std::string& images, const std::string& key = "7") {
   log.known = true;
   for (const char image : images) {
     if (image != ' ')
-      log.writes.push_back({"orders", key, std::string(1, image), 100 + static_cast<int>(log.writes.size()), 0});
+      log.writes.push_back({"orders", key, std::string(1, image), 100 + static_cast<int>(log.writes.size()), 0, ""});
   }
   return log;
 }

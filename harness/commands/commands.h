@@ -117,10 +117,12 @@ struct CompareArguments {
   std::size_t connections = 1;        // to each side
   std::size_t max_differences = 10'000;
   double snapshot_limit_seconds = 60;
-  std::uint64_t seed = 0;     // 0: drawn, and printed
-  double live_seconds = 0;    // follow rows that differ for so long at most; 0: do not
-  double window_seconds = 5;  // in which a write surely arrives in the other database
-  bool cost = false;          // measure the servers' CPU time beside that of count(*)
+  std::uint64_t seed = 0;         // 0: drawn, and printed
+  double live_seconds = 0;        // follow rows that differ for so long at most; 0: do not
+  double window_seconds = 5;      // in which a write surely arrives in the other database
+  std::string history;            // a history file, whose requests are named as the writers of rows that differ
+  std::string strategy = "full";  // full, hashes or auto
+  bool cost = false;              // measure the servers' CPU time beside that of count(*)
   bool json = false;
 };
 int compare_databases(const CompareArguments& arguments);
@@ -142,13 +144,13 @@ int compare_live(const PairsArguments& arguments);
 
 struct FuzzArguments {
   std::string config = "rehearse.yaml";
-  std::string traffic;        // empty: the configuration's
-  std::string plan;           // one plan to play, and nothing else
-  std::string out = "fuzz";   // directory of failing plans
-  std::uint64_t seed = 0;     // 0: drawn
+  std::string traffic;       // empty: the configuration's
+  std::string plan;          // one plan to play, and nothing else
+  std::string out = "fuzz";  // directory of failing plans
+  std::uint64_t seed = 0;    // 0: drawn
   double seconds = 120, shrink_seconds = 120;
-  std::int64_t plans = 0;     // at most; 0: as many as the time allows
-  std::size_t failures = 1;   // ends behind so many
+  std::int64_t plans = 0;    // at most; 0: as many as the time allows
+  std::size_t failures = 1;  // ends behind so many
   std::size_t operations = 16, lanes = 4;
   std::vector<std::string> stages;  // in which plans begin; empty: all
   bool no_flips = false, no_faults = false, no_odd_values = false, verbose = false, json = false;

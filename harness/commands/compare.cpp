@@ -6,15 +6,19 @@
 #include <fstream>
 #include <mutex>
 #include <random>
+#include <set>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/comparison_text.h"
+#include "harness/databases/causing_request.h"
+#include "harness/databases/commit_positions.h"
 #include "harness/databases/comparison.h"
 #include "harness/databases/constraints.h"
 #include "harness/databases/coverage.h"
 #include "harness/databases/live_comparison.h"
 #include "harness/databases/repair.h"
 #include "replay/error.h"
+#include "replay/history_file.h"
 
 namespace rehearse::harness {
 namespace {
@@ -141,6 +145,37 @@ void look_at_the_rest(const Configuration& config, DatabaseVerdict& verdict) {
   verdict.constraints = constraints_of(new_);
 }
 
+// Says of each row that differs where its last write stands in the WAL and which request caused it.
+void tell_writers(const Configuration& config, const std::vector<replay::History>& histories,
+                  DatabaseVerdict& verdict) {
+  for (const bool is_legacy : {true, false}) {
+    const auto writer_in = [&](RowFinding& finding) -> RowFinding::Writer& {
+      return is_legacy ? finding.left : finding.right;
+    };
+    std::set<std::string> transactions;
+    for (EntityComparison& entity : verdict.entities) {
+      for (RowFinding& finding : entity.findings) {
+        if (const std::string& writer = writer_in(finding).transaction; !writer.empty()) transactions.insert(writer);
+      }
+    }
+    if (transactions.empty()) continue;
+    const std::string what = is_legacy ? "legacy database" : "new database";
+    Session session(is_legacy ? config.legacy_database.dsn : config.new_database.dsn, "the " + what);
+    const CommitPositions positions = commit_positions(session, transactions);
+    if (!positions.problem.empty()) verdict.notes.push_back(what + ": " + positions.problem);
+    for (EntityComparison& entity : verdict.entities) {
+      for (RowFinding& finding : entity.findings) {
+        RowFinding::Writer& writer = writer_in(finding);
+        const auto found = positions.by_transaction.find(writer.transaction);
+        if (found != positions.by_transaction.end()) writer.lsn = found->second;
+        const bool written = finding.kind == properties::RowDifference::Kind::changed || !writer.transaction.empty();
+        if (written && !histories.empty())
+          writer.request = causing_request(histories, writer.committed_at, finding.key);
+      }
+    }
+  }
+}
+
 void write_repair(const std::string& path, const std::vector<Entity>& entities, const DatabaseVerdict& verdict) {
   std::ofstream file(path);
   file << repair_header();
@@ -155,6 +190,8 @@ void write_repair(const std::string& path, const std::vector<Entity>& entities, 
 
 int compare_databases(const CompareArguments& arguments) {
   const Configuration config = load_databases(arguments.config);
+  std::vector<replay::History> histories;
+  if (!arguments.history.empty()) histories = replay::load_histories(arguments.history).histories;
   std::vector<Entity> entities = chosen(config, arguments.entities);
   DatabaseVerdict verdict;
   verdict.seed = arguments.seed != 0 ? arguments.seed : std::random_device{}() | 1U;
@@ -164,6 +201,9 @@ int compare_databases(const CompareArguments& arguments) {
   options.max_differences = arguments.max_differences;
   options.snapshot_limit = milliseconds_of(arguments.snapshot_limit_seconds);
   options.cost = arguments.cost;
+  options.strategy = arguments.strategy == "hashes" ? Strategy::hashes
+                     : arguments.strategy == "auto" ? Strategy::automatic
+                                                    : Strategy::full;
   options.seed = verdict.seed;
   options.stop = &stop_requested;
   options.on_progress = [&](const std::string& entity, std::int64_t rows, double expected) {
@@ -188,6 +228,13 @@ int compare_databases(const CompareArguments& arguments) {
   }
   // Of a part, what nobody maps is not asked, and what the rest breaks is not its business.
   if (!verdict.interrupted && arguments.entities.empty()) look_at_the_rest(config, verdict);
+  if (!verdict.interrupted && verdict.differences() > 0) {
+    try {
+      tell_writers(config, histories, verdict);
+    } catch (const Error& problem) {  // the difference stands without it
+      verdict.notes.emplace_back(problem.what());
+    }
+  }
   verdict.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   if (!arguments.repair.empty() && !verdict.interrupted) write_repair(arguments.repair, entities, verdict);
   fmt::print("{}", arguments.json ? as_json(verdict) + "\n" : as_text(verdict));

@@ -29,8 +29,10 @@ std::string shown(const std::optional<std::string>& value) {
 
 std::string written_by(const char* side, const RowFinding::Writer& writer) {
   if (writer.transaction.empty()) return "";
-  return fmt::format("\n      {} row written by transaction {}{}", side, writer.transaction,
-                     writer.committed_at.empty() ? "" : ", committed at " + writer.committed_at);
+  return fmt::format("\n      {} row written by transaction {}{}{}{}", side, writer.transaction,
+                     writer.committed_at.empty() ? "" : ", committed at " + writer.committed_at,
+                     writer.lsn.empty() ? "" : ", LSN " + writer.lsn,
+                     writer.request.empty() ? "" : "\n        by " + shown(writer.request));
 }
 
 std::string in_words(const std::string& entity, const RowFinding& finding) {
@@ -83,7 +85,11 @@ std::string in_words(const EntityComparison& entity) {
           fmt::format("    settled within {} ms (half), {} ms (99 of 100), {} ms (all)\n",
                       live.times.within(0.5)->count(), live.times.within(0.99)->count(), live.times.within(1)->count());
   }
+  for (const auto& [column, count] : entity.masked)
+    text += fmt::format("    {}: {}{} values differ and are masked\n", column,
+                        entity.masked_at_least ? "at least " : "", count);
   for (const std::string& note : entity.notes) text += fmt::format("    {}\n", note);
+  if (!entity.strategy.empty() && entity.strategy != "full") text += fmt::format("    strategy: {}\n", entity.strategy);
   return text + cost_in_words(entity);
 }
 
@@ -92,7 +98,10 @@ json::value optional(const std::optional<std::string>& value) {
 }
 
 json::object of_writer(const RowFinding::Writer& writer) {
-  return {{"transaction", writer.transaction}, {"committed_at", writer.committed_at}};
+  return {{"transaction", writer.transaction},
+          {"committed_at", writer.committed_at},
+          {"lsn", writer.lsn},
+          {"request", reports::valid_utf8(writer.request)}};
 }
 
 json::object of(const EntityComparison& entity, const RowFinding& finding) {
@@ -126,7 +135,12 @@ json::object of(const EntityComparison& entity) {
                     {"planted_found", entity.planted_found},
                     {"seconds", entity.seconds},
                     {"pass_seconds", entity.pass_seconds},
-                    {"problem", entity.problem}};
+                    {"problem", entity.problem},
+                    {"strategy", entity.strategy},
+                    {"masked_at_least", entity.masked_at_least}};
+  json::object masked;
+  for (const auto& [column, count] : entity.masked) masked[column] = count;
+  made["masked"] = std::move(masked);
   if (entity.live) {
     json::array times;
     for (const auto time : entity.live->times.sorted) times.push_back(time.count());
@@ -189,6 +203,7 @@ std::string as_text(const DatabaseVerdict& verdict) {
   if (!verdict.constraints.problem.empty()) text += fmt::format("  not proved: {}\n", verdict.constraints.problem);
   for (const std::string& problem : verdict.problems)
     text += fmt::format("  not proved: {}\n", reports::terminal_escape(problem));
+  for (const std::string& note : verdict.notes) text += fmt::format("  {}\n", reports::terminal_escape(note));
   if (verdict.rows(0) + verdict.rows(1) == 0 && !verdict.interrupted)
     text += "  not proved: there are no rows on either side\n";
   const int status = verdict.status();
@@ -236,6 +251,7 @@ std::string as_json(const DatabaseVerdict& verdict) {
                                       {"seconds", verdict.seconds},
                                       {"ignored_columns", verdict.ignored_columns},
                                       {"problems", std::move(problems)},
+                                      {"notes", json::array(verdict.notes.begin(), verdict.notes.end())},
                                       {"entities", std::move(entities)},
                                       {"sequences", std::move(sequences)},
                                       {"constraints", verdict.constraints.looked_at},

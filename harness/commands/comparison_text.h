@@ -20,6 +20,7 @@ struct DatabaseVerdict {
   properties::Constraints constraints;  // of the new database
   std::string unmapped;                 // tables and columns that nobody mapped
   std::vector<std::string> problems;    // why something is not proved
+  std::vector<std::string> notes;       // what is not said, and why
   std::uint64_t seed = 0;
   std::size_t ignored_columns = 0;
   bool interrupted = false;

@@ -5,6 +5,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/databases/coverage.h"
+#include "harness/databases/server_version.h"
 #include "harness/databases/session.h"
 #include "harness/services.h"
 #include "replay/capture/import.h"
@@ -22,6 +23,10 @@ class Examination {
   void missing(const std::string& what, const std::string& remedy) {
     fmt::print("  missing  {}\n           {}\n", what, remedy);
     status_ = std::max(status_, exit_unknown);
+  }
+  // Nothing that a proof needs, and worth having.
+  static void possible(const std::string& what, const std::string& how) {
+    fmt::print("  could    {}\n           {}\n", what, how);
   }
   // Nothing can be rehearsed before this is mended.
   void broken(const std::string& what) {
@@ -117,6 +122,20 @@ void examine_rungs(Session& session, const std::string& user, Examination& exami
                             "ALTER SYSTEM SET track_commit_timestamp = on; and restart the server");
 }
 
+void examine_positions(Session& session, const std::string& user, Examination& examination) {
+  if (!abilities_of(session.server_version()).tells_where_rows_committed) return;
+  if (session.number("SELECT count(*) FROM pg_extension WHERE extname = 'pg_walinspect'") == 0) {
+    Examination::possible("rows that differ may tell where in the WAL they were committed",
+                          "CREATE EXTENSION pg_walinspect; by a superuser");
+  } else if (session.number("SELECT (pg_has_role('pg_read_server_files', 'USAGE') AND pg_has_role('pg_monitor', "
+                            "'USAGE'))::int") == 0) {
+    Examination::possible("rows that differ may tell where in the WAL they were committed",
+                          "GRANT pg_read_server_files, pg_monitor TO " + user + ";");
+  } else {
+    examination.good("rows that differ tell where in the WAL they were committed");
+  }
+}
+
 void examine_database(const DatabaseSettings& database, const std::string& name, bool legacy_schema,
                       const Configuration& config, Examination& examination) {
   fmt::print("{} database\n", name);
@@ -125,7 +144,10 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
     examination.good(fmt::format("connected to PostgreSQL {} as {}", session.value("SHOW server_version"),
                                  session.value("SELECT current_user")));
     const std::string user = session.quoted_name(session.value("SELECT current_user"));
-    if (session.number("SELECT current_setting('server_version_num')") < 140000)
+    if (session.server_version() < oldest_supported_server || session.server_version() > newest_supported_server)
+      examination.missing("the server is none of PostgreSQL 13 to 17, for which the SQL that is used is written",
+                          "use one of these");
+    if (!abilities_of(session.server_version()).times_statements)
       examination.missing("the server is older than 14: statements cannot be timed (O1, C1)",
                           "use PostgreSQL 14 or later");
     if (session.value("SHOW wal_level") != "logical") {
@@ -145,6 +167,7 @@ void examine_database(const DatabaseSettings& database, const std::string& name,
       examination.good("the commit log is readable");
     }
     examine_rungs(session, user, examination);
+    examine_positions(session, user, examination);
     if (!database.disposable)
       return examination.broken("disposable: true is missing: a rehearsal restores and breaks this database");
     if (session.number("SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)") ==

@@ -37,7 +37,9 @@ constexpr const char* settings =
     "SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL "
     "xmloption = 'content'; "
     "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL client_min_messages = 'warning'; "
-    "SET LOCAL application_name = 'rehearse'; SET LOCAL idle_in_transaction_session_timeout = 0";
+    "SET LOCAL application_name = 'rehearse'; SET LOCAL idle_in_transaction_session_timeout = 0; "
+    // Reading waits for nobody but who alters or locks a whole table; while it waits it cannot be told to stop.
+    "SET LOCAL lock_timeout = '10s'";
 constexpr const char* settings_hold =
     "SELECT current_setting('TimeZone') = 'UTC' AND current_setting('extra_float_digits') = '3' AND "
     "current_setting('IntervalStyle') = 'iso_8601' AND current_setting('client_encoding') = 'UTF8' AND "
@@ -111,7 +113,10 @@ struct BulkSession::Connection {
 BulkSession::BulkSession(const std::string& dsn, std::string what) : connection_(std::make_unique<Connection>()) {
   connection_->what = std::move(what);
   static_cast<void>(with_database(dsn, ""));  // a string that cannot be read is named without being quoted
-  connection_->pq.reset(PQconnectdb(dsn.c_str()));
+  // Its name also where no transaction sets it; one that the string gives stays.
+  const char* const keywords[] = {"dbname", "fallback_application_name", nullptr};
+  const char* const values[] = {dsn.c_str(), "rehearse", nullptr};
+  connection_->pq.reset(PQconnectdbParams(keywords, values, 1));
   PGconn* pq = connection_->pq.get();
   if (PQstatus(pq) != CONNECTION_OK)
     throw Error(fmt::format("cannot connect to {}: {}; check its dsn in the configuration", connection_->what,
@@ -248,6 +253,9 @@ std::string explained(const std::string& what, const std::string& sqlstate, cons
     return with(fmt::format("a whole table is read in one statement: ALTER ROLE {} SET statement_timeout = 0", role));
   if (sqlstate == "42P01" || sqlstate == "42703")
     return with("it was there when the mapping was written, or a name in the mapping is misspelt");
+  if (sqlstate == "55P03")
+    return with(
+        "a session alters or locks a table that is read: pg_locks and pg_stat_activity name it; try again behind it");
   if (sqlstate == "53300") return with("give fewer --connections");
   return fmt::format("{}: {}", what, message);
 }

@@ -43,6 +43,11 @@ class Canonical {
   [[nodiscard]] std::string text_of_canonical(std::string_view bytes) const;
   [[nodiscard]] bool has_text() const;
 
+  [[nodiscard]] Form form() const { return form_; }
+  [[nodiscard]] bool array() const { return array_; }
+  [[nodiscard]] bool exact() const { return exact_; }
+  [[nodiscard]] bool pads() const { return wire_ == Wire::padded_text; }
+
  private:
   void append_one(std::string_view value, std::string& out) const;
   void append_array(std::string_view value, std::string& out) const;

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "harness/databases/throw_away_postgres.h"
 #include "replay/error.h"
 
@@ -22,22 +25,20 @@ struct Read {
     Kind kind;
     std::int64_t transaction;
     std::string table;
-    std::vector<LoggedColumn> columns;
+    LoggedRow row;
   };
   std::vector<Change> changes;
-  std::vector<std::pair<std::int64_t, std::int64_t>> commits;
+  std::vector<LoggedCommit> commits;
 };
 
 Read read_of(CommitLog& log) {
   Read read;
   CommitLog::Reader reader;
   reader.change = [&](const LoggedChange& change) {
-    read.changes.push_back({change.kind, change.transaction, std::string(change.table),
-                            columns_in(change.line).value_or(std::vector<LoggedColumn>())});
+    read.changes.push_back(
+        {change.kind, change.transaction, std::string(change.table), row_in(change.line).value_or(LoggedRow())});
   };
-  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) {
-    read.commits.emplace_back(transaction, at_ns);
-  };
+  reader.committed = [&](const LoggedCommit& commit) { read.commits.push_back(commit); };
   log.read(reader);
   return read;
 }
@@ -48,7 +49,7 @@ class CommitLogs : public TwoDatabases {
     TwoDatabases::SetUp();
     sql("l", "CREATE TABLE t (id int PRIMARY KEY, a text, n numeric)");
     session_.emplace(dsn_of("l"), "the legacy database");
-    log_.emplace(*session_);
+    log_.emplace(dsn_of("l"), "the legacy database");
   }
   void TearDown() override { log_.reset(), session_.reset(); }
   std::optional<Session> session_;
@@ -62,11 +63,12 @@ TEST_F(CommitLogs, ShowTransactionsInTheOrderOfTheirCommits) {
   first.run("UPDATE t SET a = 'again' WHERE id = 1; DELETE FROM t WHERE id = 1; COMMIT");
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(4));
-  EXPECT_EQ(read.changes[0].columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "second"}, {"n", std::nullopt}}));
+  EXPECT_EQ(read.changes[0].row.columns,
+            (std::vector<LoggedColumn>{{"id", "2"}, {"a", "second"}, {"n", std::nullopt}}));
   EXPECT_EQ(read.changes[1].kind, Kind::insert);
   EXPECT_EQ(read.changes[2].kind, Kind::update);
   EXPECT_EQ(read.changes[3].kind, Kind::remove);
-  EXPECT_EQ(read.changes[3].columns, (std::vector<LoggedColumn>{{"id", "1"}})) << "the key is what is known";
+  EXPECT_EQ(read.changes[3].row.columns, (std::vector<LoggedColumn>{{"id", "1"}})) << "the key is what is known";
   EXPECT_LT(read.changes[1].transaction, read.changes[0].transaction) << "it began first and committed last";
   EXPECT_THAT(read_of(*log_).changes, IsEmpty()) << "each change is shown once";
 }
@@ -80,9 +82,41 @@ TEST_F(CommitLogs, SayWhenATransactionCommitted) {
   const std::int64_t after = now();
   const Read read = read_of(*log_);
   ASSERT_FALSE(read.commits.empty());
-  EXPECT_EQ(read.commits[0].first, read.changes.at(0).transaction);
-  EXPECT_GE(read.commits[0].second, before);
-  EXPECT_LE(read.commits[0].second, after);
+  EXPECT_EQ(read.commits[0].transaction, read.changes.at(0).transaction);
+  EXPECT_GE(read.commits[0].at_ns, before);
+  EXPECT_LE(read.commits[0].at_ns, after);
+}
+
+TEST_F(CommitLogs, SayWhereATransactionStandsInTheWal) {
+  const std::string before = session_->value("SELECT pg_current_wal_insert_lsn()");
+  sql("l", "INSERT INTO t VALUES (1)");
+  const std::string after = session_->value("SELECT pg_current_wal_insert_lsn()");
+  const Read read = read_of(*log_);
+  ASSERT_FALSE(read.commits.empty());
+  EXPECT_EQ(session_->value(fmt::format("SELECT pg_lsn '{0}' < '{1}' AND '{1}' <= pg_lsn '{2}'", before,
+                                        read.commits[0].lsn, after)),
+            "t")
+      << read.commits[0].lsn;
+}
+
+// Somebody wrote more than the server may keep: a slot that stays would fill its disk.
+TEST_F(CommitLogs, AreGivenUpWhenTheServerKeepsTooMuchForThem) {
+  CommitLogOptions options;
+  options.max_retained_bytes = 1 << 20;
+  options.look_every = std::chrono::milliseconds(5);
+  CommitLog small(dsn_of("l"), "the legacy database", options);
+  sql("l", "INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 10000) g");
+  // The other log's slot stays.
+  while (session_->number("SELECT count(*) FROM pg_replication_slots") > 1) std::this_thread::yield();
+  EXPECT_THAT([&] { static_cast<void>(read_of(small)); },
+              testing::ThrowsMessage<Error>(testing::AllOf(
+                  HasSubstr("the commit log of the legacy database was given up"), HasSubstr("1 MB is the bound"))));
+  EXPECT_EQ(read_of(*log_).changes.size(), 10'000u) << "a larger bound was not reached";
+}
+
+TEST_F(CommitLogs, KeepNoSlotBehindThem) {
+  log_.reset();
+  EXPECT_EQ(session_->number("SELECT count(*) FROM pg_replication_slots"), 0);
 }
 
 TEST_F(CommitLogs, AreReadToTheEndHoweverLongTheyAre) {
@@ -90,7 +124,7 @@ TEST_F(CommitLogs, AreReadToTheEndHoweverLongTheyAre) {
   sql("l", "SET synchronous_commit = off; INSERT INTO t VALUES (7)");
   const Read read = read_of(*log_);
   EXPECT_EQ(read.changes.size(), 180'001u);
-  EXPECT_EQ(read.changes.back().columns.at(0).value, "7");
+  EXPECT_EQ(read.changes.back().row.columns.at(0).value, "7");
 }
 
 TEST_F(CommitLogs, NameTablesAsTheServerQuotesThem) {
@@ -101,7 +135,7 @@ TEST_F(CommitLogs, NameTablesAsTheServerQuotesThem) {
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(2));
   EXPECT_EQ(read.changes[0].table, "\"My: schema\".\"T\"\"1\"");
-  EXPECT_EQ(read.changes[0].columns, (std::vector<LoggedColumn>{{"a [b]: c", "{1,2}"}}));
+  EXPECT_EQ(read.changes[0].row.columns, (std::vector<LoggedColumn>{{"a [b]: c", "{1,2}"}}));
   EXPECT_EQ(read.changes[1].kind, Kind::truncate);
   EXPECT_THAT(read.changes[1].table, HasSubstr("public.t"));
 }
@@ -111,18 +145,27 @@ TEST_F(CommitLogs, SayOfALargeValueThatStaysThatItIsUnchanged) {
   sql("l", "UPDATE t SET n = 2");
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(2));
-  EXPECT_EQ(read.changes[0].columns[1].value->size(), 100'000u);
-  EXPECT_TRUE(read.changes[1].columns[1].unchanged);
-  EXPECT_FALSE(read.changes[1].columns[1].value);
-  EXPECT_EQ(read.changes[1].columns[2].value, "2");
+  EXPECT_EQ(read.changes[0].row.columns[1].value->size(), 100'000u);
+  EXPECT_TRUE(read.changes[1].row.columns[1].unchanged);
+  EXPECT_FALSE(read.changes[1].row.columns[1].value);
+  EXPECT_EQ(read.changes[1].row.columns[2].value, "2");
+}
+
+TEST_F(CommitLogs, ShowBothKeysOfAnUpdateThatChangesTheKey) {
+  sql("l", "INSERT INTO t VALUES (1, 'a', 1); UPDATE t SET id = 2; UPDATE t SET a = 'b'");
+  const Read read = read_of(*log_);
+  ASSERT_THAT(read.changes, SizeIs(3));
+  EXPECT_EQ(read.changes[1].row.old_key, (std::vector<LoggedColumn>{{"id", "1"}}));
+  EXPECT_EQ(read.changes[1].row.columns[0], (LoggedColumn{"id", "2"}));
+  EXPECT_THAT(read.changes[2].row.old_key, IsEmpty()) << "the key stayed";
 }
 
 TEST_F(CommitLogs, ShowTheNewRowOfAnUpdateThatChangesTheKey) {
   sql("l", "ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1, 'a', 1); UPDATE t SET id = 2; DELETE FROM t");
   const Read read = read_of(*log_);
   ASSERT_THAT(read.changes, SizeIs(3));
-  EXPECT_EQ(read.changes[1].columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "a"}, {"n", "1"}}));
-  EXPECT_EQ(read.changes[2].columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "a"}, {"n", "1"}}));
+  EXPECT_EQ(read.changes[1].row.columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "a"}, {"n", "1"}}));
+  EXPECT_EQ(read.changes[2].row.columns, (std::vector<LoggedColumn>{{"id", "2"}, {"a", "a"}, {"n", "1"}}));
 }
 
 TEST_F(CommitLogs, OfWhatWasRolledBackShowNothing) {
@@ -131,7 +174,7 @@ TEST_F(CommitLogs, OfWhatWasRolledBackShowNothing) {
 }
 
 TEST_F(CommitLogs, ThatSomebodyElseTookIsAnErrorAndNotSilence) {
-  session_->run("SELECT pg_drop_replication_slot('rehearse_' || pg_backend_pid())");
+  session_->run("SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots");
   EXPECT_THROW(static_cast<void>(read_of(*log_)), Error);
 }
 
@@ -160,7 +203,7 @@ RC_GTEST_FIXTURE_PROP(CommitLogs, GiveBackEveryValue, ()) {
     expected.push_back({row.columns[i], row.rows.at(0)[i]});
     if (row.columns[i] == "f") expected.back().value = *row.rows[0][i] == "t" ? "true" : "false";
   }
-  RC_ASSERT(read.changes[0].columns == expected);
+  RC_ASSERT(read.changes[0].row.columns == expected);
 }
 
 TEST(LoggedLines, ThatAreNoneAreNotGuessedAt) {
@@ -168,8 +211,8 @@ TEST(LoggedLines, ThatAreNoneAreNotGuessedAt) {
                            "table public.t: INSERT: id[integer]", "table public.t: INSERT: id[integer:1",
                            "table public.t: INSERT: a[text]:'x", "table public.t: UPDATE: old-key: id[integer]:1",
                            "table \"public.t: INSERT: id[integer]:1"})
-    EXPECT_FALSE(columns_in(line)) << line;
-  EXPECT_THAT(*columns_in("table public.t: DELETE: (no-tuple-data)"), IsEmpty());
+    EXPECT_FALSE(row_in(line)) << line;
+  EXPECT_THAT(row_in("table public.t: DELETE: (no-tuple-data)")->columns, IsEmpty());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <cctype>
+#include <optional>
 #include <set>
 
 #include "harness/databases/reading.h"
@@ -39,10 +40,15 @@ class Lexer {
       } else if (text_.substr(at_, 2) == "--") {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (text_.substr(at_, 2) == "/*") {
-        const auto end = text_.find("*/", at_);
-        at_ = end == std::string_view::npos ? text_.size() : end + 2;
-      } else if (c == '\'') {
-        static_cast<void>(quoted('\''));
+        skip_comment();
+      } else if (const auto prefix = string_prefix()) {
+        at_ += *prefix;
+        const bool escapes = *prefix == 1 && (c == 'e' || c == 'E');
+        static_cast<void>(quoted('\'', escapes));
+        found.push_back({"''", false});
+      } else if (const std::string_view tag = dollar_tag(); !tag.empty()) {
+        const auto end = text_.find(tag, at_ + tag.size());
+        at_ = end == std::string_view::npos ? text_.size() : end + tag.size();
         found.push_back({"''", false});
       } else if (c == '"') {
         found.push_back({quoted('"'), true});
@@ -57,10 +63,42 @@ class Lexer {
   }
 
  private:
-  std::string quoted(char quote) {
+  // Comments nest.
+  void skip_comment() {
+    int depth = 0;
+    for (; at_ < text_.size(); ++at_) {
+      if (text_.substr(at_, 2) == "/*")
+        ++depth, ++at_;
+      else if (text_.substr(at_, 2) == "*/" && (++at_, --depth == 0))
+        break;
+    }
+    at_ = std::min(at_ + 1, text_.size());
+  }
+
+  // How many characters stand before the mark of a string: E'...', B'...', U&'...'; nothing where none begins.
+  [[nodiscard]] std::optional<std::size_t> string_prefix() const {
+    const std::string_view rest = text_.substr(at_);
+    if (rest.starts_with('\'')) return 0;
+    if (rest.size() > 1 && rest[1] == '\'' && std::string_view("eEbBxXnN").find(rest[0]) != std::string_view::npos)
+      return 1;
+    if (rest.size() > 2 && (rest[0] == 'u' || rest[0] == 'U') && rest.substr(1, 2) == "&'") return 2;
+    return std::nullopt;
+  }
+
+  // The $tag$ that begins a string here; empty where none does.
+  [[nodiscard]] std::string_view dollar_tag() const {
+    if (text_[at_] != '$') return {};
+    auto end = at_ + 1;
+    while (end < text_.size() && text_[end] != '$' && of_word(text_[end])) ++end;
+    return end < text_.size() && text_[end] == '$' ? text_.substr(at_, end + 1 - at_) : std::string_view();
+  }
+
+  std::string quoted(char quote, bool escapes = false) {
     std::string text;
     for (++at_; at_ < text_.size(); ++at_) {
-      if (text_[at_] != quote) {
+      if (escapes && text_[at_] == '\\') {
+        ++at_;
+      } else if (text_[at_] != quote) {
         text += text_[at_];
       } else if (at_ + 1 < text_.size() && text_[at_ + 1] == quote) {
         text += text_[++at_];

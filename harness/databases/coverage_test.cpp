@@ -25,6 +25,15 @@ TEST(ColumnWords, AreTheNamesThatMayBeColumns) {
   EXPECT_THAT(words_of("a -- b\n/* c */ public.t.d"), ElementsAre("a", "t.d"));
 }
 
+// A column that stands in a string or a comment alone is not read.
+TEST(ColumnWords, AreNoneInStringsAndComments) {
+  EXPECT_THAT(words_of("a, 'note', 'it''s note', E'it\\'s note', U&'note', B'101', x'1F'"), ElementsAre("a"));
+  EXPECT_THAT(words_of("a, $$ note $$, $x$ note $$ note $x$, b"), ElementsAre("a", "b"));
+  EXPECT_THAT(words_of("a /* note /* note */ note */, b -- note"), ElementsAre("a", "b"));
+  EXPECT_THAT(words_of("e, b, x, n, u"), ElementsAre("e", "b", "x", "n", "u"))
+      << "columns that are called like prefixes";
+}
+
 class CoverageOfAMapping : public TwoDatabases {
  protected:
   void SetUp() override {
@@ -49,6 +58,8 @@ TEST_F(CoverageOfAMapping, NamesEachColumnThatNoEntityReads) {
   EXPECT_THAT(unread("customer"), IsEmpty());
   EXPECT_THAT(unread("SELECT id, upper(name) AS note FROM customer"), ElementsAre("customer.note"))
       << "the name that a column is given is no column";
+  EXPECT_THAT(unread("SELECT id, name || ' note' /* note */ AS name FROM customer -- note"),
+              ElementsAre("customer.note"));
   EXPECT_THAT(unread("SELECT c.id, c.name, c.note, a.city FROM customer c JOIN address a ON a.customer_id = c.id"),
               ElementsAre("address.id", "address.note"))
       << "a column of the same name in another table is another one";

@@ -149,7 +149,7 @@ EntityColumns paired_columns(const Entity& entity, const std::array<const Readin
 }
 
 EntityPass full_pass(const Entity& entity, const EntityColumns& columns, const std::array<const Reading*, 2>& readings,
-                     const std::array<SideReader*, 2>& sides, const PassOptions& options) {
+                     const std::array<SideReader*, 2>& sides, const PassOptions& options, SideReader::Begins begins) {
   const RowHasher hasher(options.seed);
   const std::size_t elements = 2 * options.max_differences;  // a changed row is two of them
   std::array<std::vector<Gathered>, 2> gathered;
@@ -177,7 +177,7 @@ EntityPass full_pass(const Entity& entity, const EntityColumns& columns, const s
               if (options.on_progress) options.on_progress(entity.name, sum, expected);
             }
           },
-          options.stop, halt);
+          options.stop, halt, begins);
     } catch (...) {
       problems[s] = std::current_exception();
       halt = true;  // the other side would read for nothing
@@ -198,6 +198,7 @@ EntityPass full_pass(const Entity& entity, const EntityColumns& columns, const s
     }
   }
   EntityPass pass;
+  pass.strategy = "full";
   DifferenceTable whole(elements, options.seed);
   for (std::size_t s = 0; s < 2; ++s) {
     for (const Gathered& own : gathered[s]) {

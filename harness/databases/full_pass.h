@@ -19,7 +19,11 @@
 
 namespace rehearse::harness {
 
+// How rows travel: each as it is, or as hashes that the servers compute (bucket_pass.h).
+enum class Strategy { full, hashes, automatic };
+
 struct PassOptions {
+  Strategy strategy = Strategy::full;
   std::size_t connections = 1;           // to each side
   std::size_t max_differences = 10'000;  // rows of an entity; more are "at least"
   std::chrono::milliseconds snapshot_limit{60'000};
@@ -46,10 +50,12 @@ struct EntityPass {
   std::array<std::int64_t, 2> bytes{};
   DifferenceTable::Difference difference;
   int planted = 0, planted_found = 0;  // rows altered in a copy of the stream, and those that came back
+  std::string strategy;                // how the rows travelled, and why so
 };
 
 [[nodiscard]] EntityPass full_pass(const Entity& entity, const EntityColumns& columns,
                                    const std::array<const Reading*, 2>& readings,
-                                   const std::array<SideReader*, 2>& sides, const PassOptions& options);
+                                   const std::array<SideReader*, 2>& sides, const PassOptions& options,
+                                   SideReader::Begins begins = SideReader::Begins::anew);
 
 }  // namespace rehearse::harness

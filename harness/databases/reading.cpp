@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "harness/databases/server_version.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -113,8 +114,7 @@ void find_blocks(const std::string& table, BulkSession& session, Reading& readin
   const auto rows = session.text(blocks_query, {table});
   const auto& row = rows.at(0);
   if (row[2].value_or("f") == "t") reading.expected_rows = std::stod(row[1].value_or("0"));
-  constexpr int tid_range_scans = 140'000;
-  if (session.server_version() < tid_range_scans) return;
+  if (!abilities_of(session.server_version()).reads_parts_of_tables) return;
   reading.table = table;
   reading.blocks = std::stoll(row[0].value_or("0"));
 }
@@ -132,10 +132,10 @@ bool is_table_name(const std::string& source) {
 }
 
 std::string Reading::part(std::int64_t begin, std::int64_t end) const {
-  std::string text = query;
+  std::string text = around.first + query;
   if (begin > 0 || end >= 0) text += fmt::format(" WHERE ctid >= '({},0)'", begin);
   if (end >= 0) text += fmt::format(" AND ctid < '({},0)'", end);
-  return text;
+  return text + around.second;
 }
 
 Reading reading_of(const Entity& entity, bool legacy_schema, const std::map<std::string, std::string>& ignored,

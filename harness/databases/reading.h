@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/configuration.h"
@@ -21,17 +22,18 @@ struct Reading {
     std::string name;  // in the words of the mapping
     ValueType type;
   };
-  std::string query;             // gives `columns` in their order, and what else the mapping's SELECT gives behind them
-  std::vector<Column> columns;   // compared
-  std::vector<std::size_t> key;  // among them; empty: rows without a key
-  std::string table;             // as SQL writes it, when it can be read in parts; else empty
-  std::string writer;            // the expression of the writing transaction in `rows`; empty when the rows do not tell
-  std::string rows;              // like `query`, with what `writer` needs
-  std::int64_t blocks = 0;       // of the table's largest part
-  double expected_rows = -1;     // by the server's statistics; less than 0 when it has none
+  std::string query;  // gives `columns` in their order, and what else the mapping's SELECT gives behind them
+  std::pair<std::string, std::string> around;  // what stands before and behind the query of each part
+  std::vector<Column> columns;                 // compared
+  std::vector<std::size_t> key;                // among them; empty: rows without a key
+  std::string table;                           // as SQL writes it, when it can be read in parts; else empty
+  std::string writer;         // the expression of the writing transaction in `rows`; empty when the rows do not tell
+  std::string rows;           // like `query`, with what `writer` needs
+  std::int64_t blocks = 0;    // of the table's largest part
+  double expected_rows = -1;  // by the server's statistics; less than 0 when it has none
   std::vector<std::string> left_out;  // generated columns, which follow from others
 
-  // The part of the table in these blocks; `end` < 0: to wherever the table ends. REQUIRES: it has a table.
+  // The part of the table in these blocks; `end` < 0: to wherever the table ends. All of it where there is no table.
   [[nodiscard]] std::string part(std::int64_t begin, std::int64_t end) const;
 };
 

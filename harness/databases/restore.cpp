@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "harness/databases/server_version.h"
 #include "harness/databases/session.h"
 #include "harness/databases/watch.h"
 #include "harness/process.h"
@@ -46,7 +47,7 @@ void create_from(Session& maintenance, const std::string& name, const std::strin
       maintenance.run(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", maintenance.quoted_name(name)));
       end_sessions(maintenance, source);
       // Copying files is the faster way for a small database; servers before 15 know no other.
-      const bool may_choose = maintenance.number("SELECT current_setting('server_version_num')") >= 150000;
+      const bool may_choose = abilities_of(maintenance.server_version()).chooses_how_to_copy;
       maintenance.run(fmt::format("CREATE DATABASE {} TEMPLATE {}{}", maintenance.quoted_name(name),
                                   maintenance.quoted_name(source), may_choose ? " STRATEGY FILE_COPY" : ""));
       return;

@@ -79,6 +79,22 @@ std::optional<KeyValues> key_values(const SideColumns& columns, const RowElement
   return values;
 }
 
+std::optional<RowElement> key_element_of(const SideColumns& columns, const RowHasher& hasher, const KeyValues& values) {
+  std::string bytes;
+  if (!columns.keys_have_text() || values.size() != columns.key.size()) return std::nullopt;
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const Canonical& form = columns.forms[columns.key[k]];
+    if (form.pads()) return std::nullopt;  // it is printed with what does not count
+    bool good = true;
+    values[k] ? append_column(bytes, [&](std::string& out) { good = form.append_text(*values[k], out); })
+              : append_null(bytes);
+    if (!good) return std::nullopt;
+  }
+  RowElement element = hasher.element(bytes, {});
+  element.hash = {};
+  return element;
+}
+
 std::string key_text(const KeyValues& values) {
   if (values.size() == 1) return values[0].value_or("NULL");
   std::string text;

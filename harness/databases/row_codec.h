@@ -48,6 +48,11 @@ using KeyValues = std::vector<std::optional<std::string>>;
 // REQUIRES: columns.keys_have_text(). Nothing when the element holds a hash of the key.
 [[nodiscard]] std::optional<KeyValues> key_values(const SideColumns& columns, const RowElement& element);
 
+// The way back: the element of a key whose values stand as the database prints them; its hash is empty. Nothing when a column is of a type
+// whose text is not its meaning.
+[[nodiscard]] std::optional<RowElement> key_element_of(const SideColumns& columns, const RowHasher& hasher,
+                                                       const KeyValues& values);
+
 // The key as reports print it. A comma or backslash in a key of several columns is escaped: no two keys print alike.
 [[nodiscard]] std::string key_text(const KeyValues& values);
 

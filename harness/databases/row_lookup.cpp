@@ -44,7 +44,7 @@ std::string RowLookup::select_list() const {
   return fmt::format("{}", fmt::join(list, ", "));
 }
 
-FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
+FoundRows RowLookup::rows(const std::set<RowElement>& wanted, const std::map<KeyWords, KeyValues>* known) {
   FoundRows found;
   wanted_keys_.clear();
   if (columns_.key.empty()) {
@@ -61,7 +61,33 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
     return found;
   }
   for (const RowElement& element : wanted) wanted_keys_.insert(element.key);
-  const std::vector<KeyValues> keys = keys_in(wanted);
+  const std::string list = select_list();
+  for_keys(
+      keys_in(wanted, known), By::filter, [&](const std::string& from, const std::vector<std::string>& parameters) {
+        reader_.leader().binary("SELECT " + list + from, parameters, [&](const BinaryRow& row) { take(row, found); });
+      });
+  return found;
+}
+
+std::multimap<KeyWords, RowElement> RowLookup::elements(const std::set<RowElement>& wanted,
+                                                        const std::map<KeyWords, KeyValues>* known) {
+  wanted_keys_.clear();
+  for (const RowElement& element : wanted) wanted_keys_.insert(element.key);
+  std::vector<std::string> names;
+  for (const auto& column : reading_.columns) names.push_back("s." + quoted_identifier(column.name));
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  std::multimap<KeyWords, RowElement> found;
+  RowCodec codec(columns_, hasher_);
+  for_keys(keys_in(wanted, known), By::join, [&](const std::string& from, const std::vector<std::string>& parameters) {
+    reader_.leader().binary("SELECT " + list + from, parameters, [&](const BinaryRow& row) {
+      const RowElement element = codec.element(row);
+      if (wanted_keys_.contains(element.key)) found.emplace(element.key, element);
+    });
+  });
+  return found;
+}
+
+void RowLookup::for_keys(const std::vector<KeyValues>& keys, By by, const Ask& ask) const {
   std::vector<std::string> names, types;
   for (const std::size_t c : columns_.key) {
     names.push_back("s." + quoted_identifier(reading_.columns[c].name));
@@ -78,10 +104,12 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
       equal.push_back(fmt::format("{} = w.k{}", names[k], k));
       arrays[k] += '}';
     }
-    // Each key once: two keys that a collation calls equal would find each row twice.
-    ask(fmt::format("WHERE EXISTS (SELECT FROM unnest({}) w({}) WHERE {})", fmt::join(unnested, ", "),
-                    fmt::join(aliases, ", "), fmt::join(equal, " AND ")),
-        arrays, found);
+    const std::string wanted = fmt::format("unnest({}) w({})", fmt::join(unnested, ", "), fmt::join(aliases, ", "));
+    const std::string condition = fmt::format("{}", fmt::join(equal, " AND "));
+    ask(by == By::join
+            ? fmt::format(" FROM {} JOIN ({}) s ON {}", wanted, reading_.rows, condition)
+            : fmt::format(" FROM ({}) s WHERE EXISTS (SELECT FROM {} WHERE {})", reading_.rows, wanted, condition),
+        arrays);
     arrays.assign(names.size(), "");
   };
   for (const KeyValues& key : keys) {
@@ -92,22 +120,25 @@ FoundRows RowLookup::rows(const std::set<RowElement>& wanted) {
         parts.push_back(key[k] ? fmt::format("{} = ${}::{}", names[k], parameters.size(), types[k])
                                : names[k] + " IS NULL");
       }
-      ask(fmt::format("WHERE {}", fmt::join(parts, " AND ")), parameters, found);
+      ask(fmt::format(" FROM ({}) s WHERE {}", reading_.rows, fmt::join(parts, " AND ")), parameters);
       continue;
     }
     for (std::size_t k = 0; k < key.size(); ++k) append_array_element(*key[k], arrays[k]);
     if (++held == keys_a_statement) flush();
   }
   flush();
-  return found;
 }
 
-std::vector<KeyValues> RowLookup::keys_in(const std::set<RowElement>& wanted) {
+std::vector<KeyValues> RowLookup::keys_in(const std::set<RowElement>& wanted,
+                                          const std::map<KeyWords, KeyValues>* known) {
   std::vector<KeyValues> keys;
   std::set<KeyWords> hashed, seen;
   for (const RowElement& element : wanted) {
     if (!seen.insert(element.key).second) continue;
-    const auto values = columns_.keys_have_text() ? key_values(columns_, element) : std::nullopt;
+    auto values = columns_.keys_have_text() ? key_values(columns_, element) : std::nullopt;
+    if (const auto text = known == nullptr ? decltype(known->end()){} : known->find(element.key);
+        !values && known != nullptr && text != known->end() && !text->second.empty())
+      values = text->second;
     values ? keys.push_back(*values) : static_cast<void>(hashed.insert(element.key));
   }
   if (!hashed.empty()) stream_keys(hashed, keys);
@@ -136,11 +167,6 @@ void RowLookup::stream_keys(const std::set<KeyWords>& wanted, std::vector<KeyVal
       },
       {stop_, nullptr, std::nullopt});
   keys.insert(keys.end(), found.begin(), found.end());
-}
-
-void RowLookup::ask(const std::string& condition, const std::vector<std::string>& parameters, FoundRows& found) {
-  reader_.leader().binary(fmt::format("SELECT {} FROM ({}) s {}", select_list(), reading_.rows, condition), parameters,
-                          [&](const BinaryRow& row) { take(row, found); });
 }
 
 void RowLookup::take(const BinaryRow& row, FoundRows& found) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -35,13 +36,24 @@ class RowLookup {
             const std::atomic<bool>* stop)
       : reading_(reading), columns_(columns), hasher_(hasher), reader_(reader), stop_(stop) {}
 
-  // The rows of these keys, or, of rows without a key, those with one of these hashes.
-  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted);
+  // The rows of these keys, or, of rows without a key, those with one of these hashes. `known` are values of keys that the elements
+  // may hold as a hash alone; empty ones are not known.
+  [[nodiscard]] FoundRows rows(const std::set<RowElement>& wanted,
+                               const std::map<KeyWords, KeyValues>* known = nullptr);
+  // What the rows of these keys hash to, and nothing else of them: a tenth of the server's time where most of them are equal. A key that
+  // several rows have, or that a collation holds equal to another one, may be given several times.
+  [[nodiscard]] std::multimap<KeyWords, RowElement> elements(const std::set<RowElement>& wanted,
+                                                             const std::map<KeyWords, KeyValues>* known);
 
  private:
-  [[nodiscard]] std::vector<KeyValues> keys_in(const std::set<RowElement>& wanted);
+  // Asks for rows by the conditions that find them. A join gives them in the order of the keys, and a row twice that two keys find; a filter gives
+  // each once.
+  enum class By { join, filter };
+  using Ask = std::function<void(const std::string& from, const std::vector<std::string>& parameters)>;
+  void for_keys(const std::vector<KeyValues>& keys, By by, const Ask& ask) const;
+  [[nodiscard]] std::vector<KeyValues> keys_in(const std::set<RowElement>& wanted,
+                                               const std::map<KeyWords, KeyValues>* known);
   void stream_keys(const std::set<KeyWords>& wanted, std::vector<KeyValues>& keys);
-  void ask(const std::string& condition, const std::vector<std::string>& parameters, FoundRows& found);
   void take(const BinaryRow& row, FoundRows& found);
   [[nodiscard]] std::string select_list() const;
 

@@ -121,6 +121,7 @@ std::int64_t Session::number(const std::string& sql) {
 std::string Session::quoted(const std::string& text) { return connection_->connection.quote(text); }
 std::string Session::quoted_name(const std::string& name) { return connection_->connection.quote_name(name); }
 int Session::process_id() const { return connection_->connection.backendpid(); }
+int Session::server_version() const { return connection_->connection.server_version(); }
 
 std::string with_database(const std::string& dsn, const std::string& database) {
   std::string out;

@@ -38,6 +38,7 @@ class Session {
   [[nodiscard]] std::string quoted(const std::string& text);       // 'text'
   [[nodiscard]] std::string quoted_name(const std::string& name);  // "name"
   [[nodiscard]] int process_id() const;
+  [[nodiscard]] int server_version() const;  // 150018
 
  private:
   struct Connection;

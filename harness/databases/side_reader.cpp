@@ -46,6 +46,8 @@ void SideReader::take_snapshot() {
     for (std::size_t i = 1; i < sessions_.size(); ++i) sessions_[i].begin(snapshot);
   }
   taken_ = now_();
+  holds_ = true;
+  counted_ = false;
 }
 
 void SideReader::release() {
@@ -56,12 +58,16 @@ void SideReader::release() {
 bool SideReader::old() const { return now_() - taken_ > limit_ / 2; }
 
 void SideReader::renew() {
-  release();
+  let_go();
   take_snapshot();
 }
 
+void SideReader::let_go() {
+  if (std::exchange(holds_, false)) release();
+}
+
 void SideReader::renew_when_old() {
-  if (old()) renew();
+  if (!holds_ || old()) renew();
 }
 
 // Half-open and disjoint, the last one without an end: a row is in exactly one of them, also one behind the end that the table
@@ -76,13 +82,17 @@ std::vector<SideReader::Part> SideReader::parts_of(const Reading& reading) {
 }
 
 void SideReader::read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop,
-                      const std::atomic<bool>& halt) {
+                      const std::atomic<bool>& halt, Begins begins) {
   const std::vector<Part> parts = parts_of(reading);
   std::atomic<std::size_t> next{0};
-  snapshots_ = 0;
+  if (begins == Begins::anew) {
+    snapshots_ = 0;
+    counted_ = false;
+  }
   while (next < parts.size()) {
     renew_when_old();
-    if (snapshots_++ == 0) first_xmin_ = leader().value("SELECT pg_snapshot_xmin(pg_current_snapshot())");
+    if (!std::exchange(counted_, true) && snapshots_++ == 0)
+      first_xmin_ = leader().value("SELECT pg_snapshot_xmin(pg_current_snapshot())");
     std::exception_ptr problem;
     std::mutex guard;
     std::atomic<bool> failed{false};

@@ -37,9 +37,13 @@ class SideReader {
   // REQUIRES: connections >= 1.
   SideReader(const Side& side, std::size_t connections, std::chrono::milliseconds snapshot_limit, Now now);
 
+  // Whether a read counts its snapshots from itself, or goes on behind the one before it.
+  enum class Begins { anew, behind };
+
   // Calls `on_row` for each row, from as many threads as there are connections. Ends early with ReadingStopped when `stop` or
   // `halt` turns true. Throws Error, and never returns, unless every row was read.
-  void read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop, const std::atomic<bool>& halt);
+  void read(const Reading& reading, const OnRow& on_row, const std::atomic<bool>* stop, const std::atomic<bool>& halt,
+            Begins begins = Begins::anew);
 
   // CPU time of the servers' processes behind the connections; nothing where they do not run on this machine.
   [[nodiscard]] std::optional<double> server_seconds() const;
@@ -54,6 +58,8 @@ class SideReader {
   void renew_when_old();
   // Takes a new snapshot now.
   void renew();
+  // Holds none, and no lock on a table, until the next `renew`.
+  void let_go();
   // Begins anew behind a failure: a statement that failed ended its transaction, and a connection may be gone.
   void restart();
 
@@ -73,6 +79,8 @@ class SideReader {
   std::chrono::steady_clock::time_point taken_;
   std::string first_xmin_;
   int snapshots_ = 0;
+  bool holds_ = false;    // a snapshot
+  bool counted_ = false;  // the one that is held, among these
 };
 
 }  // namespace rehearse::harness

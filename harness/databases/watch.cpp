@@ -103,20 +103,20 @@ Marks marks_of(Session& session) {
   return {row[0].value_or(""), std::stoll(row[1].value_or("0")), row[2] != "f"};
 }
 
-namespace {
-
-// How it is known that nothing was written between two marks; empty when it may have been. Equal numbers alone prove nothing: a
-// transaction that had its number before may commit later without moving them.
 std::string silence_between(const Marks& before, const Marks& after) {
   if (before.wal == after.wal) return "WAL position";
   if (before.next == after.next && !before.running && !after.running) return "snapshot";
   return {};
 }
 
-}  // namespace
-
-Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored)
-    : dsn_(dsn), what_(what), depth_(depth), ignored_(std::move(ignored)), session_(dsn, what) {
+Watch::Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored,
+             const CommitLogOptions& log_options)
+    : dsn_(dsn),
+      what_(what),
+      depth_(depth),
+      ignored_(std::move(ignored)),
+      log_options_(log_options),
+      session_(dsn, what) {
   open_log();
   // The position first: whatever is written while the rest is looked at counts as written.
   marks_ = marks_of(session_);
@@ -133,7 +133,7 @@ void Watch::settle_marks() {
 
 void Watch::open_log() {
   try {
-    log_ = std::make_unique<CommitLog>(session_);
+    log_ = std::make_unique<CommitLog>(dsn_, what_, log_options_);
   } catch (const Error&) {
     // wal_level, rights, an open transaction: the content decides instead, and the changes say so
   }
@@ -148,7 +148,7 @@ std::int64_t Watch::read_log(Changes& changes) {
     if (changes.first.size() < max_shown_changes) changes.first.emplace_back(change.line.substr(0, max_shown_bytes));
     if (sources_) add_writes(change, *sources_, writes_);
   };
-  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) { set_committed(transaction, at_ns, writes_); };
+  reader.committed = [&](const LoggedCommit& commit) { set_committed(commit, writes_); };
   return log_->read(reader);
 }
 

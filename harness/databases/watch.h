@@ -35,6 +35,9 @@ struct Marks {
   bool running = true;    // some that have one are running, or prepared
 };
 [[nodiscard]] Marks marks_of(Session& session);
+// How it is known that nothing was written between two marks; empty when it may have been. Equal numbers alone prove nothing: a
+// transaction that had its number before may commit later without moving them.
+[[nodiscard]] std::string silence_between(const Marks& before, const Marks& after);
 
 class Watch {
  public:
@@ -44,7 +47,8 @@ class Watch {
   };
 
   // Begins to watch. `what` names the database in errors; `ignored` are tables that do not count, such as the migration's own.
-  Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored);
+  Watch(const std::string& dsn, const std::string& what, Depth depth, TableNames ignored,
+        const CommitLogOptions& log_options = {});
 
   // What was written since the beginning or the last lap; `decided_by` names the rungs. A failure to look is `known = false`. So is a
   // server that was restarted, or ended our session, meanwhile, unless the content was looked at before.
@@ -70,6 +74,7 @@ class Watch {
   std::string dsn_, what_;
   Depth depth_;
   TableNames ignored_;
+  CommitLogOptions log_options_;
   Session session_;
   Marks marks_;
   std::optional<RowSources> sources_;

@@ -111,6 +111,22 @@ INSTANTIATE_TEST_SUITE_P(
         Action{"Vacuum", "VACUUM t", "W"}, Action{"Checkpoint", "CHECKPOINT", "W"}, Action{"Notify", "NOTIFY x", "WX"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
+// The slot is dropped before the server's disk is full, and what was written since is not known: never that nothing was.
+TEST_F(Watching, LogThatWouldFillTheServersDiskIsGivenUpAndNothingIsProved) {
+  CommitLogOptions options;
+  options.max_retained_bytes = 1 << 20;
+  options.look_every = 5ms;
+  Watch watch(dsn_of("l"), "the legacy database", Watch::Depth::log, {}, options);
+  sql("l", "INSERT INTO t (a) SELECT repeat('x', 1000) FROM generate_series(1, 5000)");
+  Session server(dsn_of("postgres"), "the server");
+  while (server.number("SELECT count(*) FROM pg_replication_slots") > 0) std::this_thread::yield();
+  const Changes changes = watch.lap();
+  EXPECT_FALSE(changes.known);
+  EXPECT_FALSE(changes.written());
+  EXPECT_THAT(changes.problem, AllOf(HasSubstr("the commit log of the legacy database was given up"),
+                                     HasSubstr("MB of WAL"), HasSubstr("play less at a time")));
+}
+
 // A role that may read and no more: it has no commit log.
 class WatchingAsAReader : public Watching {
  protected:

@@ -43,29 +43,6 @@ std::string image_in(const std::vector<LoggedColumn>& columns, const RowSource& 
   return image;
 }
 
-// A table's columns under the names that the mapping gives them, in the order of these; a SELECT as it is.
-std::string select_of(const Entity& entity, bool legacy_schema, Session& session) {
-  const std::string& source = legacy_schema ? entity.legacy : entity.new_;
-  if (!is_table_name(source)) return source;
-  std::map<std::string, std::string> by_word;
-  for (const Row& row :
-       session
-           .run(fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0 AND "
-                            "NOT attisdropped AND attgenerated = ''",
-                            session.quoted(source)))
-           .rows) {
-    const std::string name = row[0].value_or("");
-    const auto renamed = std::find_if(entity.columns.begin(), entity.columns.end(), [&](const auto& column) {
-      return (legacy_schema ? column.first : column.second) == name;
-    });
-    by_word[renamed == entity.columns.end() ? name : renamed->first] = name;
-  }
-  std::vector<std::string> list;
-  for (const auto& [word, name] : by_word)
-    list.push_back(session.quoted_name(name) + " AS " + session.quoted_name(word));
-  return fmt::format("SELECT {} FROM {}", fmt::join(list, ", "), source);
-}
-
 std::vector<std::string> names_in(Session& session, const std::string& select) {
   return session.run("SELECT * FROM (" + select + ") AS asked LIMIT 0").columns;
 }
@@ -90,6 +67,29 @@ std::optional<std::pair<std::string, RowSource>> source_of(const Entity& entity,
 }
 
 }  // namespace
+
+// A table's columns under the names that the mapping gives them, in the order of these; a SELECT as it is.
+std::string select_of(const Entity& entity, bool legacy_schema, Session& session) {
+  const std::string& source = legacy_schema ? entity.legacy : entity.new_;
+  if (!is_table_name(source)) return source;
+  std::map<std::string, std::string> by_word;
+  for (const Row& row :
+       session
+           .run(fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0 AND "
+                            "NOT attisdropped AND attgenerated = ''",
+                            session.quoted(source)))
+           .rows) {
+    const std::string name = row[0].value_or("");
+    const auto renamed = std::find_if(entity.columns.begin(), entity.columns.end(), [&](const auto& column) {
+      return (legacy_schema ? column.first : column.second) == name;
+    });
+    by_word[renamed == entity.columns.end() ? name : renamed->first] = name;
+  }
+  std::vector<std::string> list;
+  for (const auto& [word, name] : by_word)
+    list.push_back(session.quoted_name(name) + " AS " + session.quoted_name(word));
+  return fmt::format("SELECT {} FROM {}", fmt::join(list, ", "), source);
+}
 
 std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entities, Session& legacy, Session& new_) {
   std::pair<RowSources, RowSources> sources;
@@ -117,23 +117,26 @@ std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entitie
 void add_writes(const LoggedChange& change, const RowSources& sources, properties::WriteLog& log) {
   const auto [begin, end] = sources.equal_range(std::string(change.table));
   if (begin == end || change.kind == LoggedChange::Kind::truncate) return;
-  const auto columns = columns_in(change.line);
-  if (!columns) throw Error("the commit log holds a row that is not understood");
+  const auto row = row_in(change.line);
+  if (!row) throw Error("the commit log holds a row that is not understood");
   for (auto source = begin; source != end; ++source) {
-    const auto key = key_in(*columns, source->second.key);
+    const auto key = key_in(row->columns, source->second.key);
     if (!key || log.writes.size() >= max_kept_writes) {
       ++log.not_kept;
       continue;
     }
     const bool removed = change.kind == LoggedChange::Kind::remove;
-    log.writes.push_back(
-        {source->second.entity, *key, removed ? "deleted" : image_in(*columns, source->second), change.transaction, 0});
+    log.writes.push_back({source->second.entity, *key, removed ? "deleted" : image_in(row->columns, source->second),
+                          change.transaction, 0, ""});
   }
 }
 
-void set_committed(std::int64_t transaction, std::int64_t at_ns, properties::WriteLog& log) {
-  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == transaction; ++write)
-    write->committed_ns = at_ns;
+void set_committed(const LoggedCommit& commit, properties::WriteLog& log) {
+  for (auto write = log.writes.rbegin(); write != log.writes.rend() && write->transaction == commit.transaction;
+       ++write) {
+    write->committed_ns = commit.at_ns;
+    write->lsn = commit.lsn;
+  }
 }
 
 }  // namespace rehearse::harness

@@ -25,6 +25,9 @@ struct RowSource {
 };
 using RowSources = std::multimap<std::string, RowSource>;  // by the table, as the server quotes it
 
+// What an entity reads of one database, as a SELECT that names its columns in the mapping's words.
+[[nodiscard]] std::string select_of(const Entity& entity, bool legacy_schema, Session& session);
+
 // Of the legacy and of the new database. Entities whose key is computed, or stands in two tables, are missing.
 [[nodiscard]] std::pair<RowSources, RowSources> row_sources(const std::vector<Entity>& entities, Session& legacy,
                                                             Session& new_);
@@ -32,8 +35,8 @@ using RowSources = std::multimap<std::string, RowSource>;  // by the table, as t
 // More writes than this are counted and not kept: some hundred megabytes.
 inline constexpr std::size_t max_kept_writes = 1'000'000;
 
-// Adds what a change says. The time of its commit comes later.
+// Adds what a change says. When and where it was committed comes later.
 void add_writes(const LoggedChange& change, const RowSources& sources, properties::WriteLog& log);
-void set_committed(std::int64_t transaction, std::int64_t at_ns, properties::WriteLog& log);
+void set_committed(const LoggedCommit& commit, properties::WriteLog& log);
 
 }  // namespace rehearse::harness

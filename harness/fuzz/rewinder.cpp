@@ -57,7 +57,7 @@ Rewinder::Rewinder(const DatabaseSettings& database, std::string what, const std
   if (session_.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") != "t")
     throw Error(fmt::format("{} is put back row by row, with its triggers at rest, and that takes a superuser: name one in its dsn",
                             what_));
-  log_ = std::make_unique<CommitLog>(session_);
+  log_ = std::make_unique<CommitLog>(database.dsn, what_);
   std::vector<std::string> parts;
   for (const Row& row :
        image_.run("SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) FROM pg_sequences ORDER BY 1").rows) {
@@ -104,8 +104,9 @@ void Rewinder::read_log() {
   reader.change = [&](const LoggedChange& change) {
     changes.push_back({change.kind, std::string(change.table), std::string(change.line)});
   };
-  reader.committed = [&](std::int64_t transaction, std::int64_t at_ns) {
-    if (ours_.erase(transaction) == 0 && !changes.empty()) shown_.push_back({transaction, at_ns, std::move(changes)});
+  reader.committed = [&](const LoggedCommit& commit) {
+    if (ours_.erase(commit.transaction) == 0 && !changes.empty())
+      shown_.push_back({commit.transaction, commit.at_ns, std::move(changes)});
     changes.clear();
   };
   static_cast<void>(log_->read(reader));

@@ -403,7 +403,7 @@ void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::m
       transaction.rows.push_back(change.line);
       if (!copied) add_writes({change.kind, commit.transaction, change.table, change.line}, sources, writes);
     }
-    set_committed(commit.transaction, commit.at_ns, writes);
+    set_committed({commit.transaction, commit.at_ns, ""}, writes);
     if (!transaction.rows.empty()) log.transactions.push_back(std::move(transaction));
   }
 }

@@ -119,8 +119,9 @@ std::string who_wrote(const Section& section, const Comparison& comparison, cons
     const LoggedWrite* write = last_write(log->second, row.entity, row.key);
     if (write == nullptr) continue;
     const std::int64_t ms = write->committed_ns / 1'000'000;
-    text += fmt::format("; last written by transaction {} of the {} at {:02}:{:02}:{:02}.{:03} UTC{}",
+    text += fmt::format("; last written by transaction {} of the {} at {:02}:{:02}:{:02}.{:03} UTC{}{}",
                         write->transaction, side, ms / 3'600'000 % 24, ms / 60'000 % 60, ms / 1'000 % 60, ms % 1'000,
+                        write->lsn.empty() ? "" : ", LSN " + write->lsn,
                         write->image == "deleted" ? ", which deleted it" : "");
   }
   return text;

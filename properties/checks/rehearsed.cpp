@@ -138,8 +138,8 @@ class Rehearsal {
       if (stage == Stage::live) dual.comparisons[std::string(new_against_oracle)] = same("new database", "oracle");
       for (const char* store : {"legacy", "new"})
         dual.logs[store] = {true,
-                            {{"orders", "30011", "status=open", 812, 1'700'000'000'000'400'000},
-                             {"orders", "30011", "status=paid", 815, 1'700'000'000'003'400'000}},
+                            {{"orders", "30011", "status=open", 812, 1'700'000'000'000'400'000, "0/2B8A1F0"},
+                             {"orders", "30011", "status=paid", 815, 1'700'000'000'003'400'000, "0/2B8A3C8"}},
                             0,
                             ""};
       dual.ids = one_numbering();
