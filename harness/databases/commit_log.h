@@ -77,6 +77,8 @@ class CommitLog {
   // Shows all that was committed since the last call, in the order of commits, and returns the number of our own transaction that marks
   // the end. Throws Error when the log ends before that, cannot be read, or was given up; then it cannot be read again.
   std::int64_t read(const Reader& reader);
+  // Of the session that keeps the log.
+  [[nodiscard]] int process_id() const { return session_.process_id(); }
 
  private:
   void watch_what_is_kept();

@@ -46,7 +46,8 @@ class Rewinder {
   // Whether every table and sequence holds what the image holds.
   [[nodiscard]] bool verify();
 
-  [[nodiscard]] int process_id() const { return session_.process_id(); }
+  // Of the sessions in the database.
+  [[nodiscard]] std::vector<int> processes() const { return {session_.process_id(), log_->process_id()}; }
 
  private:
   struct Table {

@@ -25,6 +25,8 @@ class Judge {
       : contract_(contract), trial_(trial), noise_(noise), effects_(contract, trial) {
     evidence_.contract = contract;
     section_.alerts = trial.alerts;
+    // Rows that no alert names are excused by a fault and by nothing else.
+    if (faulty(of_new_database) || faulty(of_legacy)) section_.fault = Fault::new_database_stopped;
     section_.logs = {{"legacy", trial.legacy_writes}, {"new", trial.new_writes}};
   }
 

@@ -173,7 +173,8 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken = candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
-      const int score = 128 * static_cast<int>(named && within) + 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
+      // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
+      const int score = 256 * static_cast<int>(exactly && (named || marked || keyed)) + 128 * static_cast<int>(named && within) + 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
                         8 * static_cast<int>(within) + 4 * static_cast<int>(keyed) + 2 * static_cast<int>(taken) +
                         static_cast<int>(claimed.empty());
       if (score > best_score) best = &candidate, best_score = score;
