@@ -50,8 +50,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
     const auto& log = new_store ? trial.new_ : trial.legacy;
     Item item{effect.step, began + record.sent_ns, began + record.done_ns, began + record.done_ns};
     if (!claimed.empty()) {
-      item.logged = claimed.front();
-      item.likely = log.transactions[item.logged].at_ns;
+      if (!effect.ambiguous) item.logged = claimed.front();
+      item.likely = log.transactions[claimed.front()].at_ns;
     }
     if (record.outcome == replay::Outcome::lost) item.done = claimed.empty() ? never : std::max(item.done, item.likely);
     items.push_back(item);

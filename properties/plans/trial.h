@@ -109,6 +109,8 @@ struct Effect {
   std::optional<Edge> straddles;
   bool refused_by_stage = false;  // the declared refusal of read-only
   std::vector<std::size_t> in_legacy, in_new;  // indices of transactions that it caused
+  // Another request that was under way at the same time may have caused one of them, or one that this one was not given.
+  bool ambiguous = false;
   // Whether it changed the store that answers for the data; nothing when that cannot be told.
   std::optional<bool> effective;
 };

@@ -282,7 +282,7 @@ class Judge {
 
   void look_at_footprints() {
     for (const Effect& effect : effects_.effects()) {
-      if (!effect.write || !effect.stage_known) continue;
+      if (!effect.write || !effect.stage_known || effect.ambiguous) continue;
       const Record& record = record_of(effect);
       const bool in_legacy = !effect.in_legacy.empty(), in_new = !effect.in_new.empty();
       const auto wrong = [&](const std::string& invariant, const std::string& title, const std::string& expected,
@@ -325,7 +325,7 @@ class Judge {
     for (const Effect& effect : effects_.effects()) {
       if (!effect.write) continue;
       const Record& record = record_of(effect);
-      if (record.outcome != RecordOutcome::answered) continue;
+      if (record.outcome != RecordOutcome::answered || effect.ambiguous) continue;
       const int status = record.response.status;
       if (effect.stage == Stage::read_only && effect.stage_known && status != 405 && status != 501 && status != 404 &&
           !may_fail(trial_, effect)) {

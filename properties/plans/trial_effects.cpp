@@ -45,12 +45,19 @@ std::set<std::string> keys_of(const Record& record) {
   return keys;
 }
 
+// What a request says that a row then holds: the values of its body.
+std::vector<std::string> values_of(const replay::Request& request) {
+  std::vector<std::string> texts;
+  for (const auto& value : replay::values_in(request))
+    if (value.place.starts_with("json:") || value.place.starts_with("form:")) texts.push_back(value.text);
+  return texts;
+}
+
 // The same with the name of the entity: "order 17". What its answer gives is of the collection that its path ends in.
 std::set<std::string> entities_of(const Record& record) {
   std::set<std::string> named;
   for (const auto& value : replay::values_in(record.request))
-    if (value.place.starts_with("path:") && replay::identifies_in_path(value.text))
-      named.insert(replay::entity_name(value.name) + " " + value.text);
+    if (value.place.starts_with("path:")) named.insert(replay::entity_name(value.name) + " " + value.text);
   const std::string collection = replay::entity_name(replay::collection_of(replay::path_of(record.request.target)));
   for (const char* place : {"json:/id", "json:/uuid", "json:/key"})
     if (const auto value = replay::value_at(record.response, place)) named.insert(collection + " " + *value);
@@ -136,12 +143,13 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
     std::size_t effect;
     const Record* record;
     std::set<std::string> marks, keys, entities;
+    std::vector<std::string> values;
   };
   std::vector<Candidate> writes;
   for (std::size_t i = 0; i < effects_.size(); ++i) {
     const Record* record = replay::record_of(trial.played, effects_[i].step);
     if (effects_[i].write && record->outcome != replay::Outcome::refused)
-      writes.push_back({i, record, marks_of(record->request), keys_of(*record), entities_of(*record)});
+      writes.push_back({i, record, marks_of(record->request), keys_of(*record), entities_of(*record), values_of(record->request)});
   }
   std::map<std::int64_t, std::set<std::string>> written;  // transaction → entities, with their keys
   for (const LoggedWrite& write : (new_store ? trial.new_writes : trial.legacy_writes).writes)
@@ -155,6 +163,7 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
     for (const std::string& row : transaction.rows) marks.merge(marks_in(row));
     const Candidate* best = nullptr;
     int best_score = -1;
+    std::vector<std::pair<int, std::size_t>> scores;  // of all candidates
     for (const Candidate& candidate : writes) {
       const std::int64_t sent = began + candidate.record->sent_ns, done = began + candidate.record->done_ns;
       if (transaction.at_ns + clock_slack_ns < sent) continue;
@@ -173,16 +182,28 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken = candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
+      const auto held = std::count_if(candidate.values.begin(), candidate.values.end(), [&](const std::string& value) {
+        return std::any_of(transaction.rows.begin(), transaction.rows.end(),
+                           [&](const std::string& row) { return row_holds(row, value); });
+      });
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
-      const int score = 256 * static_cast<int>(exactly && (named || marked || keyed)) + 128 * static_cast<int>(named && within) + 64 * static_cast<int>(marked) + 32 * static_cast<int>(exactly) + 16 * static_cast<int>(keyed && within) +
-                        8 * static_cast<int>(within) + 4 * static_cast<int>(keyed) + 2 * static_cast<int>(taken) +
-                        static_cast<int>(claimed.empty());
+      int score = 0;
+      for (const bool fact : {exactly && (named || marked || keyed), named && within, marked, exactly, keyed && within, within, keyed,
+                              taken})
+        score = 2 * score + static_cast<int>(fact);
+      score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
+      scores.emplace_back(score, candidate.effect);
+      score = 2 * score + static_cast<int>(claimed.empty());
       if (score > best_score) best = &candidate, best_score = score;
     }
     if (best == nullptr) {
       (new_store ? unclaimed_new_ : unclaimed_legacy_).push_back(t);
       continue;
     }
+    const auto same = [&](const auto& scored) { return scored.first == best_score / 2; };
+    if (std::count_if(scores.begin(), scores.end(), same) > 1)
+      for (const auto& scored : scores)
+        if (same(scored)) effects_[scored.second].ambiguous = true;
     auto& effect = effects_[best->effect];
     (new_store ? effect.in_new : effect.in_legacy).push_back(t);
   }

@@ -1,0 +1,363 @@
+// Trials told in words: what the clients saw, what the logs hold, what legacy alone would have said.
+#include "properties/plans/trial.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "properties/checks/rehearsed.h"
+
+namespace rehearse::properties {
+namespace {
+
+using replay::Record;
+using replay::StepId;
+
+constexpr std::int64_t ms = 1'000'000;
+
+// Everything happens on a clock that begins at 1 s; times are in milliseconds from there.
+class Story {
+ public:
+  Story() {
+    contract = testing::contract();
+    contract.stage_header = "Migration-Stage";
+    for (const Stage stage : all_stages) contract.stage_values[std::string(name_of(stage))] = stage;
+    contract.propagation_ns = 300 * ms;
+    contract.fault_latency_ns = 1000 * ms;
+    trial.played.began_ns = 1000 * ms;
+    trial.played.name = "played";
+    trial.began = trial.ended = Stage::shadow;
+    trial.copied = true;
+    trial.legacy.known = trial.new_.known = trial.legacy_writes.known = trial.new_writes.known = true;
+    trial.stores = testing::same("legacy database", "new database");
+    trial.alerts.known = trial.alerts.logged_known = true;
+  }
+
+  Record& request(StepId step, std::int64_t sent, std::int64_t done, const std::string& method, const std::string& target, int status,
+                  const std::string& answer = "{}", Stage stage = Stage::shadow, const std::string& body = "") {
+    Record record;
+    record.step = step;
+    record.lane = step;
+    record.sent_ns = sent * ms;
+    record.done_ns = done * ms;
+    record.outcome = replay::Outcome::answered;
+    record.read = method == "GET";
+    record.request = {method, target, {{"Content-Type", "application/json"}}, body};
+    record.response = {status, {{"Content-Type", "application/json"}, {"Migration-Stage", std::string(name_of(stage))}}, answer};
+    replay::Step planned;
+    planned.id = step;
+    planned.lane = step;
+    planned.read = record.read;
+    planned.request = record.request;
+    trial.plan.steps.push_back(planned);
+    trial.played.records.push_back(record);
+    return trial.played.records.back();
+  }
+
+  // A commit of a row in one of the two logs.
+  void commit(bool new_store, std::int64_t at, const std::string& entity, const std::string& key, const std::string& image) {
+    StoreLog& log = new_store ? trial.new_ : trial.legacy;
+    const std::int64_t transaction = 100 + static_cast<std::int64_t>(log.transactions.size());
+    log.transactions.push_back(
+        {transaction, (1000 + at) * ms, {"table public." + entity + ": UPDATE: id[bigint]:" + key + " v[bigint]:" + image.substr(image.find('=') + 1)}});
+    LoggedWrite write;
+    write.entity = entity;
+    write.key = key;
+    write.image = image;
+    write.transaction = transaction;
+    write.committed_ns = (1000 + at) * ms;
+    (new_store ? trial.new_writes : trial.legacy_writes).writes.push_back(write);
+  }
+  void commit_both(std::int64_t at, const std::string& entity, const std::string& key, const std::string& image) {
+    commit(false, at, entity, key, image);
+    commit(true, at + 1, entity, key, image);
+  }
+
+  // Legacy alone: a register for each path. Runs the orders as the world does, until one explains the trial.
+  void legacy_alone(std::map<std::string, std::string> state) {
+    const Orders orders = possible_orders(contract, trial, 24);
+    trial.orders_left = orders.more;
+    for (const auto& order : orders.orders) {
+      const SerialPlan serial = serial_plan(contract, trial, order);
+      SerialRun run;
+      run.order = order;
+      run.position = serial.positions;
+      run.history.began_ns = 1000 * ms;
+      run.state = testing::same("legacy alone", "legacy database");
+      auto now = state;
+      for (std::size_t i = 0; i < serial.plan.steps.size(); ++i) {
+        Record record;
+        record.step = serial.steps[i];
+        record.outcome = replay::Outcome::answered;
+        record.request = *serial.plan.steps[i].request.get();
+        record.read = record.request.method == "GET";
+        const auto& path = record.request.target;
+        if (!record.read) now[path] = record.request.body;
+        record.response = {200, {{"Content-Type", "application/json"}}, record.read ? now[path] : "{}"};
+        run.history.records.push_back(record);
+      }
+      trial.serial.push_back(run);
+      if (!explain(contract, trial, trial.serial.back(), {}).explains()) continue;
+      trial.serial = {trial.serial.back()};
+      trial.orders_left = false;
+      return;
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> violations() const { return violated(judge(contract, trial, {})); }
+  [[nodiscard]] bool violates(const std::string& invariant) const {
+    const auto ids = violations();
+    return std::find(ids.begin(), ids.end(), invariant) != ids.end();
+  }
+
+  Contract contract;
+  Trial trial;
+};
+
+Record& write(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& body, int status = 200,
+              Stage stage = Stage::shadow) {
+  return story.request(step, sent, done, "PUT", "/orders/7", status, "{}", stage, body);
+}
+Record& read(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& answer, Stage stage = Stage::shadow) {
+  return story.request(step, sent, done, "GET", "/orders/7", 200, answer, stage);
+}
+
+TEST(Trials, OneAfterTheOtherTheyAreLegacysAnswers) {
+  Story story;
+  write(story, 1, 0, 10, R"({"v":1})");
+  read(story, 2, 20, 30, R"({"v":1})");
+  story.commit_both(5, "orders", "7", "v=1");
+  story.legacy_alone({});
+  EXPECT_EQ(story.violations(), std::vector<std::string>{});
+}
+
+TEST(Trials, AnAnswerThatLegacyWouldNotGiveBreaksG7) {
+  Story story;
+  write(story, 1, 0, 10, R"({"v":1})");
+  read(story, 2, 20, 30, R"({"v":2})");
+  story.commit_both(5, "orders", "7", "v=1");
+  story.legacy_alone({});
+  EXPECT_EQ(story.violations(), std::vector<std::string>{"G7"});
+}
+
+TEST(Trials, AReadBesideAWriteMayShowEitherState) {
+  for (const char* shown : {R"({"v":0})", R"({"v":1})"}) {
+    Story story;
+    write(story, 1, 0, 20, R"({"v":1})");
+    read(story, 2, 5, 15, shown);
+    story.commit_both(10, "orders", "7", "v=1");
+    story.legacy_alone({{"/orders/7", R"({"v":0})"}});
+    EXPECT_EQ(story.violations(), std::vector<std::string>{}) << shown;
+  }
+}
+
+TEST(Trials, AReadThatGoesBackIsNoSerialExecution) {
+  Story story;
+  write(story, 1, 0, 40, R"({"v":1})");
+  read(story, 2, 5, 10, R"({"v":1})");
+  read(story, 3, 15, 20, R"({"v":0})");
+  story.commit_both(3, "orders", "7", "v=1");
+  story.legacy_alone({{"/orders/7", R"({"v":0})"}});
+  EXPECT_FALSE(story.violations().empty());
+}
+
+TEST(Trials, ConcurrentWritesTakeTheOrderOfTheCommitLog) {
+  for (const bool first_wins : {false, true}) {
+    Story story;
+    write(story, 1, 0, 40, R"({"v":1})");
+    write(story, 2, 0, 40, R"({"v":2})");
+    read(story, 3, 50, 60, first_wins ? R"({"v":1})" : R"({"v":2})");
+    story.commit_both(10, "orders", "7", first_wins ? "v=2" : "v=1");
+    story.commit_both(20, "orders", "7", first_wins ? "v=1" : "v=2");
+    story.legacy_alone({});
+    EXPECT_EQ(story.violations(), std::vector<std::string>{}) << first_wins;
+  }
+}
+
+TEST(Trials, AStaleReadBesideConcurrentWritesBreaksG4) {
+  Story story;
+  write(story, 1, 0, 40, R"({"v":1})");
+  write(story, 2, 0, 40, R"({"v":2})");
+  read(story, 3, 50, 60, R"({"v":0})");
+  story.commit_both(10, "orders", "7", "v=1");
+  story.commit_both(20, "orders", "7", "v=2");
+  story.legacy_alone({{"/orders/7", R"({"v":0})"}});
+  // One order is what the log leaves, so the answer itself is named.
+  EXPECT_FALSE(story.violations().empty());
+}
+
+TEST(Trials, ALostWriteIsWhatTheLogSaysItIs) {
+  for (const bool committed : {false, true}) {
+    Story story;
+    Record& lost = write(story, 1, 0, 10, R"({"v":1})");
+    lost.outcome = replay::Outcome::lost;
+    story.trial.faults.push_back({"new", "kill", 1000 * ms, 1020 * ms});
+    read(story, 2, 30, 40, committed ? R"({"v":1})" : R"({"v":0})");
+    if (committed) story.commit_both(5, "orders", "7", "v=1");
+    story.legacy_alone({{"/orders/7", R"({"v":0})"}});
+    EXPECT_EQ(story.violations(), std::vector<std::string>{}) << committed;
+  }
+}
+
+TEST(Trials, ALostWriteWithoutAFaultBreaksG10) {
+  Story story;
+  write(story, 1, 0, 10, "{}").outcome = replay::Outcome::lost;
+  story.legacy_alone({});
+  EXPECT_TRUE(story.violates("G10"));
+}
+
+TEST(Trials, DatabasesThatDifferBreakG5UnlessAnAlertNamesTheRow) {
+  Story story;
+  write(story, 1, 0, 10, R"({"v":1})");
+  story.commit(false, 5, "orders", "7", "v=1");
+  testing::differ(story.trial.stores, RowDifference::Kind::changed, "orders", "7", "v", "1", "0");
+  story.legacy_alone({});
+  EXPECT_TRUE(story.violates("G5"));
+  EXPECT_TRUE(story.violates("G12"));  // under shadow both are written
+  story.trial.faults.push_back({"new-database", "stopped", 1000 * ms, 1020 * ms});
+  EXPECT_TRUE(story.violates("G11"));  // hidden, and nobody was told
+  story.trial.alerts.counted = 1;
+  story.trial.alerts.logged.push_back({"new", "shadow", "replace_order", "orders", "7"});
+  EXPECT_FALSE(story.violates("G5"));
+  EXPECT_FALSE(story.violates("G11"));
+}
+
+TEST(Trials, AnAlertWithoutACauseBreaksG11) {
+  Story story;
+  read(story, 1, 0, 5, "{}");
+  story.trial.alerts.counted = 1;
+  story.legacy_alone({{"/orders/7", "{}"}});
+  EXPECT_EQ(story.violations(), std::vector<std::string>{"G11"});
+}
+
+TEST(Trials, ARefusalThatStandsInALogBreaksG3) {
+  Story story;
+  write(story, 1, 0, 10, "{}", 412);
+  story.commit(true, 5, "orders", "7", "v=1");
+  EXPECT_TRUE(story.violates("G3"));
+}
+
+TEST(Trials, WritesInReadOnlyAreRefusedAsDeclared) {
+  for (const int status : {503, 200, 500}) {
+    Story story;
+    story.trial.began = story.trial.ended = Stage::read_only;
+    Record& record = write(story, 1, 0, 10, "{}", status, Stage::read_only);
+    for (const std::string& header : story.contract.refusal.headers) record.response.headers.push_back({header, "1"});
+    replay::set_field(record.response.headers, "Content-Type", story.contract.refusal.content_type);
+    EXPECT_EQ(story.violates("R1"), status != story.contract.refusal.status) << status;
+  }
+}
+
+TEST(Trials, AStageWritesItsOwnDatabasesAlone) {
+  for (const auto& [stage, new_store, invariant] :
+       {std::tuple(Stage::off, true, "O1"), std::tuple(Stage::read_only, false, "R3"), std::tuple(Stage::completed, false, "C4")}) {
+    Story story;
+    story.trial.began = story.trial.ended = stage;
+    write(story, 1, 0, 10, "{}", 200, stage);
+    story.commit(new_store, 5, "orders", "7", "v=1");
+    EXPECT_TRUE(story.violates(invariant)) << invariant;
+    EXPECT_TRUE(story.violates("G12")) << invariant;
+  }
+}
+
+TEST(Trials, ATransactionOfNobodyBreaksG2AndACopysIsTheCopys) {
+  Story story;
+  read(story, 1, 0, 5, "{}");
+  story.commit(true, 50, "orders", "9", "v=1");
+  EXPECT_TRUE(story.violates("G2"));
+  story.trial.copies.push_back({1040 * ms, 1060 * ms, false});
+  EXPECT_FALSE(story.violates("G2"));
+  story.trial.copies.front().back = true;  // a copy to the legacy database writes nothing to the new one
+  EXPECT_TRUE(story.violates("G2"));
+}
+
+TEST(Trials, TwoRowsForOneIdempotencyKeyBreakG8) {
+  Story story;
+  for (const StepId step : {1, 2}) {
+    Record& record = story.request(step, 10 * step, 10 * step + 5, "POST", "/orders", 201, R"({"id":)" + std::to_string(40 + step) + "}");
+    record.request.headers.push_back({"Idempotency-Key", "k"});
+    story.commit_both(10 * step + 1, "orders", std::to_string(40 + step), "v=1");
+  }
+  for (StoreLog* log : {&story.trial.legacy, &story.trial.new_})
+    for (auto& transaction : log->transactions) transaction.rows.front().replace(0, 28, "table public.orders: INSERT:");
+  EXPECT_TRUE(story.violates("G8"));
+}
+
+TEST(Trials, AnEarlierStageBehindTheBoundBreaksG13) {
+  for (const std::int64_t sent : {250, 350}) {
+    Story story;
+    story.trial.began = Stage::read_only;
+    story.trial.moves.push_back({Stage::read_only, Stage::shadow, 1000 * ms, 1010 * ms, false, std::nullopt});
+    story.trial.copies.push_back({900 * ms, 990 * ms, false});
+    read(story, 1, sent, sent + 5, "{}", Stage::read_only);
+    story.legacy_alone({{"/orders/7", "{}"}});
+    EXPECT_EQ(story.violates("G13"), sent > 300) << sent;
+  }
+}
+
+TEST(Trials, AFlipThatIsTakenWhileTheDatabasesDifferBreaksItsEdge) {
+  Story story;
+  FlagMove move{Stage::shadow, Stage::live, 1000 * ms, 1020 * ms, false, testing::same("legacy database", "new database")};
+  testing::differ(*move.before, RowDifference::Kind::only_left, "orders", "7");
+  story.trial.moves.push_back(move);
+  EXPECT_TRUE(story.violates("E3"));
+  story.trial.moves.front().served_ns = 0;  // refused, as it must be
+  EXPECT_FALSE(story.violates("E3"));
+  story.trial.moves.front().before = testing::same("legacy database", "new database");
+  EXPECT_TRUE(story.violates("E3"));  // and refused for nothing
+}
+
+TEST(Trials, AnotherOrderInTheOtherLogBreaksG6) {
+  Story story;
+  write(story, 1, 0, 40, R"({"v":1})");
+  write(story, 2, 0, 40, R"({"v":2})");
+  story.commit(false, 10, "orders", "7", "v=1");
+  story.commit(false, 20, "orders", "7", "v=2");
+  story.commit(true, 22, "orders", "7", "v=2");
+  story.commit(true, 24, "orders", "7", "v=1");
+  EXPECT_TRUE(story.violates("G6"));
+}
+
+TEST(Trials, AFaultOfTheNewDatabaseInShadowReachesNobody) {
+  for (const auto& [status, took, broken] : {std::tuple(200, 20, false), std::tuple(502, 20, true), std::tuple(200, 1500, true)}) {
+    Story story;
+    story.trial.faults.push_back({"new-database", "hung", 1000 * ms, 4000 * ms});
+    story.trial.alerts.counted = 1;
+    write(story, 1, 0, took, R"({"v":1})", status);
+    story.commit(false, 5, "orders", "7", "v=1");
+    story.legacy_alone({});
+    EXPECT_EQ(story.violates("S3"), broken) << status << " after " << took;
+  }
+}
+
+TEST(Trials, NothingSucceedsWithLegacyStopped) {
+  Story story;
+  story.trial.began = story.trial.ended = Stage::off;
+  story.trial.faults.push_back({"legacy", "stop", 1000 * ms, 2000 * ms});
+  write(story, 1, 10, 20, "{}", 200, Stage::off);
+  EXPECT_TRUE(story.violates("O6"));
+}
+
+TEST(Trials, WithoutItsSourceTheFlagStays) {
+  Story story;
+  story.trial.faults.push_back({"flag", "gone", 1000 * ms, 2000 * ms});
+  read(story, 1, 10, 20, "{}", Stage::completed);
+  EXPECT_TRUE(story.violates("G15"));
+}
+
+TEST(Trials, WhatWasArmedAndMetNothingProvesNothing) {
+  Story story;
+  read(story, 1, 0, 5, "{}");
+  story.trial.unfired.push_back("wire new-database: hold \"~3~\"");
+  story.legacy_alone({{"/orders/7", "{}"}});
+  EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
+}
+
+TEST(Trials, WhatWasNotWatchedWholeIsUnknown) {
+  Story story;
+  story.trial.problem = "it was interrupted";
+  EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
+}
+
+}  // namespace
+}  // namespace rehearse::properties
