@@ -217,6 +217,7 @@ class Judge {
 
   void look_at_flips() {
     bool copied = trial_.began != Stage::off && trial_.began != Stage::read_only;
+    std::int64_t completed_ns = 0;  // when it was entered last
     for (const FlagMove& move : trial_.moves) {
       const Edge edge{move.from, move.to};
       const std::string invariant(invariant_of(edge));
@@ -235,10 +236,14 @@ class Judge {
                                move.before->differences, in_words(*move.before, move.before->rows.front())),
                    "the flip was taken");
       }
+      const bool caught_up = std::any_of(trial_.copies.begin(), trial_.copies.end(), [&](const CopyWindow& copy) {
+        return copy.back && copy.from_ns >= completed_ns && copy.to_ns <= move.asked_ns;
+      });
+      if (taken && move.to == Stage::completed) completed_ns = move.served_ns;
       if (!taken && legal(move.from, move.to)) {
         const bool excuse = differs || trial_.open_alerts > 0 || trial_.alerts.counted > 0 || !trial_.faults.empty() ||
                             (edge == Edge{Stage::read_only, Stage::shadow} && !copied) ||
-                            (edge == Edge{Stage::completed, Stage::live} && trial_.copies.empty()) || move.straddled;
+                            (edge == Edge{Stage::completed, Stage::live} && !caught_up) || move.straddled;
         if (!excuse)
           contradict(invariant, "a legal flip is taken when nothing stands against it",
                      fmt::format("the flag said {}, both databases were equal and no alert was open", name_of(move.to)),

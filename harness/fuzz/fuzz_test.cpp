@@ -1,0 +1,158 @@
+// `rehearse fuzz` against the reference system: what a user types, what it prints, what it leaves behind.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "harness/process.h"
+#include "replay/plan.h"
+
+namespace rehearse::harness {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Ended {
+  int status = -1;
+  std::string out, err;
+};
+
+class Fuzzing : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::temp_directory_path() /
+                 fmt::format("fuzz_test_{}_{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(directory_);
+  }
+  void TearDown() override {
+    if (!HasFailure()) fs::remove_all(directory_);
+  }
+
+  // Below a small reference system; `options` are its own.
+  [[nodiscard]] Ended fuzz(const std::string& arguments, const std::string& options = "--oracle") const {
+    const std::string d = directory_.string();
+    const std::string bin = REHEARSE_BINARY_DIR;
+    const CommandResult result =
+        run(fmt::format("cd {} && {}/fixtures/orders-system --small {} -- {}/rehearse fuzz --config fixtures/orders/rehearse.yaml "
+                        "--traffic fixtures/captures/orders-small.pcap -o {}/found {} >{}/out 2>{}/err",
+                        REHEARSE_SOURCE_DIR, bin, options, bin, d, arguments, d, d),
+            280s);
+    return {result.status, contents(directory_ / "out"), contents(directory_ / "err")};
+  }
+  // Looks for a bug until it is found, and says by which invariants.
+  [[nodiscard]] json::value found_with(const std::string& bug, const std::string& arguments) const {
+    const Ended ended = fuzz("--json --seed 1 --seconds 90 --shrink-seconds 20 " + arguments, "--oracle --bug " + bug);
+    EXPECT_EQ(ended.status, 1) << ended.out << ended.err;
+    return json::parse(ended.out);
+  }
+  static bool names(const json::value& document, std::string_view invariant) {
+    for (const auto& id : document.at("failures").at(0).at("invariants").as_array())
+      if (id.as_string() == invariant) return true;
+    return false;
+  }
+
+  fs::path directory_;
+};
+
+// Bounded by plans and not by time: the same plans on every machine.
+TEST_F(Fuzzing, FindsNothingInTheGoodSystem) {
+  const Ended ended = fuzz("--json --seed 20 --plans 120 --seconds 200");
+  const json::value document = json::parse(ended.out);
+  EXPECT_EQ(document.at("plans").as_int64(), 120) << ended.err;
+  EXPECT_TRUE(document.at("failures").as_array().empty()) << ended.out;
+  EXPECT_EQ(document.at("unknown").as_int64(), 0) << ended.out;
+  EXPECT_EQ(document.at("not_reproduced").as_int64(), 0) << ended.out;
+  // So few plans may not meet everything; then it is unknown, and says what it did not meet.
+  EXPECT_EQ(ended.status, document.at("not_met").as_array().empty() ? 0 : 2);
+}
+
+TEST_F(Fuzzing, AFailureIsShrunkKeptPlayedAgainAndFixed) {
+  const json::value document = found_with("B20", "--no-flips --no-faults --lanes 1 --stage shadow");
+  EXPECT_TRUE(names(document, "G5"));
+  const json::value& failure = document.at("failures").at(0);
+  EXPECT_EQ(failure.at("steps").as_int64(), 1);
+  EXPECT_TRUE(failure.at("minimal").as_bool());
+  EXPECT_EQ(failure.at("failed"), failure.at("played"));
+  const std::string file(failure.at("file").as_string());
+  const replay::Plan plan = replay::plan_from_json(contents(file));
+  ASSERT_EQ(plan.steps.size(), 2U);
+  EXPECT_EQ(plan.steps[0].cue, "world shadow");
+  EXPECT_THAT(contents(fs::path(file).replace_extension(".sh")), testing::IsEmpty());  // --json prints no script
+
+  const Ended again = fuzz("--plan " + file, "--oracle --bug B20");
+  EXPECT_EQ(again.status, 1) << again.err;
+  EXPECT_THAT(again.out, AllOf(HasSubstr("violates G5"), HasSubstr("3 of 3 times"), HasSubstr("new database")));
+  const Ended still = fuzz("--seconds 0", "--oracle --bug B20");
+  EXPECT_EQ(still.status, 1) << still.err;
+  EXPECT_THAT(still.out, HasSubstr(file + ": still failing"));
+  const Ended good = fuzz("--plan " + file);
+  EXPECT_EQ(good.status, 0) << good.out << good.err;
+  const Ended fixed = fuzz("--seconds 0");
+  EXPECT_THAT(fixed.out, HasSubstr(file + ": fixed"));
+}
+
+TEST_F(Fuzzing, TellsAFailureWithItsLanesAndItsScript) {
+  const Ended ended = fuzz("--seed 1 --seconds 60 --shrink-seconds 20 --no-flips --no-faults --lanes 1 --stage live", "--oracle --bug B16");
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("G9"), HasSubstr("flag: live"), HasSubstr("legacy database"), HasSubstr("it needs a sequence of requests"),
+                               HasSubstr("play it again: rehearse fuzz --config"), HasSubstr("verdict: fail")));
+  bool script = false;
+  for (const auto& entry : fs::directory_iterator(directory_ / "found"))
+    if (entry.path().extension() == ".sh") script = contents(entry.path()).find("curl -sS -X 'POST'") != std::string::npos;
+  EXPECT_TRUE(script);
+}
+
+TEST_F(Fuzzing, FindsWhatAFlipBrings) {
+  EXPECT_TRUE(names(found_with("B44", "--no-faults --lanes 1 --stage off --stage read-only"), "R5"));
+}
+
+TEST_F(Fuzzing, FindsWhatAFaultBrings) {
+  const json::value document = found_with("B04", "--no-flips --lanes 1 --stage shadow");
+  EXPECT_TRUE(names(document, "S3") || names(document, "G7")) << document;
+}
+
+TEST_F(Fuzzing, TheSameSeedPlaysTheSamePlans) {
+  const std::string arguments = "--json --seed 5 --plans 10 --no-flips --no-faults --lanes 1 --stage shadow";
+  static_cast<void>(fuzz(arguments));
+  const std::string first = contents(directory_ / "found/plans.ndjson");
+  static_cast<void>(fuzz(arguments));
+  const std::string second = contents(directory_ / "found/plans.ndjson");
+  const auto requests = [](const std::string& lines) {
+    std::vector<std::int64_t> counts;
+    std::istringstream in(lines);
+    for (std::string line; std::getline(in, line);) counts.push_back(json::parse(line).at("requests").as_int64());
+    return counts;
+  };
+  EXPECT_EQ(requests(first), requests(second));
+  EXPECT_EQ(requests(first).size(), 10U);
+}
+
+TEST_F(Fuzzing, WhatIsMissingIsSaidInOneSentence) {
+  const Ended without = fuzz("--seconds 1", "");
+  EXPECT_EQ(without.status, 3);
+  EXPECT_THAT(without.err, AllOf(HasSubstr("fuzz.oracle"), HasSubstr("second legacy service")));
+  EXPECT_EQ(fuzz("--stage sideways --seconds 1").status, 3);
+  std::ofstream(directory_ / "bad.json") << R"({"schema_version": 1, "steps": [{"id": 1, "cue": "dance"}]})";
+  const Ended bad = fuzz("--plan " + (directory_ / "bad.json").string());
+  EXPECT_EQ(bad.status, 3);
+  EXPECT_THAT(bad.err, HasSubstr("the cue \"dance\" is not understood"));
+}
+
+}  // namespace
+}  // namespace rehearse::harness
