@@ -216,14 +216,16 @@ class Judge {
   // -- the edges, G13, G14 -------------------------------------------------------------------------------------------------
 
   void look_at_flips() {
-    bool copied = trial_.began != Stage::off && trial_.began != Stage::read_only;
-    std::int64_t completed_ns = 0;  // when it was entered last
+    std::int64_t entered_ns = 0;  // when the stage before was
     for (const FlagMove& move : trial_.moves) {
       const Edge edge{move.from, move.to};
       const std::string invariant(invariant_of(edge));
       const bool taken = move.served_ns != 0;
-      if (edge == Edge{Stage::off, Stage::read_only}) copied = false;
-      for (const auto& copy : trial_.copies) copied |= !copy.back && copy.to_ns <= move.asked_ns && move.from == Stage::read_only;
+      const auto made_since = [&](bool back, std::int64_t since_ns) {
+        return std::any_of(trial_.copies.begin(), trial_.copies.end(), [&](const CopyWindow& copy) {
+          return copy.back == back && copy.from_ns >= since_ns && copy.to_ns <= move.asked_ns;
+        });
+      };
       const bool differs = move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(), [&](const auto& row) {
         return !alerted(row) || move.from != Stage::shadow;
       });
@@ -236,14 +238,13 @@ class Judge {
                                move.before->differences, in_words(*move.before, move.before->rows.front())),
                    "the flip was taken");
       }
-      const bool caught_up = std::any_of(trial_.copies.begin(), trial_.copies.end(), [&](const CopyWindow& copy) {
-        return copy.back && copy.from_ns >= completed_ns && copy.to_ns <= move.asked_ns;
-      });
-      if (taken && move.to == Stage::completed) completed_ns = move.served_ns;
+      // What a service verified before it entered the stage it need not believe any more.
+      const bool unverified = (edge == Edge{Stage::read_only, Stage::shadow} && !made_since(false, entered_ns)) ||
+                              (edge == Edge{Stage::completed, Stage::live} && !made_since(true, entered_ns));
+      if (taken) entered_ns = move.served_ns;
       if (!taken && legal(move.from, move.to)) {
         const bool excuse = differs || trial_.open_alerts > 0 || trial_.alerts.counted > 0 || !trial_.faults.empty() ||
-                            (edge == Edge{Stage::read_only, Stage::shadow} && !copied) ||
-                            (edge == Edge{Stage::completed, Stage::live} && !caught_up) || move.straddled;
+                            unverified || move.straddled;
         if (!excuse)
           contradict(invariant, "a legal flip is taken when nothing stands against it",
                      fmt::format("the flag said {}, both databases were equal and no alert was open", name_of(move.to)),
