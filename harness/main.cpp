@@ -23,7 +23,6 @@
 
 namespace rehearse::harness {
 
-std::atomic<bool> stop_requested{false};
 
 namespace {
 

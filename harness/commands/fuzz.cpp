@@ -12,7 +12,6 @@
 #include <sstream>
 
 #include "harness/commands/commands.h"
-#include "harness/commands/planning.h"
 #include "harness/fuzz/campaign.h"
 #include "replay/error.h"
 #include "reports/trial_text.h"
@@ -142,13 +141,7 @@ int fuzz(const FuzzArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.plan.empty()) return play_plan(arguments, configuration);
   const std::string traffic = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
-  if (traffic.empty()) throw Error("operations are mined from traffic, and none is named: give `traffic:` in the configuration or --traffic FILE");
-  replay::PlannerOptions planner;
-  planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
-  const auto planned = plan_files({traffic}, configuration.redaction, {}, planner);
-  const auto catalogue = properties::operations_in(planned.plan, [&](const replay::Step& step) {
-    return configuration.is_business(step.request.get()->target);
-  });
+  const auto catalogue = operations_of(configuration, traffic);
 
   CampaignOptions options;
   options.seed = arguments.seed != 0 ? arguments.seed : std::random_device{}();

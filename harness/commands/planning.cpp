@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 #include <limits>
 #include <optional>
 #include <utility>
@@ -11,6 +13,9 @@
 #include "reports/escape.h"
 
 namespace rehearse::harness {
+
+std::atomic<bool> stop_requested{false};
+
 namespace {
 
 using replay::Exchange;

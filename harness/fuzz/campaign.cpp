@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 
+#include "harness/commands/planning.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -277,6 +278,17 @@ Failure play_again(World& world, const Configuration& configuration, const Plan&
   }
   world.restore_each_time(false);
   return failure;
+}
+
+properties::Catalogue operations_of(const Configuration& configuration, const std::string& traffic) {
+  if (traffic.empty())
+    throw Error("operations are mined from traffic, and none is named: give `traffic:` in the configuration or --traffic FILE");
+  replay::PlannerOptions planner;
+  planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
+  const auto planned = plan_files({traffic}, configuration.redaction, {}, planner);
+  return properties::operations_in(planned.plan, [&](const replay::Step& step) {
+    return configuration.is_business(step.request.get()->target);
+  });
 }
 
 properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {

@@ -197,7 +197,21 @@ void World::run_settle() const {
   if (left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
 }
 
+// A legacy service that was stopped, killed or paused answers again before the next plan begins, or there is none.
+void World::expect_services() const {
+  const auto until = std::chrono::steady_clock::now() + 5s;
+  while (true) {
+    const auto polls = poll_stages(config_);
+    const auto silent = std::find_if(polls.begin(), polls.end(), [](const auto& poll) { return poll.value == "nothing"; });
+    if (silent == polls.end()) return;
+    if (std::chrono::steady_clock::now() > until)
+      throw Error(fmt::format("the {} service does not answer any more, and nothing is broken on purpose; what does its log say?", silent->service));
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
 void World::begin(Stage stage) {
+  expect_services();
   if (!go_to(stage)) {
     // What the last plan left open may close the edges.
     rewind(image_of(stages_.now()));
@@ -437,18 +451,24 @@ void World::look(Trial& trial) {
 
 void World::hold_against_legacy(Trial& trial) {
   const StoreState& authoritative = new_store_is_authoritative(trial.ended) ? new_state_ : legacy_state_;
-  const auto orders = properties::possible_orders(config_.contract, trial, max_orders);
   const auto explained = [&] { return explain(config_.contract, trial, trial.serial.back(), noise_).explains(); };
-  trial.orders_left = orders.more;
-  for (const auto& order : orders.orders) {
+  const auto try_order = [&](const std::vector<StepId>& order) {
     Execution execution = execute(trial, order);
+    if (!properties::refused_everywhere(execution.run)) return false;
     trial.serial.push_back(held_against(execution, trial, authoritative));
     // What legacy fills differently each time shows when it is asked for the same once more.
     if (!explained() && learn(execution, execute(trial, order))) trial.serial.back() = held_against(execution, trial, authoritative);
-    if (!explained()) continue;
+    if (!explained()) return false;
     trial.serial = {std::move(trial.serial.back())};
     trial.orders_left = false;
-    return;
+    return true;
+  };
+  for (const auto refusals : {properties::Refusals::anywhere, properties::Refusals::in_order}) {
+    const auto orders = properties::possible_orders(config_.contract, trial, max_orders, refusals);
+    trial.serial.clear();
+    trial.orders_left = orders.more;
+    for (const auto& order : orders.orders)
+      if (try_order(order)) return;
   }
 }
 

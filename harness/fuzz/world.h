@@ -61,6 +61,7 @@ class World {
   void begin(properties::Stage stage);
   bool go_to(properties::Stage stage);
   void run_settle() const;
+  void expect_services() const;
   void rewind(Image image);
   void run_cue(const properties::Signal& signal, properties::Trial& trial);
   void move_flag(const properties::Signal& signal, properties::Trial& trial);

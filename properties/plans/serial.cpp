@@ -32,6 +32,8 @@ struct Item {
   std::int64_t sent = 0, done = 0;  // when it had an effect at the earliest and at the latest
   std::int64_t likely = 0;          // when it was committed, or answered
   std::size_t logged = unlogged;    // its place in the log of the store that answers for the data
+  std::set<std::string> rows;       // that it wrote there: "orders/7"
+  bool refused = false;             // it left no trace, and was answered so
 
   static constexpr std::size_t unlogged = std::numeric_limits<std::size_t>::max();
 };
@@ -48,11 +50,18 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
     const bool new_store = new_store_is_authoritative(effect.stage);
     const auto& claimed = new_store ? effect.in_new : effect.in_legacy;
     const auto& log = new_store ? trial.new_ : trial.legacy;
-    Item item{effect.step, began + record.sent_ns, began + record.done_ns, began + record.done_ns};
+    Item item;
+    item.step = effect.step;
+    item.sent = began + record.sent_ns;
+    item.done = item.likely = began + record.done_ns;
     if (!claimed.empty()) {
       if (!effect.ambiguous) item.logged = claimed.front();
+      for (const std::size_t t : claimed)
+        for (const LoggedWrite& write : (new_store ? trial.new_writes : trial.legacy_writes).writes)
+          if (write.transaction == log.transactions[t].transaction) item.rows.insert(write.entity + "/" + write.key);
       item.likely = log.transactions[claimed.front()].at_ns;
     }
+    item.refused = claimed.empty() && record.outcome == replay::Outcome::answered && record.response.status >= 400;
     if (record.outcome == replay::Outcome::lost) item.done = claimed.empty() ? never : std::max(item.done, item.likely);
     items.push_back(item);
   }
@@ -60,8 +69,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
   return items;
 }
 
-// Linear extensions of "was answered before the other was sent" and of the commit log, the likeliest first: what took effect did so in
-// the order of its commits, and only what left no trace there (a refusal, a write that changed nothing) has more than one place.
+// Linear extensions of "was answered before the other was sent" and of "was committed before the other in a row", the likeliest first:
+// by commits, and by answers of what left no trace in the log.
 class Extensions {
  public:
   Extensions(std::vector<Item> items, std::size_t limit) : items_(std::move(items)), limit_(limit) {}
@@ -86,8 +95,7 @@ class Extensions {
       if (taken_[i]) continue;
       const bool first = std::none_of(items_.begin(), items_.end(), [&](const Item& other) {
         const auto k = static_cast<std::size_t>(&other - items_.data());
-        const bool both_logged = other.logged != Item::unlogged && items_[i].logged != Item::unlogged;
-        return !taken_[k] && k != i && (other.done < items_[i].sent || (both_logged && other.logged < items_[i].logged));
+        return !taken_[k] && k != i && (other.done < items_[i].sent || committed_before(other, items_[i]));
       });
       if (!first) continue;
       taken_[i] = true;
@@ -96,6 +104,13 @@ class Extensions {
       order_.pop_back();
       taken_[i] = false;
     }
+  }
+
+  // In the log, and of a row that the other wrote, too: writes of different rows may take effect in either order, as the numbers that
+  // a sequence gave them may show.
+  static bool committed_before(const Item& a, const Item& b) {
+    if (a.logged == Item::unlogged || b.logged == Item::unlogged || a.logged >= b.logged) return false;
+    return std::any_of(a.rows.begin(), a.rows.end(), [&](const std::string& row) { return b.rows.contains(row); });
   }
 
   std::vector<Item> items_;
@@ -145,9 +160,18 @@ std::string shown(const std::string& text) { return text.empty() ? "nothing" : t
 
 }  // namespace
 
-Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t limit) {
+Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t limit, Refusals refusals) {
   const TrialEffects effects(contract, trial);
-  return Extensions(items_of(trial, effects), limit).all();
+  auto items = items_of(trial, effects);
+  if (refusals == Refusals::anywhere) std::erase_if(items, [](const Item& item) { return item.refused; });
+  return Extensions(std::move(items), limit).all();
+}
+
+bool refused_everywhere(const SerialRun& run) {
+  const std::set<StepId> ordered(run.order.begin(), run.order.end());
+  return std::all_of(run.history.records.begin(), run.history.records.end(), [&](const Record& record) {
+    return record.read || ordered.contains(record.step) || record.outcome != replay::Outcome::answered || record.response.status >= 400;
+  });
 }
 
 SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::vector<StepId>& order) {
@@ -165,7 +189,11 @@ SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::
   for (const Effect& effect : effects.effects()) {
     const Record* record = replay::record_of(trial.played, effect.step);
     const bool failed = record->outcome != replay::Outcome::answered || record->response.status >= 500;
-    if (effect.write || (failed && (may_fail(trial, effect) || effect.straddles)) || record->outcome != replay::Outcome::answered) continue;
+    // A refusal that has no place in the order stands in every place that real time allows, as a read does.
+    const bool ordered = std::find(order.begin(), order.end(), effect.step) != order.end();
+    const bool refusal = effect.write && !effect.refused_by_stage && !failed && record->response.status >= 400 && !ordered &&
+                         (new_store_is_authoritative(effect.stage) ? effect.in_new : effect.in_legacy).empty();
+    if ((effect.write && !refusal) || (failed && (may_fail(trial, effect) || effect.straddles)) || record->outcome != replay::Outcome::answered) continue;
     Read read{record, 0, order.size()};
     for (std::size_t w = 0; w < order.size(); ++w) {
       const auto& [sent, done] = times.at(order[w]);

@@ -136,7 +136,12 @@ struct Orders {
   std::vector<std::vector<replay::StepId>> orders;
   bool more = false;
 };
-[[nodiscard]] Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t limit);
+// Refusals have a place in the order like every write; or they are tried anywhere, as reads are, which is one order for many. That
+// holds when legacy refuses them in each place, too; where it does not, the execution went another way and is none.
+enum class Refusals { in_order, anywhere };
+[[nodiscard]] Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t limit,
+                                     Refusals refusals = Refusals::in_order);
+[[nodiscard]] bool refused_everywhere(const SerialRun& run);
 
 // A plan that executes the order at legacy. Reads stand in every place that real time allows them.
 struct SerialPlan {
