@@ -23,7 +23,6 @@
 
 namespace rehearse::harness {
 
-
 namespace {
 
 void request_stop(int signal) {

@@ -13,7 +13,8 @@
 namespace rehearse {
 
 // REQUIRES: the migration outlives the generator.
-[[nodiscard]] inline rc::Gen<replay::Plan> plans(const Migration& migration, const properties::DrawingOptions& options = {}) {
+[[nodiscard]] inline rc::Gen<replay::Plan> plans(const Migration& migration,
+                                                 const properties::DrawingOptions& options = {}) {
   return rc::gen::noShrink(rc::gen::map(rc::gen::arbitrary<std::uint64_t>(), [&migration, options](std::uint64_t seed) {
     return migration.draw(seed, options);
   }));

@@ -95,7 +95,8 @@ std::int64_t StageControl::follow(Stage to, milliseconds bound) {
     const auto serves = [&](const StagePoll& poll) { return poll.value == configuration_.flag.values.at(stage); };
     // What is down serves nothing, and reads the flag when it comes up.
     return std::any_of(polls.begin(), polls.end(), serves) &&
-           std::all_of(polls.begin(), polls.end(), [&](const StagePoll& poll) { return poll.value == "nothing" || serves(poll); });
+           std::all_of(polls.begin(), polls.end(),
+                       [&](const StagePoll& poll) { return poll.value == "nothing" || serves(poll); });
   };
   const std::string& metric = configuration_.flag.rejected_metric;
   const auto refused = [&] { return counted_by_new_service(configuration_, metric).value_or(0); };

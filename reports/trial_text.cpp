@@ -93,8 +93,9 @@ std::string swim_lanes(const Trial& trial) {
   std::vector<Event> events;
   for (const Record& record : trial.played.records) {
     const auto column = columns.at(record.lane);
-    events.push_back({record.sent_ns, column,
-                      fmt::format("{} {} {}", record.step, record.request.method, printable(record.request.target, 40))});
+    events.push_back(
+        {record.sent_ns, column,
+         fmt::format("{} {} {}", record.step, record.request.method, printable(record.request.target, 40))});
     events.push_back({record.done_ns, column, fmt::format("{} -> {}", record.step, outcome_of(record))});
   }
   for (const auto& move : trial.moves) {
@@ -114,9 +115,8 @@ std::string swim_lanes(const Trial& trial) {
     const auto* log = store.first;
     const std::size_t column = store.second;
     for (const auto& transaction : log->transactions) {
-      const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
-        return copy.wrote(column == new_, transaction.at_ns);
-      });
+      const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(),
+                                      [&](const auto& copy) { return copy.wrote(column == new_, transaction.at_ns); });
       if (!copied) events.push_back({transaction.at_ns - began, column, in_short(transaction.rows)});
     }
   }
@@ -136,7 +136,8 @@ std::string swim_lanes(const Trial& trial) {
   end_line();
   for (const Event& event : events) {
     out += fmt::format("{:>9.1f}", static_cast<double>(event.at_ns) / 1e6);
-    for (std::size_t c = 0; c < titles.size(); ++c) out += fmt::format("  {:<{}}", c == event.column ? event.text : "", widths[c]);
+    for (std::size_t c = 0; c < titles.size(); ++c)
+      out += fmt::format("  {:<{}}", c == event.column ? event.text : "", widths[c]);
     end_line();
   }
   return out;
@@ -158,12 +159,14 @@ std::string facts(const properties::Judgement& judgement) {
 }
 
 std::string curl_script(const Trial& trial, const std::string& target) {
-  std::string out = fmt::format("#!/bin/sh\n# {} (the flag says {})\nURL={}\n", "Begins with both databases as at the start",
-                                name_of(trial.began), shell_quoted(target));
+  std::string out =
+      fmt::format("#!/bin/sh\n# {} (the flag says {})\nURL={}\n", "Begins with both databases as at the start",
+                  name_of(trial.began), shell_quoted(target));
   std::set<std::int64_t> needed;
   for (const Step& step : trial.plan.steps)
     for (const auto& use : step.uses) needed.insert(use.from);
-  if (properties::stages_of(trial.plan).size() > 1 || !trial.faults.empty()) out += "# The lines that begin with # are to be done by hand.\n";
+  if (properties::stages_of(trial.plan).size() > 1 || !trial.faults.empty())
+    out += "# The lines that begin with # are to be done by hand.\n";
   for (const Step& step : trial.plan.steps) {
     if (!step.request.has_value()) {
       out += fmt::format("# {}\n", printable(step.cue, 200));
@@ -189,7 +192,9 @@ std::string curl_script(const Trial& trial, const std::string& target) {
     std::string line = fmt::format("curl -sS -X {} \"$URL\"{}", shell_quoted(request.method), target_text);
     for (const auto& header : request.headers) {
       const std::string name = replay::lower(header.name);
-      if (name == "host" || name == "content-length" || name == "connection" || name == "accept-encoding" || name == "user-agent") continue;
+      if (name == "host" || name == "content-length" || name == "connection" || name == "accept-encoding" ||
+          name == "user-agent")
+        continue;
       line += " -H " + shell_quoted(header.name + ": " + header.value);
     }
     if (!request.body.empty()) line += " --data-binary " + body_text;

@@ -36,7 +36,8 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 
 std::string way_of(const replay::Plan& plan) {
   std::string way;
-  for (const auto stage : properties::stages_of(plan)) way += fmt::format("{}{}", way.empty() ? "" : " → ", name_of(stage));
+  for (const auto stage : properties::stages_of(plan))
+    way += fmt::format("{}{}", way.empty() ? "" : " → ", name_of(stage));
   return way;
 }
 
@@ -51,7 +52,8 @@ void print_failure(const Failure& failure, const FuzzArguments& arguments, const
   if (failure.file.empty()) return;
   const std::string script = fs::path(failure.file).replace_extension(".sh").string();
   std::ofstream(script) << reports::curl_script(failure.trial, configuration.new_.urls.front());
-  fmt::print("\nplay it again: rehearse fuzz --config {} --plan {}\nby hand: {}\n", arguments.config, failure.file, script);
+  fmt::print("\nplay it again: rehearse fuzz --config {} --plan {}\nby hand: {}\n", arguments.config, failure.file,
+             script);
 }
 
 json::object document_of(const Failure& failure) {
@@ -91,13 +93,14 @@ int play_plan(const FuzzArguments& arguments, const Configuration& configuration
   if (stop_requested) return exit_interrupted;
   if (failure.failed > 0) {
     failure.invariant = joined(failure.invariants);
-    fmt::print("{} ({}): violates {}, {} of {} times\n\n{}\n{}", arguments.plan, way_of(plan), failure.invariant, failure.failed,
-               failure.played, reports::facts(failure.judgement), lines_before(reports::swim_lanes(failure.trial), "  "));
+    fmt::print("{} ({}): violates {}, {} of {} times\n\n{}\n{}", arguments.plan, way_of(plan), failure.invariant,
+               failure.failed, failure.played, reports::facts(failure.judgement),
+               lines_before(reports::swim_lanes(failure.trial), "  "));
     return exit_fail;
   }
   const Verdict verdict = failure.judgement.verdict();
-  fmt::print("{} ({}): {}, {} of {} times failed\n{}", arguments.plan, way_of(plan), name_of(verdict), failure.failed, failure.played,
-             lines_before(reports::swim_lanes(failure.trial), "  "));
+  fmt::print("{} ({}): {}, {} of {} times failed\n{}", arguments.plan, way_of(plan), name_of(verdict), failure.failed,
+             failure.played, lines_before(reports::swim_lanes(failure.trial), "  "));
   if (verdict == Verdict::unknown)
     for (const auto& result : failure.judgement.results)
       if (result.verdict == Verdict::unknown) fmt::print("{} is unknown: {}\n", result.invariant, result.reason);
@@ -113,9 +116,11 @@ void print_known(const KnownFailure& known) {
 
 void print_summary(const CampaignResult& result, const FuzzArguments& arguments) {
   fmt::print("\n{} plans in {:.1f} s ({:.1f} a second), {} restores, {} rewinds\n", result.plans, result.seconds,
-             result.seconds > 0 ? static_cast<double>(result.plans) / result.seconds : 0.0, result.restores, result.rewinds);
+             result.seconds > 0 ? static_cast<double>(result.plans) / result.seconds : 0.0, result.restores,
+             result.rewinds);
   std::string looked;
-  for (const auto& [invariant, plans] : result.checked) looked += fmt::format("{}{} {}", looked.empty() ? "" : ", ", invariant, plans);
+  for (const auto& [invariant, plans] : result.checked)
+    looked += fmt::format("{}{} {}", looked.empty() ? "" : ", ", invariant, plans);
   fmt::print("looked at, in so many plans: {}\n", looked);
   for (const auto& [reason, count] : result.unknown_reasons) fmt::print("unknown in {}: {}\n", count, reason);
   const auto met = result.coverage.size() - result.missing.size();
@@ -131,7 +136,8 @@ Verdict verdict_of(const CampaignResult& result) {
     return known.now == KnownFailure::Now::still_failing;
   });
   if (!result.failures.empty() || failing) return Verdict::fail;
-  if (result.plans == 0 || result.unknown > 0 || result.not_reproduced > 0 || !result.missing.empty()) return Verdict::unknown;
+  if (result.plans == 0 || result.unknown > 0 || result.not_reproduced > 0 || !result.missing.empty())
+    return Verdict::unknown;
   return Verdict::pass;
 }
 
@@ -160,7 +166,9 @@ int fuzz(const FuzzArguments& arguments) {
     options.drawing.begins.clear();
     for (const std::string& name : arguments.stages) {
       const auto stage = properties::stage_named(name);
-      if (!stage) throw Error(fmt::format("--stage {}: no such stage; the stages are off, read-only, shadow, live, completed", name));
+      if (!stage)
+        throw Error(
+            fmt::format("--stage {}: no such stage; the stages are off, read-only, shadow, live, completed", name));
       options.drawing.begins.push_back(*stage);
     }
   }
@@ -198,8 +206,8 @@ int fuzz(const FuzzArguments& arguments) {
   };
   options.on_progress = [&](std::int64_t plans, double seconds) {
     if (terminal && plans % 8 == 0) {
-      fmt::print(stderr, "\r\033[K{} plans, {:.0f} a second, {:.0f} s left", plans, static_cast<double>(plans) / seconds,
-                 std::max(0.0, arguments.seconds - seconds));
+      fmt::print(stderr, "\r\033[K{} plans, {:.0f} a second, {:.0f} s left", plans,
+                 static_cast<double>(plans) / seconds, std::max(0.0, arguments.seconds - seconds));
       std::fflush(stderr);
     }
   };

@@ -23,7 +23,8 @@ RC_GTEST_PROP(Orders, StayCancelled, ()) {
   for (const auto& record : trial.played.records) {
     const auto& [method, target, headers, body, trailers] = record.request;
     const auto suffix = target.find("/cancel");
-    if (method == "POST" && suffix != std::string::npos && record.response.status == 200) cancelled.insert(target.substr(0, suffix));
+    if (method == "POST" && suffix != std::string::npos && record.response.status == 200)
+      cancelled.insert(target.substr(0, suffix));
     if (method == "DELETE") cancelled.erase(target);
     if (method == "GET" && record.response.status == 200 && cancelled.contains(target))
       RC_ASSERT(record.response.body.find(R"("status":"cancelled")") != std::string::npos);

@@ -33,9 +33,9 @@ double seconds_since(Clock::time_point then) { return std::chrono::duration<doub
 
 // The most telling of what a plan violates: what follows from the others comes last.
 std::string headline(const std::vector<std::string>& invariants) {
-  static const std::vector<std::string> order{"R1", "O2", "O6", "S3", "S4", "V3", "V4", "G15", "G13", "G8", "R5", "E1", "E1'",
-                                              "E2", "E2'", "E3", "E3'", "E4", "E4'", "G11", "G3", "G9", "S1", "V2", "S7",
-                                              "V6", "G7", "R2", "G6", "G5", "G4", "G2", "G1"};
+  static const std::vector<std::string> order{"R1", "O2",  "O6", "S3",  "S4", "V3",  "V4", "G15", "G13", "G8", "R5",
+                                              "E1", "E1'", "E2", "E2'", "E3", "E3'", "E4", "E4'", "G11", "G3", "G9",
+                                              "S1", "V2",  "S7", "V6",  "G7", "R2",  "G6", "G5",  "G4",  "G2", "G1"};
   for (const std::string& id : order)
     if (std::find(invariants.begin(), invariants.end(), id) != invariants.end()) return id;
   return invariants.front();
@@ -107,7 +107,9 @@ class Campaign {
         batch.push_back(draw_plan(catalogue_, drawing_, met, ++seed));
         met.expect(batch.back());
       }
-      std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) { return properties::begins_in(a) < properties::begins_in(b); });
+      std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) {
+        return properties::begins_in(a) < properties::begins_in(b);
+      });
       for (const Plan& plan : batch) {
         if (over(until)) break;
         play_new(plan);
@@ -205,7 +207,8 @@ class Campaign {
     if (failure.failed == 0) {
       // What a restored world does not show may be the doing of an earlier plan: kept, told, and no proof.
       ++result_.not_reproduced;
-      ++result_.unknown_reasons[fmt::format("{}: it failed once and not in {} times in a restored world", invariant, failure.played)];
+      ++result_.unknown_reasons[fmt::format("{}: it failed once and not in {} times in a restored world", invariant,
+                                            failure.played)];
       if (!options_.directory.empty()) keep(plan, invariant);
       return;
     }
@@ -254,7 +257,8 @@ class Campaign {
 
 }  // namespace
 
-Failure play_again(World& world, const Configuration& configuration, const Plan& plan, const std::string& invariant, int times) {
+Failure play_again(World& world, const Configuration& configuration, const Plan& plan, const std::string& invariant,
+                   int times) {
   Failure failure;
   failure.invariant = invariant;
   failure.shrunk.plan = plan;
@@ -282,13 +286,13 @@ Failure play_again(World& world, const Configuration& configuration, const Plan&
 
 properties::Catalogue operations_of(const Configuration& configuration, const std::string& traffic) {
   if (traffic.empty())
-    throw Error("operations are mined from traffic, and none is named: give `traffic:` in the configuration or --traffic FILE");
+    throw Error(
+        "operations are mined from traffic, and none is named: give `traffic:` in the configuration or --traffic FILE");
   replay::PlannerOptions planner;
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   const auto planned = plan_files({traffic}, configuration.redaction, {}, planner);
-  return properties::operations_in(planned.plan, [&](const replay::Step& step) {
-    return configuration.is_business(step.request.get()->target);
-  });
+  return properties::operations_in(
+      planned.plan, [&](const replay::Step& step) { return configuration.is_business(step.request.get()->target); });
 }
 
 properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {

@@ -25,7 +25,7 @@ struct Failure {
   std::size_t length_before = 0;  // of the plan as it was drawn
   properties::Trial trial;        // of the shrunk plan
   properties::Judgement judgement;
-  int failed = 0, played = 0;  // how often the shrunk plan fails: k of n
+  int failed = 0, played = 0;    // how often the shrunk plan fails: k of n
   std::int64_t plan_number = 0;  // how many plans were played until then
   double seconds = 0;            // ... and how long that took
   std::string file;

@@ -36,8 +36,8 @@ struct Ended {
 class Fuzzing : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = fs::temp_directory_path() /
-                 fmt::format("fuzz_test_{}_{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+    directory_ = fs::temp_directory_path() / fmt::format("fuzz_test_{}_{}", getpid(),
+                                                         testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(directory_);
   }
   void TearDown() override {
@@ -48,11 +48,12 @@ class Fuzzing : public testing::Test {
   [[nodiscard]] Ended fuzz(const std::string& arguments, const std::string& options = "--oracle") const {
     const std::string d = directory_.string();
     const std::string bin = REHEARSE_BINARY_DIR;
-    const CommandResult result =
-        run(fmt::format("cd {} && {}/fixtures/orders-system --small {} -- {}/rehearse fuzz --config fixtures/orders/rehearse.yaml "
-                        "--traffic fixtures/captures/orders-small.pcap -o {}/found {} >{}/out 2>{}/err",
-                        REHEARSE_SOURCE_DIR, bin, options, bin, d, arguments, d, d),
-            280s);
+    const CommandResult result = run(
+        fmt::format(
+            "cd {} && {}/fixtures/orders-system --small {} -- {}/rehearse fuzz --config fixtures/orders/rehearse.yaml "
+            "--traffic fixtures/captures/orders-small.pcap -o {}/found {} >{}/out 2>{}/err",
+            REHEARSE_SOURCE_DIR, bin, options, bin, d, arguments, d, d),
+        280s);
     return {result.status, contents(directory_ / "out"), contents(directory_ / "err")};
   }
   // Looks for a bug until it is found, and says by which invariants.
@@ -108,13 +109,16 @@ TEST_F(Fuzzing, AFailureIsShrunkKeptPlayedAgainAndFixed) {
 }
 
 TEST_F(Fuzzing, TellsAFailureWithItsLanesAndItsScript) {
-  const Ended ended = fuzz("--seed 1 --seconds 60 --shrink-seconds 20 --no-flips --no-faults --lanes 1 --stage live", "--oracle --bug B16");
+  const Ended ended = fuzz("--seed 1 --seconds 60 --shrink-seconds 20 --no-flips --no-faults --lanes 1 --stage live",
+                           "--oracle --bug B16");
   EXPECT_EQ(ended.status, 1) << ended.err;
-  EXPECT_THAT(ended.out, AllOf(HasSubstr("G9"), HasSubstr("flag: live"), HasSubstr("legacy database"), HasSubstr("it needs a sequence of requests"),
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("G9"), HasSubstr("flag: live"), HasSubstr("legacy database"),
+                               HasSubstr("it needs a sequence of requests"),
                                HasSubstr("play it again: rehearse fuzz --config"), HasSubstr("verdict: fail")));
   bool script = false;
   for (const auto& entry : fs::directory_iterator(directory_ / "found"))
-    if (entry.path().extension() == ".sh") script = contents(entry.path()).find("curl -sS -X 'POST'") != std::string::npos;
+    if (entry.path().extension() == ".sh")
+      script = contents(entry.path()).find("curl -sS -X 'POST'") != std::string::npos;
   EXPECT_TRUE(script);
 }
 

@@ -55,12 +55,14 @@ Rewinder::Rewinder(const DatabaseSettings& database, std::string what, const std
       session_(database.dsn, what_),
       image_(with_database(database.dsn, image), "the image of " + what_) {
   if (session_.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") != "t")
-    throw Error(fmt::format("{} is put back row by row, with its triggers at rest, and that takes a superuser: name one in its dsn",
-                            what_));
+    throw Error(fmt::format(
+        "{} is put back row by row, with its triggers at rest, and that takes a superuser: name one in its dsn",
+        what_));
   log_ = std::make_unique<CommitLog>(database.dsn, what_);
   std::vector<std::string> parts;
   for (const Row& row :
-       image_.run("SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) FROM pg_sequences ORDER BY 1").rows) {
+       image_.run("SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) FROM pg_sequences ORDER BY 1")
+           .rows) {
     const std::string name = row[0].value_or("");
     parts.push_back(fmt::format("SELECT {}, last_value::text, is_called::text FROM {}", session_.quoted(name), name));
   }
@@ -81,11 +83,12 @@ const Rewinder::Table& Rewinder::table(const std::string& name) {
   if (!first) return at->second;
   at->second.name = name;
   const std::string oid = session_.quoted(name) + "::regclass";
-  for (const Row& row : session_
-                            .run(fmt::format("SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = {} AND attnum > 0 "
-                                             "AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-                                             oid))
-                            .rows)
+  for (const Row& row :
+       session_
+           .run(fmt::format("SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = {} AND attnum > 0 "
+                            "AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+                            oid))
+           .rows)
     at->second.columns.push_back(row[0].value_or(""));
   for (const Row& row :
        session_
@@ -158,7 +161,8 @@ void Rewinder::put_back(const Table& table, const std::set<std::vector<std::stri
   const auto before = image_.run(fmt::format("SELECT t::text FROM {} t WHERE {}", table.name, which));
   if (before.rows.empty()) return;
   std::vector<std::string> values, columns;
-  for (const Row& row : before.rows) values.push_back(fmt::format("({}::{})", session_.quoted(row[0].value_or("")), table.name));
+  for (const Row& row : before.rows)
+    values.push_back(fmt::format("({}::{})", session_.quoted(row[0].value_or("")), table.name));
   for (const std::string& column : table.columns) columns.push_back("(r)." + column);
   session_.run(fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM (VALUES {}) v(r)", table.name,
                            fmt::join(table.columns, ", "), fmt::join(columns, ", "), fmt::join(values, ", ")));
@@ -168,8 +172,7 @@ void Rewinder::put_sequences_back() {
   std::string sql;
   for (const auto& [name, state] : sequences(session_)) {
     const auto& was = sequences_.at(name);
-    if (state != was)
-      sql += fmt::format("SELECT setval({}, {}, {});", session_.quoted(name), was.last, was.called);
+    if (state != was) sql += fmt::format("SELECT setval({}, {}, {});", session_.quoted(name), was.last, was.called);
   }
   if (!sql.empty()) session_.run(sql);
 }
@@ -181,8 +184,8 @@ bool Rewinder::verify() {
   const auto here = session_.run(tables).rows;
   if (here != image_.run(tables).rows) return false;
   for (const Row& row : here) {
-    const std::string digest =
-        fmt::format("SELECT md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM {} t", row[0].value_or(""));
+    const std::string digest = fmt::format(
+        "SELECT md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM {} t", row[0].value_or(""));
     if (session_.value(digest) != image_.value(digest)) return false;
   }
   return sequences(session_) == sequences(image_);

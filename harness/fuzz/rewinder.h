@@ -70,9 +70,9 @@ class Rewinder {
   Session session_, image_;
   std::unique_ptr<CommitLog> log_;
   std::map<std::string, Table> tables_;
-  std::map<std::string, SequenceState> sequences_;  // of the image
-  std::string all_sequences_;                       // the query for them
-  std::vector<Commit> shown_;                       // read from the log, not yet given out
+  std::map<std::string, SequenceState> sequences_;                     // of the image
+  std::string all_sequences_;                                          // the query for them
+  std::vector<Commit> shown_;                                          // read from the log, not yet given out
   std::map<std::string, std::set<std::vector<std::string>>> touched_;  // table → keys since the last rewind
   bool beyond_rows_ = false;
   std::set<std::int64_t> ours_;

@@ -32,7 +32,6 @@ class Rewinding : public TwoDatabases {
     keep_as(disposable("l"), "the legacy database", "l_image", 60s);
   }
   static void TearDownTestSuite() { sql("postgres", "DROP DATABASE IF EXISTS l_image"); }
-
 };
 
 TEST_F(Rewinding, TakesBackWhatAPlanWrote) {
@@ -96,10 +95,13 @@ TEST_F(Rewinding, SeesWhatNoLogShows) {
 }
 
 TEST_F(Rewinding, TakesASuperuser) {
-  sql("l", "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN REPLICATION; GRANT ALL ON ALL TABLES IN SCHEMA public TO plain");
+  sql("l",
+      "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN REPLICATION; GRANT ALL ON ALL TABLES IN SCHEMA public TO "
+      "plain");
   DatabaseSettings settings = disposable("l");
   settings.dsn += " user=plain";
-  EXPECT_THAT([&] { Rewinder(settings, "the legacy database", "l_image"); }, ThrowsMessage<Error>(HasSubstr("takes a superuser")));
+  EXPECT_THAT([&] { Rewinder(settings, "the legacy database", "l_image"); },
+              ThrowsMessage<Error>(HasSubstr("takes a superuser")));
   sql("l", "DROP OWNED BY plain; DROP ROLE plain");
 }
 

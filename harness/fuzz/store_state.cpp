@@ -72,32 +72,32 @@ StoreState StoreStates::read(BulkSession& session, std::size_t form, const std::
     auto& kept = state.entities[entity.entity.name];
     const std::size_t count = entity.readings[form].columns.size();
     const RowCodec& codec = *entity.codecs[form];
-    session.copy(
-        select_of(entity.readings[form]), 2 * count,
-        [&](const BinaryRow& row) {
-          if (++rows > most_rows)
-            throw Error(fmt::format("the {} holds more than {} rows, and generated plans compare all of them each time: give a "
-                                    "small database, a few dozen rows in each table",
-                                    label, most_rows));
-          std::vector<StoreState::Cell> cells(count);
-          for (std::size_t c = 0; c < count; ++c) {
-            if (row[c].null()) continue;
-            cells[c].canonical.emplace();
-            codec.append(c, row[c], *cells[c].canonical);
-            cells[c].shown = std::string(row[count + c].value());
-          }
-          std::vector<std::optional<std::string>> key;
-          for (const std::size_t c : entity.readings[form].key) key.push_back(cells[c].shown);
-          kept.emplace(key_text(key), std::move(cells));
-        },
-        {});
+    session.copy(select_of(entity.readings[form]), 2 * count,
+                 [&](const BinaryRow& row) {
+                   if (++rows > most_rows)
+                     throw Error(fmt::format(
+                         "the {} holds more than {} rows, and generated plans compare all of them each time: give a "
+                         "small database, a few dozen rows in each table",
+                         label, most_rows));
+                   std::vector<StoreState::Cell> cells(count);
+                   for (std::size_t c = 0; c < count; ++c) {
+                     if (row[c].null()) continue;
+                     cells[c].canonical.emplace();
+                     codec.append(c, row[c], *cells[c].canonical);
+                     cells[c].shown = std::string(row[count + c].value());
+                   }
+                   std::vector<std::optional<std::string>> key;
+                   for (const std::size_t c : entity.readings[form].key) key.push_back(cells[c].shown);
+                   kept.emplace(key_text(key), std::move(cells));
+                 },
+                 {});
   }
   session.end();
   return state;
 }
 
-Comparison StoreStates::compare(const StoreState& left, const StoreState& right, const properties::Correspondence* pairs,
-                                const VolatileColumns& volatile_) const {
+Comparison StoreStates::compare(const StoreState& left, const StoreState& right,
+                                const properties::Correspondence* pairs, const VolatileColumns& volatile_) const {
   Comparison result;
   result.left = left.label;
   result.right = right.label;

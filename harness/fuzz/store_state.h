@@ -31,7 +31,8 @@ struct StoreState {
 class StoreStates {
  public:
   // Throws Error when the sides cannot be read or their columns cannot be compared. A world of more than `most_rows` is refused.
-  StoreStates(const std::vector<Entity>& entities, const Side& legacy, const Side& new_, const std::optional<Side>& oracle);
+  StoreStates(const std::vector<Entity>& entities, const Side& legacy, const Side& new_,
+              const std::optional<Side>& oracle);
 
   static constexpr std::int64_t most_rows = 200'000;
 

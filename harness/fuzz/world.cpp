@@ -52,20 +52,25 @@ std::int64_t wall_clock_ns() {
 void expect_permitted(const Configuration& configuration) {
   if (configuration.fuzz.oracle_url.empty())
     throw Error(
-        "generated plans are held against legacy alone: start a second legacy service with a database of its own and its "
+        "generated plans are held against legacy alone: start a second legacy service with a database of its own and "
+        "its "
         "flag off, and name both under fuzz.oracle (url, dsn, disposable: true)");
   if (!configuration.legacy.writes_allowed || !configuration.new_.writes_allowed)
     throw Error(
-        "generated plans write to both services: write `writes: allowed` beside services.legacy and services.new when they "
+        "generated plans write to both services: write `writes: allowed` beside services.legacy and services.new when "
+        "they "
         "are not production");
   for (const auto& [database, key] : {std::pair(&configuration.legacy_database, "databases.legacy"),
                                       std::pair(&configuration.new_database, "databases.new"),
                                       std::pair(&configuration.fuzz.oracle_database, "fuzz.oracle")}) {
     if (!database->disposable)
-      throw Error(fmt::format("generated plans alter, break and restore the databases: if {} may be lost, write disposable: true there", key));
+      throw Error(fmt::format(
+          "generated plans alter, break and restore the databases: if {} may be lost, write disposable: true there",
+          key));
   }
   if (configuration.copy_forward.empty())
-    throw Error("copy.forward is missing in the configuration: give the command that copies legacy to the new database");
+    throw Error(
+        "copy.forward is missing in the configuration: give the command that copies legacy to the new database");
 }
 
 BrokenDatabase::How how_named(const std::string& how) {
@@ -88,9 +93,10 @@ World::World(const Configuration& configuration, const std::atomic<bool>* stop)
   }
   const auto same = states_->compare(states_->legacy(), states_->oracle());
   if (same.differences > 0)
-    throw Error(fmt::format("the oracle's database does not begin as the legacy database does ({} differences; {} {} is one): "
-                            "restore both from one template",
-                            same.differences, same.rows.front().entity, same.rows.front().key));
+    throw Error(
+        fmt::format("the oracle's database does not begin as the legacy database does ({} differences; {} {} is one): "
+                    "restore both from one template",
+                    same.differences, same.rows.front().entity, same.rows.front().key));
 }
 
 World::~World() {
@@ -122,8 +128,9 @@ void World::make_images() {
   const auto deadline = config_.command_deadline;
   restore(config_.legacy_database, legacy_name, deadline);
   restore(config_.new_database, new_name, deadline);
-  for (const auto& [database, what] : {std::pair(&config_.legacy_database, legacy_name), std::pair(&config_.new_database, new_name),
-                                       std::pair(&config_.fuzz.oracle_database, oracle_name)})
+  for (const auto& [database, what] :
+       {std::pair(&config_.legacy_database, legacy_name), std::pair(&config_.new_database, new_name),
+        std::pair(&config_.fuzz.oracle_database, oracle_name)})
     keep_as(*database, what, image_name(*database, Image::seeded), deadline);
   stages_.go_to(Stage::read_only);
   if (!stages_.copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
@@ -132,13 +139,15 @@ void World::make_images() {
 }
 
 void World::open() {
-  legacy_ = std::make_unique<Rewinder>(config_.legacy_database, legacy_name, image_name(config_.legacy_database, Image::seeded));
+  legacy_ = std::make_unique<Rewinder>(config_.legacy_database, legacy_name,
+                                       image_name(config_.legacy_database, Image::seeded));
   new__ = std::make_unique<Rewinder>(config_.new_database, new_name, image_name(config_.new_database, *image_));
   if (!oracle_)
     oracle_ = std::make_unique<Rewinder>(config_.fuzz.oracle_database, oracle_name,
                                          image_name(config_.fuzz.oracle_database, Image::seeded));
   states_ = std::make_unique<StoreStates>(
-      config_.entities, harness::Side{config_.legacy_database.dsn, "legacy database", true, &config_.ignored_legacy_columns},
+      config_.entities,
+      harness::Side{config_.legacy_database.dsn, "legacy database", true, &config_.ignored_legacy_columns},
       harness::Side{config_.new_database.dsn, "new database", false, &config_.ignored_new_columns},
       harness::Side{config_.fuzz.oracle_database.dsn, "legacy alone", true, &config_.ignored_legacy_columns});
   legacy_session_ = std::make_unique<Session>(config_.legacy_database.dsn, legacy_name);
@@ -169,7 +178,8 @@ void World::rewind(Image image) {
     return;
   }
   close();
-  restore_from(config_.legacy_database, legacy_name, image_name(config_.legacy_database, Image::seeded), config_.command_deadline);
+  restore_from(config_.legacy_database, legacy_name, image_name(config_.legacy_database, Image::seeded),
+               config_.command_deadline);
   restore_from(config_.new_database, new_name, image_name(config_.new_database, image), config_.command_deadline);
   image_ = image;
   ++restores_;
@@ -202,10 +212,13 @@ void World::expect_services() const {
   const auto until = std::chrono::steady_clock::now() + 5s;
   while (true) {
     const auto polls = poll_stages(config_);
-    const auto silent = std::find_if(polls.begin(), polls.end(), [](const auto& poll) { return poll.value == "nothing"; });
+    const auto silent =
+        std::find_if(polls.begin(), polls.end(), [](const auto& poll) { return poll.value == "nothing"; });
     if (silent == polls.end()) return;
     if (std::chrono::steady_clock::now() > until)
-      throw Error(fmt::format("the {} service does not answer any more, and nothing is broken on purpose; what does its log say?", silent->service));
+      throw Error(fmt::format(
+          "the {} service does not answer any more, and nothing is broken on purpose; what does its log say?",
+          silent->service));
     std::this_thread::sleep_for(5ms);
   }
 }
@@ -216,17 +229,18 @@ void World::begin(Stage stage) {
     // What the last plan left open may close the edges.
     rewind(image_of(stages_.now()));
     if (!go_to(stage))
-      throw Error(fmt::format("the services serve {} and do not follow the flag on the way to {}, with both databases restored; "
-                              "`rehearse gate` says which one stays behind",
-                              name_of(stages_.now()), name_of(stage)));
+      throw Error(fmt::format(
+          "the services serve {} and do not follow the flag on the way to {}, with both databases restored; "
+          "`rehearse gate` says which one stays behind",
+          name_of(stages_.now()), name_of(stage)));
   }
   rewind(image_of(stage));
 }
 
 // -- playing -------------------------------------------------------------------------------------------------------------
 
-History World::play_on(const Plan& plan, const std::string& name, const std::string& target, const TargetSettings& settings,
-                       const std::function<void(const Step&)>& on_cue) {
+History World::play_on(const Plan& plan, const std::string& name, const std::string& target,
+                       const TargetSettings& settings, const std::function<void(const Step&)>& on_cue) {
   replay::PlayOptions options;
   options.name = name;
   options.target = target;
@@ -234,7 +248,8 @@ History World::play_on(const Plan& plan, const std::string& name, const std::str
   options.stop = stop_;
   options.on_cue = on_cue;
   options.real_time = false;
-  if (target == config_.new_.urls.front()) options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
+  if (target == config_.new_.urls.front())
+    options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
   const Target adapted(settings, plan, stop_);
   adapted.apply(options);
   return replay::play(plan, options);
@@ -300,10 +315,11 @@ void World::run_cue(const Signal& signal, Trial& trial) {
                                    : signal.how == "start" ? config_.legacy.start
                                                            : std::string();
       if (command.empty())
-        throw Error(fmt::format("the plan asks to {} the {} service, and the configuration has no command for that", signal.how,
-                                signal.what));
+        throw Error(fmt::format("the plan asks to {} the {} service, and the configuration has no command for that",
+                                signal.how, signal.what));
       if (!ends) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
-      run_or_throw(command, config_.command_deadline, fmt::format("the command to {} the {} service", signal.how, signal.what));
+      run_or_throw(command, config_.command_deadline,
+                   fmt::format("the command to {} the {} service", signal.how, signal.what));
       if (ends)
         for (auto& fault : trial.faults)
           if (fault.what == signal.what && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
@@ -326,7 +342,8 @@ void World::run_cue(const Signal& signal, Trial& trial) {
       return;
     }
     case Kind::wire:
-      throw Error(fmt::format("the plan has a rule for the wire {}, and the configuration names no such wire", signal.what));
+      throw Error(
+          fmt::format("the plan has a rule for the wire {}, and the configuration names no such wire", signal.what));
   }
 }
 
@@ -391,10 +408,11 @@ void World::end_faults(Trial& trial) {
 void World::come_to_rest(Trial& trial) {
   const auto own = own_processes();
   const auto busy = [&](Session& session) {
-    return session.number(fmt::format(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND "
-        "state <> 'idle' AND pid <> ALL ('{{{}}}'::int[])",
-        fmt::join(own, ",")));
+    return session.number(
+        fmt::format("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = "
+                    "'client backend' AND "
+                    "state <> 'idle' AND pid <> ALL ('{{{}}}'::int[])",
+                    fmt::join(own, ",")));
   };
   // Behind a fault a service still writes down what it could not: an alert that comes when the next plan has begun would be that one's.
   if (!trial.faults.empty()) std::this_thread::sleep_for(behind_faults);
@@ -408,12 +426,13 @@ void World::come_to_rest(Trial& trial) {
   }
 }
 
-void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored, Trial& trial,
-                     properties::StoreLog& log, properties::WriteLog& writes) {
+void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored,
+                     Trial& trial, properties::StoreLog& log, properties::WriteLog& writes) {
   log.known = writes.known = true;
   for (const Commit& commit : rewinder.committed()) {
-    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(),
-                                    [&](const auto& copy) { return copy.wrote(&rewinder == new__.get(), commit.at_ns); });
+    const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
+      return copy.wrote(&rewinder == new__.get(), commit.at_ns);
+    });
     properties::CommittedTransaction transaction{commit.transaction, commit.at_ns, {}};
     for (const Commit::Change& change : commit.changes) {
       const std::string_view table = change.table;
@@ -457,7 +476,8 @@ void World::hold_against_legacy(Trial& trial) {
     if (!properties::refused_everywhere(execution.run)) return false;
     trial.serial.push_back(held_against(execution, trial, authoritative));
     // What legacy fills differently each time shows when it is asked for the same once more.
-    if (!explained() && learn(execution, execute(trial, order))) trial.serial.back() = held_against(execution, trial, authoritative);
+    if (!explained() && learn(execution, execute(trial, order)))
+      trial.serial.back() = held_against(execution, trial, authoritative);
     if (!explained()) return false;
     trial.serial = {std::move(trial.serial.back())};
     trial.orders_left = false;
@@ -489,7 +509,8 @@ World::Execution World::execute(const Trial& trial, const std::vector<StepId>& o
   return execution;
 }
 
-properties::SerialRun World::held_against(const Execution& execution, const Trial& trial, const StoreState& authoritative) const {
+properties::SerialRun World::held_against(const Execution& execution, const Trial& trial,
+                                          const StoreState& authoritative) const {
   properties::SerialRun run = execution.run;
   History made = run.history;
   const std::set<StepId> writes(run.order.begin(), run.order.end());
@@ -505,14 +526,17 @@ bool World::learn(const Execution& once, const Execution& again) {
   const auto& first = once.run.history;
   const auto& second = again.run.history;
   // Both began with the same rows and sequences: what one server makes alike needs no pairs.
-  const properties::AnswerComparer comparer(config_.contract, {}, properties::day_of(second.began_ns), first.target, second.target);
+  const properties::AnswerComparer comparer(config_.contract, {}, properties::day_of(second.began_ns), first.target,
+                                            second.target);
   for (std::size_t i = 0; i < std::min(first.records.size(), second.records.size()); ++i) {
     const auto route = replay::route_of(first.records[i].request.method, first.records[i].request.target);
     for (const auto& difference : comparer.differences(first.records[i], second.records[i]))
-      if (is_of_a_value(difference.kind)) learnt |= noise_.answers[route].insert(properties::without_indices(difference.path)).second;
+      if (is_of_a_value(difference.kind))
+        learnt |= noise_.answers[route].insert(properties::without_indices(difference.path)).second;
   }
   for (const auto& row : states_->compare(once.state, again.state).rows)
-    if (row.kind == properties::RowDifference::Kind::changed) learnt |= noise_.columns.insert(row.entity + "." + row.column).second;
+    if (row.kind == properties::RowDifference::Kind::changed)
+      learnt |= noise_.columns.insert(row.entity + "." + row.column).second;
   return learnt;
 }
 
@@ -528,7 +552,8 @@ std::map<std::string, std::vector<std::string>> World::keys() {
 std::vector<std::pair<std::string, std::string>> World::faults() const {
   std::vector<std::pair<std::string, std::string>> cues;
   for (const char* database : {"new-database", "legacy-database"})
-    for (const char* how : {"stopped", "read-only", "hung"}) cues.emplace_back(fmt::format("break {} {}", database, how), "mend");
+    for (const char* how : {"stopped", "read-only", "hung"})
+      cues.emplace_back(fmt::format("break {} {}", database, how), "mend");
   if (!config_.legacy.stop.empty()) cues.emplace_back("stop legacy", "start legacy");
   if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
     cues.emplace_back("flag gone", "flag back");

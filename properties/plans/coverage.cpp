@@ -12,7 +12,8 @@ namespace rehearse::properties {
 namespace {
 
 bool reachable(const DrawingOptions& options, Stage stage) {
-  return options.longest_way > 0 || std::find(options.begins.begin(), options.begins.end(), stage) != options.begins.end();
+  return options.longest_way > 0 ||
+         std::find(options.begins.begin(), options.begins.end(), stage) != options.begins.end();
 }
 
 }  // namespace
@@ -23,7 +24,8 @@ Coverage::Coverage(const Catalogue& catalogue, const DrawingOptions& options) {
     for (const Operation& operation : catalogue.operations)
       if (operation.accepted) met_.times[in_stage(operation.name, stage)] = 0;
     for (const Stage next : all_stages) {
-      if (options.longest_way == 0 || !legal(stage, next) || (stage == Stage::completed && !options.copy_back)) continue;
+      if (options.longest_way == 0 || !legal(stage, next) || (stage == Stage::completed && !options.copy_back))
+        continue;
       met_.times[edge_name({stage, next})] = 0;
       if (options.lanes > 1) met_.times[straddled_name({stage, next})] = 0;
     }
@@ -56,11 +58,13 @@ void Coverage::add(const Contract& contract, const Trial& trial) {
     if (effect.refused_by_stage) seen.insert("a write refused by read-only");
     if (record->outcome == replay::Outcome::answered && record->response.status >= 400 && record->response.status < 500)
       seen.insert("a write refused");
-    if (!effect.in_legacy.empty() && !effect.in_new.empty()) seen.insert(in_stage("a commit in both logs", effect.stage));
+    if (!effect.in_legacy.empty() && !effect.in_new.empty())
+      seen.insert(in_stage("a commit in both logs", effect.stage));
     for (const FaultWindow& fault : trial.faults) {
       if (!meets(trial, fault, *record)) continue;
       for (const char* verb : {"break ", ""}) {
-        seen.insert(in_stage(fmt::format("{}{} {}", verb, fault.what, fault.how), effect.stage));  // "break new-database hung"
+        seen.insert(
+            in_stage(fmt::format("{}{} {}", verb, fault.what, fault.how), effect.stage));  // "break new-database hung"
         seen.insert(in_stage(fmt::format("{}{} {}", verb, fault.how, fault.what), effect.stage));  // "stop legacy"
       }
     }

@@ -1,13 +1,13 @@
 #include "properties/plans/drawing.h"
 
 #include <fmt/format.h>
+#include <rapidcheck/Random.h>
 
 #include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include "properties/plans/dice.h"
 #include "properties/plans/odd_values.h"
 #include "replay/values.h"
 
@@ -20,6 +20,39 @@ using replay::Plan;
 using replay::Request;
 using replay::Step;
 using replay::StepId;
+
+// The random choices of a plan, from RapidCheck's generator: the same seed gives the same plan on every machine.
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : random_(seed) {}
+
+  // In [0, n). REQUIRES: n > 0.
+  [[nodiscard]] std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_.next() % n); }
+  // In [low, high].
+  [[nodiscard]] std::size_t between(std::size_t low, std::size_t high) { return low + below(high - low + 1); }
+  // True in `percent` of a hundred.
+  [[nodiscard]] bool percent(std::size_t percent) { return below(100) < percent; }
+  template <class T>
+  [[nodiscard]] const T& of(const std::vector<T>& choices) {
+    return choices[below(choices.size())];
+  }
+  // An index, as often as its weight says. REQUIRES: a weight is above 0.
+  [[nodiscard]] std::size_t weighted(const std::vector<double>& weights) {
+    double sum = 0;
+    for (const double weight : weights) sum += weight;
+    double at = sum * (static_cast<double>(random_.next() >> 11) / 9007199254740992.0);
+    for (std::size_t i = 0; i + 1 < weights.size(); ++i) {
+      if (at < weights[i]) return i;
+      at -= weights[i];
+    }
+    for (std::size_t i = weights.size(); i-- > 0;)
+      if (weights[i] > 0) return i;
+    return 0;
+  }
+
+ private:
+  rc::Random random_;
+};
 
 constexpr std::string_view key_header = "header:Idempotency-Key";
 constexpr std::string_view conditional = "header:If-";
@@ -72,9 +105,7 @@ class Drawing {
  private:
   // -- what takes part -------------------------------------------------------------------------------------------------
 
-  [[nodiscard]] double deficit(Stage from, Stage to) const {
-    return met_.want(edge_name({from, to}));
-  }
+  [[nodiscard]] double deficit(Stage from, Stage to) const { return met_.want(edge_name({from, to})); }
 
   void choose_way() {
     std::vector<double> weights;
@@ -109,7 +140,8 @@ class Drawing {
   [[nodiscard]] std::size_t choose_concurrent_phase() {
     std::vector<double> weights;
     for (std::size_t phase = 0; phase < way_.size(); ++phase)
-      weights.push_back(0.2 + (phase + 1 < way_.size() ? met_.want(straddled_name({way_[phase], way_[phase + 1]})) : 0) +
+      weights.push_back(0.2 +
+                        (phase + 1 < way_.size() ? met_.want(straddled_name({way_[phase], way_[phase + 1]})) : 0) +
                         met_.want(in_stage("lanes", way_[phase])));
     return dice_.weighted(weights);
   }
@@ -251,7 +283,10 @@ class Drawing {
       const bool creates = !operation->makes.empty();
       bool usable = false;
       for (const auto& slot : operation->samples.front().slots) usable |= handles_.contains(slot.sort);
-      weights.push_back((creates && handles_.empty() ? 3 : usable ? 2 : 1) * (0.3 + met_.want(in_stage(operation->name, stage_))));
+      weights.push_back((creates && handles_.empty() ? 3
+                         : usable                    ? 2
+                                                     : 1) *
+                        (0.3 + met_.want(in_stage(operation->name, stage_))));
     }
     return *among[dice_.weighted(weights)];
   }
@@ -351,7 +386,8 @@ class Drawing {
       if (read == nullptr || !read->read) continue;
       Request get = *read->samples.front().request;
       get.target = std::string(replay::path_of(request->target));
-      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match"}) replay::erase_field(get.headers, name);
+      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match"})
+        replay::erase_field(get.headers, name);
       Step step;
       step.read = true;
       step.lane = 1;
@@ -374,8 +410,8 @@ class Drawing {
     const Operation* read = nullptr;
     for (const Operation& operation : catalogue_.operations) {
       const auto& slots = operation.samples.front().slots;
-      const bool fits = operation.read && slots.size() == 1 && slots.front().sort == sort &&
-                        slots.front().at.starts_with("path:");
+      const bool fits =
+          operation.read && slots.size() == 1 && slots.front().sort == sort && slots.front().at.starts_with("path:");
       if (fits) read = &operation;
     }
     if (read == nullptr) return;

@@ -18,8 +18,8 @@ using replay::Exchange;
 using replay::Plan;
 using replay::Step;
 
-Exchange exchange(std::int64_t id, const std::string& method, const std::string& target, const std::string& body, int status,
-                  const std::string& answer) {
+Exchange exchange(std::int64_t id, const std::string& method, const std::string& target, const std::string& body,
+                  int status, const std::string& answer) {
   Exchange made;
   made.id = made.connection = id;
   made.request_ns = made.started_ns = id * 1'000'000'000;
@@ -35,12 +35,15 @@ Exchange exchange(std::int64_t id, const std::string& method, const std::string&
 Plan captured() {
   replay::Traffic traffic;
   std::int64_t id = 0;
-  const auto add = [&](const std::string& method, const std::string& target, const std::string& body, int status, const std::string& answer) {
+  const auto add = [&](const std::string& method, const std::string& target, const std::string& body, int status,
+                       const std::string& answer) {
     traffic.exchanges.push_back(exchange(++id, method, target, body, status, answer));
   };
   for (int i = 0; i < 6; ++i) {
     const std::string order = std::to_string(7100 + i);
-    add("POST", "/orders", R"({"note": "left at the door )" + std::to_string(i) + R"(", "status": "open", "sku": "SKU-0010)" + std::to_string(i) + R"("})",
+    add("POST", "/orders",
+        R"({"note": "left at the door )" + std::to_string(i) + R"(", "status": "open", "sku": "SKU-0010)" +
+            std::to_string(i) + R"("})",
         201, R"({"id": )" + order + "}");
     add("GET", "/orders/" + order, "", 200, R"({"id": )" + order + "}");
     add("PATCH", "/orders/" + order, R"({"status": "paid"})", 200, "{}");
@@ -58,7 +61,8 @@ TEST(Operations, AreTheRoutesWithWhatTheirAnswersMake) {
   const Catalogue mined = catalogue();
   std::vector<std::string> names;
   for (const auto& operation : mined.operations) names.push_back(operation.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"DELETE /orders/{}", "GET /orders/{}", "PATCH /orders/{}", "POST /orders", "PUT /products/{}"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"DELETE /orders/{}", "GET /orders/{}", "PATCH /orders/{}", "POST /orders",
+                                             "PUT /products/{}"}));
   const Operation* create = mined.named("POST /orders");
   ASSERT_NE(create, nullptr);
   EXPECT_TRUE(create->accepted);
@@ -98,7 +102,8 @@ RC_GTEST_PROP(Drawing, EveryPlanIsOneThatCanBePlayedAndWrittenToAFile, (std::uin
   RC_ASSERT(again.steps.size() == plan.steps.size());
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step &a = again.steps[i], &b = plan.steps[i];
-    RC_ASSERT(a.id == b.id && a.after == b.after && a.request == b.request && a.cue == b.cue && a.uses == b.uses && a.read == b.read);
+    RC_ASSERT(a.id == b.id && a.after == b.after && a.request == b.request && a.cue == b.cue && a.uses == b.uses &&
+              a.read == b.read);
     RC_ASSERT(a.lane == b.lane || !a.cue.empty());
   }
   std::set<replay::StepId> seen;
@@ -175,7 +180,8 @@ TEST(Drawing, WithoutFlipsLanesAndFaultsThereAreNone) {
 }
 
 TEST(OddValues, HaveTheShapeOfWhatTheyStandFor) {
-  for (const Shape shape : {Shape::integer, Shape::decimal, Shape::date, Shape::moment, Shape::uuid, Shape::email, Shape::boolean})
+  for (const Shape shape :
+       {Shape::integer, Shape::decimal, Shape::date, Shape::moment, Shape::uuid, Shape::email, Shape::boolean})
     for (const std::string& value : odd_values(shape)) EXPECT_EQ(shape_of(value), shape) << value;
 }
 

@@ -20,7 +20,8 @@ bool is_path(std::string_view place) { return place.starts_with("path:"); }
 
 // "json:/items/0/sku" and "query:sku" are places of a "sku"; what names an id is of the sort of its entity.
 Sort sort_of(const replay::Value& value) {
-  if (value.place.starts_with("header:") || value.place.starts_with("cookie:") || value.place.starts_with("credential:"))
+  if (value.place.starts_with("header:") || value.place.starts_with("cookie:") ||
+      value.place.starts_with("credential:"))
     return value.place;
   const std::string entity = replay::entity_name(value.name);
   if (is_path(value.place) || replay::names_an_id(value.name)) return entity.empty() ? value.name : entity;

@@ -17,7 +17,6 @@
 namespace rehearse::properties {
 namespace {
 
-
 using replay::Record;
 using replay::Step;
 using replay::StepId;
@@ -45,7 +44,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
     if (!effect.write || effect.refused_by_stage) continue;
     const Record& record = *replay::record_of(trial.played, effect.step);
     const bool failed = record.outcome != replay::Outcome::answered || record.response.status >= 500;
-    if (failed && !effect.effective.value_or(false) && (record.outcome != replay::Outcome::answered || may_fail(trial, effect) || effect.straddles))
+    if (failed && !effect.effective.value_or(false) &&
+        (record.outcome != replay::Outcome::answered || may_fail(trial, effect) || effect.straddles))
       continue;
     const bool new_store = new_store_is_authoritative(effect.stage);
     const auto& claimed = new_store ? effect.in_new : effect.in_legacy;
@@ -121,7 +121,8 @@ class Extensions {
 };
 
 const Step* step_of(const replay::Plan& plan, StepId id) {
-  const auto found = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.id == id; });
+  const auto found =
+      std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.id == id; });
   return found == plan.steps.end() ? nullptr : &*found;
 }
 
@@ -170,7 +171,8 @@ Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t
 bool refused_everywhere(const SerialRun& run) {
   const std::set<StepId> ordered(run.order.begin(), run.order.end());
   return std::all_of(run.history.records.begin(), run.history.records.end(), [&](const Record& record) {
-    return record.read || ordered.contains(record.step) || record.outcome != replay::Outcome::answered || record.response.status >= 400;
+    return record.read || ordered.contains(record.step) || record.outcome != replay::Outcome::answered ||
+           record.response.status >= 400;
   });
 }
 
@@ -191,9 +193,12 @@ SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::
     const bool failed = record->outcome != replay::Outcome::answered || record->response.status >= 500;
     // A refusal that has no place in the order stands in every place that real time allows, as a read does.
     const bool ordered = std::find(order.begin(), order.end(), effect.step) != order.end();
-    const bool refusal = effect.write && !effect.refused_by_stage && !failed && record->response.status >= 400 && !ordered &&
+    const bool refusal = effect.write && !effect.refused_by_stage && !failed && record->response.status >= 400 &&
+                         !ordered &&
                          (new_store_is_authoritative(effect.stage) ? effect.in_new : effect.in_legacy).empty();
-    if ((effect.write && !refusal) || (failed && (may_fail(trial, effect) || effect.straddles)) || record->outcome != replay::Outcome::answered) continue;
+    if ((effect.write && !refusal) || (failed && (may_fail(trial, effect) || effect.straddles)) ||
+        record->outcome != replay::Outcome::answered)
+      continue;
     Read read{record, 0, order.size()};
     for (std::size_t w = 0; w < order.size(); ++w) {
       const auto& [sent, done] = times.at(order[w]);
@@ -216,8 +221,8 @@ SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::
     step.lane = 1;
     step.after.clear();
     if (!result.plan.steps.empty()) step.after.push_back({step.id - 1, replay::CauseKind::hand});
-    const bool bound = std::all_of(step.uses.begin(), step.uses.end(),
-                                   [&](const replay::Use& use) { return now.contains(use.from); });
+    const bool bound =
+        std::all_of(step.uses.begin(), step.uses.end(), [&](const replay::Use& use) { return now.contains(use.from); });
     if (bound) {
       for (replay::Use& use : step.uses) use.from = now.at(use.from);
     } else {
@@ -250,8 +255,7 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
     places[step].push_back(i);
     if (writes.contains(step)) made.records.push_back(run.history.records[i]);
   }
-  std::sort(made.records.begin(), made.records.end(),
-            [](const Record& a, const Record& b) { return a.step < b.step; });
+  std::sort(made.records.begin(), made.records.end(), [](const Record& a, const Record& b) { return a.step < b.step; });
   const AnswerComparer comparer(contract, correspondence(made, {&trial.played}), day_of(trial.played.began_ns),
                                 run.history.target, trial.played.target);
   const auto differences = [&](const Record& expected, const Record& observed) {
@@ -260,7 +264,8 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
     const Windows windows{{run.history.began_ns, run.history.began_ns + expected.done_ns},
                           {trial.played.began_ns, trial.played.began_ns + observed.done_ns}};
     std::erase_if(found, [&](const Difference& difference) {
-      return excused(trial, noise, route, difference) || comparer.rules().excuse(route, difference, windows).has_value();
+      return excused(trial, noise, route, difference) ||
+             comparer.rules().excuse(route, difference, windows).has_value();
     });
     return found;
   };
@@ -268,8 +273,8 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
     const Difference& first = found.front();
     explanation.contradictions.push_back(
         {observed.step,
-         fmt::format("legacy alone answers {} {} with {} = {}", expected.request.method, expected.request.target, first.path,
-                     shown(first.expected)),
+         fmt::format("legacy alone answers {} {} with {} = {}", expected.request.method, expected.request.target,
+                     first.path, shown(first.expected)),
          fmt::format("step {} was answered with {} = {}{}", observed.step,
                      first.observed_path.empty() ? first.path : first.observed_path, shown(first.observed),
                      found.size() > 1 ? fmt::format(" (and {} more differences)", found.size() - 1) : "")});
@@ -329,8 +334,9 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
   if (in_doubt != never) return explanation;
   explanation.rows = run.state.rows_left;
   for (const RowDifference& row : run.state.rows)
-    explanation.contradictions.push_back({0, "the writes that took effect, executed at legacy alone, give another final state",
-                                          in_words(run.state, row)});
+    explanation.contradictions.push_back(
+        {0, "the writes that took effect, executed at legacy alone, give another final state",
+         in_words(run.state, row)});
   return explanation;
 }
 

@@ -78,8 +78,9 @@ class Shrinker {
   }
 
   bool fails(const Plan& candidate) {
-    const bool sends = std::any_of(candidate.steps.begin(), candidate.steps.end(),
-                                   [](const Step& step) { return step.request.has_value() || step.cue.starts_with("flip"); });
+    const bool sends = std::any_of(candidate.steps.begin(), candidate.steps.end(), [](const Step& step) {
+      return step.request.has_value() || step.cue.starts_with("flip");
+    });
     if (!sends) return false;
     std::string text = replay::to_json(candidate);
     if (const auto known = tried_.find(text); known != tried_.end()) return known->second;
@@ -159,7 +160,8 @@ class Shrinker {
         const Stage before = m == 0 ? begins_in(result_.plan) : moves[m - 1].second;
         if (moves[m + 1].second != before) continue;
         const auto ids = std::pair(result_.plan.steps[moves[m].first].id, result_.plan.steps[moves[m + 1].first].id);
-        less = take(without(result_.plan, [&](const Step& step) { return step.id == ids.first || step.id == ids.second; }));
+        less = take(
+            without(result_.plan, [&](const Step& step) { return step.id == ids.first || step.id == ids.second; }));
       }
     }
   }
@@ -192,8 +194,9 @@ class Shrinker {
       for (std::size_t at = 0; !over_;) {
         const auto ids = droppable();
         if (at >= ids.size()) break;
-        const std::unordered_set<StepId> gone(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                                              ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + chunk, ids.size())));
+        const std::unordered_set<StepId> gone(
+            ids.begin() + static_cast<std::ptrdiff_t>(at),
+            ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + chunk, ids.size())));
         if (!take(without(result_.plan, [&](const Step& step) { return gone.contains(step.id); }))) at += chunk;
       }
       if (chunk <= 1) break;
@@ -224,7 +227,8 @@ class Shrinker {
         replace(i, std::move(request));
       }
       for (const auto& value : replay::values_in(*original)) {
-        if (!value.place.starts_with("json:") || shape_of(value.text) != Shape::text || value.text.size() <= 3) continue;
+        if (!value.place.starts_with("json:") || shape_of(value.text) != Shape::text || value.text.size() <= 3)
+          continue;
         auto request = *result_.plan.steps[i].request.get();
         replay::put(request, value.place, value.text, "a");
         replace(i, std::move(request));
@@ -250,8 +254,8 @@ class Shrinker {
       } else if (step.request.has_value()) {
         for (const auto& value : replay::values_in(*step.request.get())) {
           const auto& odds = odd_values(shape_of(value.text));
-          odd |= !value.text.empty() && std::find(odds.begin(), odds.end(), value.text) != odds.end() && value.text.size() > 1 &&
-                 shape_of(value.text) != Shape::integer;
+          odd |= !value.text.empty() && std::find(odds.begin(), odds.end(), value.text) != odds.end() &&
+                 value.text.size() > 1 && shape_of(value.text) != Shape::integer;
         }
       }
     }

@@ -25,7 +25,10 @@ Plan chain(const std::vector<std::string>& words) {
     if (!plan.steps.empty()) step.after.push_back({step.id - 1, replay::CauseKind::hand});
     if (word.starts_with("/")) {
       step.lane = 1;
-      step.request = replay::Request{"PUT", word, {{"Host", "shop"}, {"Content-Type", "application/json"}, {"X-Trace", "1"}}, R"({"name": "Ada Lovelace"})"};
+      step.request = replay::Request{"PUT",
+                                     word,
+                                     {{"Host", "shop"}, {"Content-Type", "application/json"}, {"X-Trace", "1"}},
+                                     R"({"name": "Ada Lovelace"})"};
     } else {
       step.cue = word;
     }
@@ -59,7 +62,8 @@ Attempt fails_with(std::vector<std::string> needed) {
 }
 
 TEST(Shrinking, LeavesTheStepsThatFail) {
-  const Plan plan = chain({"world off", "/a", "/b", "break new-database hung", "/c", "mend", "/d", "flip read-only", "/e", "/f"});
+  const Plan plan =
+      chain({"world off", "/a", "/b", "break new-database hung", "/c", "mend", "/d", "flip read-only", "/e", "/f"});
   const Shrunk shrunk = shrink(plan, "G5", fails_with({"/b", "/e"}), {});
   EXPECT_EQ(words_of(shrunk.plan), (std::vector<std::string>{"world read-only", "/b", "/e"}));
   EXPECT_TRUE(shrunk.minimal);
@@ -69,7 +73,8 @@ TEST(Shrinking, LeavesTheStepsThatFail) {
 TEST(Shrinking, SaysWhatAFailureNeeds) {
   const Plan plan = chain({"world shadow", "/a", "break new-database hung", "/b", "mend", "flip live", "/c", "/d"});
   const Shrunk shrunk = shrink(plan, "G5", fails_with({"break new-database hung", "/b", "flip live", "/c"}), {});
-  EXPECT_EQ(words_of(shrunk.plan), (std::vector<std::string>{"world shadow", "break new-database hung", "/b", "flip live", "/c"}));
+  EXPECT_EQ(words_of(shrunk.plan),
+            (std::vector<std::string>{"world shadow", "break new-database hung", "/b", "flip live", "/c"}));
   EXPECT_EQ(shrunk.needs, (std::vector<std::string>{"a sequence of requests", "a flip", "a fault"}));
 }
 
@@ -90,7 +95,8 @@ TEST(Shrinking, TakesAwayLanesAndSaysConcurrencyOnlyWhereItIsNeeded) {
   const Shrunk serial = shrink(plan, "G5", fails_with({"/a", "/b"}), {});
   EXPECT_FALSE(concurrent(serial.plan));
   const Attempt race = [](const Plan& candidate) {
-    return concurrent(candidate) && holds(candidate, {"/a", "/b"}) ? std::set<std::string>{"G5"} : std::set<std::string>{};
+    return concurrent(candidate) && holds(candidate, {"/a", "/b"}) ? std::set<std::string>{"G5"}
+                                                                   : std::set<std::string>{};
   };
   const Shrunk raced = shrink(plan, "G5", race, {});
   EXPECT_TRUE(concurrent(raced.plan));

@@ -108,18 +108,30 @@ Signal signal_in(std::string_view cue) {
 
 std::string cue_of(const Signal& signal) {
   switch (signal.kind) {
-    case Kind::world: return fmt::format("world {}", name_of(signal.stage));
-    case Kind::flip: return fmt::format("flip {}", name_of(signal.stage));
-    case Kind::set: return fmt::format("set {}", name_of(signal.stage));
-    case Kind::settle: return "settle";
-    case Kind::wait: return fmt::format("wait {}ms", signal.pause.count());
-    case Kind::copy: return "copy";
-    case Kind::copy_back: return "copy back";
-    case Kind::break_database: return fmt::format("break {} {}", signal.what, signal.how);
-    case Kind::mend: return "mend";
-    case Kind::service: return fmt::format("{} {}", signal.how, signal.what);
-    case Kind::flag_source: return fmt::format("flag {}", signal.how);
-    case Kind::wire: return fmt::format("wire {}: {}", signal.what, signal.how);
+    case Kind::world:
+      return fmt::format("world {}", name_of(signal.stage));
+    case Kind::flip:
+      return fmt::format("flip {}", name_of(signal.stage));
+    case Kind::set:
+      return fmt::format("set {}", name_of(signal.stage));
+    case Kind::settle:
+      return "settle";
+    case Kind::wait:
+      return fmt::format("wait {}ms", signal.pause.count());
+    case Kind::copy:
+      return "copy";
+    case Kind::copy_back:
+      return "copy back";
+    case Kind::break_database:
+      return fmt::format("break {} {}", signal.what, signal.how);
+    case Kind::mend:
+      return "mend";
+    case Kind::service:
+      return fmt::format("{} {}", signal.how, signal.what);
+    case Kind::flag_source:
+      return fmt::format("flag {}", signal.how);
+    case Kind::wire:
+      return fmt::format("wire {}: {}", signal.what, signal.how);
   }
   return {};
 }

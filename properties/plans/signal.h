@@ -26,13 +26,24 @@ namespace rehearse::properties {
 
 struct Signal {
   enum class Kind : std::uint8_t {
-    world, flip, set, settle, wait, copy, copy_back, break_database, mend, service, flag_source, wire
+    world,
+    flip,
+    set,
+    settle,
+    wait,
+    copy,
+    copy_back,
+    break_database,
+    mend,
+    service,
+    flag_source,
+    wire
   };
   Kind kind = Kind::settle;
-  Stage stage = Stage::off;             // world, flip, set
-  std::chrono::milliseconds pause{0};   // wait
-  std::string what;                     // "new-database", "legacy"; of a wire its name
-  std::string how;                      // "stopped", "kill", "gone"; of a wire the rule
+  Stage stage = Stage::off;            // world, flip, set
+  std::chrono::milliseconds pause{0};  // wait
+  std::string what;                    // "new-database", "legacy"; of a wire its name
+  std::string how;                     // "stopped", "kill", "gone"; of a wire the rule
   friend bool operator==(const Signal&, const Signal&) = default;
 
   // What is done to the system rather than asked of it: a fault, or the end of one.

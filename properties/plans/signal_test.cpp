@@ -9,15 +9,16 @@ namespace {
 
 TEST(Signals, SayInTheirWordsWhatTheyAre) {
   for (const char* cue :
-       {"world shadow", "flip live", "set read-only", "settle", "wait 20ms", "copy", "copy back", "break new-database hung",
-        "break legacy-database read-only", "mend", "stop legacy", "start legacy", "kill new", "pause new", "resume new", "flag gone",
-        "flag garbage", "flag back", "wire new-database: hold \"~3~\""})
+       {"world shadow", "flip live", "set read-only", "settle", "wait 20ms", "copy", "copy back",
+        "break new-database hung", "break legacy-database read-only", "mend", "stop legacy", "start legacy", "kill new",
+        "pause new", "resume new", "flag gone", "flag garbage", "flag back", "wire new-database: hold \"~3~\""})
     EXPECT_EQ(cue_of(signal_in(cue)), cue);
 }
 
 TEST(Signals, ACueThatIsNoneSaysWhichThereAre) {
-  for (const char* cue : {"", "flip", "flip sideways", "flip live now", "wait", "wait 5", "wait -1ms", "wait 99999999ms",
-                          "break new-database", "break everything stopped", "kill database", "flag", "wire : hold", "wire x:", "Copy"}) {
+  for (const char* cue :
+       {"", "flip", "flip sideways", "flip live now", "wait", "wait 5", "wait -1ms", "wait 99999999ms",
+        "break new-database", "break everything stopped", "kill database", "flag", "wire : hold", "wire x:", "Copy"}) {
     try {
       static_cast<void>(signal_in(cue));
       ADD_FAILURE() << cue << " was understood";

@@ -78,7 +78,7 @@ struct Trial {
   std::vector<FlagMove> moves;
   std::vector<FaultWindow> faults;
   std::vector<CopyWindow> copies;
-  std::vector<Comparison> behind_copies;                      // the two databases when a copy had ended with success
+  std::vector<Comparison> behind_copies;  // the two databases when a copy had ended with success
   StoreLog legacy, new_;
   WriteLog legacy_writes, new_writes;
   Comparison stores;  // the two databases at the end
@@ -102,12 +102,12 @@ struct Volatile {
 // What became of a request, as far as answer and logs tell.
 struct Effect {
   replay::StepId step = 0;
-  Stage stage = Stage::off;      // that served it, as its answer says; of a lost one the stage of its window
+  Stage stage = Stage::off;  // that served it, as its answer says; of a lost one the stage of its window
   bool stage_known = false;
   bool write = false;
   // A flip that had not spread for certain while it was under way: the two services may have served different stages.
   std::optional<Edge> straddles;
-  bool refused_by_stage = false;  // the declared refusal of read-only
+  bool refused_by_stage = false;               // the declared refusal of read-only
   std::vector<std::size_t> in_legacy, in_new;  // indices of transactions that it caused
   // Another request that was under way at the same time may have caused one of them, or one that this one was not given.
   bool ambiguous = false;
@@ -121,7 +121,9 @@ class TrialEffects {
   [[nodiscard]] const std::vector<Effect>& effects() const { return effects_; }
   [[nodiscard]] const Effect* of(replay::StepId step) const;
   // Transactions that no request of the plan explains.
-  [[nodiscard]] const std::vector<std::size_t>& unclaimed(bool new_store) const { return new_store ? unclaimed_new_ : unclaimed_legacy_; }
+  [[nodiscard]] const std::vector<std::size_t>& unclaimed(bool new_store) const {
+    return new_store ? unclaimed_new_ : unclaimed_legacy_;
+  }
 
  private:
   void join(const Trial& trial, const StoreLog& log, bool new_store);
@@ -149,7 +151,8 @@ struct SerialPlan {
   std::vector<replay::StepId> steps;   // of the trial, of each of the plan's steps
   std::vector<std::size_t> positions;  // see SerialRun
 };
-[[nodiscard]] SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::vector<replay::StepId>& order);
+[[nodiscard]] SerialPlan serial_plan(const Contract& contract, const Trial& trial,
+                                     const std::vector<replay::StepId>& order);
 
 // Whether a serial execution explains every answer and the final state.
 struct Explanation {
@@ -161,7 +164,8 @@ struct Explanation {
   std::int64_t answers = 0, rows = 0;  // looked at
   [[nodiscard]] bool explains() const { return contradictions.empty(); }
 };
-[[nodiscard]] Explanation explain(const Contract& contract, const Trial& trial, const SerialRun& run, const Volatile& noise);
+[[nodiscard]] Explanation explain(const Contract& contract, const Trial& trial, const SerialRun& run,
+                                  const Volatile& noise);
 
 // What holds of the trial and what does not, by invariant.
 [[nodiscard]] Judgement judge(const Contract& contract, const Trial& trial, const Volatile& noise);

@@ -32,11 +32,13 @@ class Judge {
 
   Judgement run() {
     if (!trial_.problem.empty()) {
-      check("G16", "the plan was played and watched whole", [&](Outcome& outcome) { outcome.cannot_tell(trial_.problem); });
+      check("G16", "the plan was played and watched whole",
+            [&](Outcome& outcome) { outcome.cannot_tell(trial_.problem); });
       return std::move(judgement_);
     }
     for (const std::string& rule : trial_.unfired)
-      check("G16", "what was armed has met something", [&](Outcome& outcome) { outcome.cannot_tell("never fired: " + rule); });
+      check("G16", "what was armed has met something",
+            [&](Outcome& outcome) { outcome.cannot_tell("never fired: " + rule); });
     hold_against_legacy();
     look_at_stores();
     look_at_flips();
@@ -76,8 +78,8 @@ class Judge {
   }
 
   // Adds only what contradicts: for invariants that many plans have nothing to say about.
-  void contradict(const std::string& invariant, const std::string& title, const std::string& expected, const std::string& observed,
-                  const Record* record = nullptr) {
+  void contradict(const std::string& invariant, const std::string& title, const std::string& expected,
+                  const std::string& observed, const Record* record = nullptr) {
     check(invariant, title, [&](Outcome& outcome) {
       outcome.contradict(expected, observed, record != nullptr ? &trial_.played : nullptr, record);
     });
@@ -88,7 +90,9 @@ class Judge {
     for (const Stage stage : stages_of(trial_.plan)) text += (text.empty() ? "" : " → ") + std::string(name_of(stage));
     return text;
   }
-  [[nodiscard]] const Record& record_of(const Effect& effect) const { return *replay::record_of(trial_.played, effect.step); }
+  [[nodiscard]] const Record& record_of(const Effect& effect) const {
+    return *replay::record_of(trial_.played, effect.step);
+  }
   [[nodiscard]] bool faulty(const std::function<bool(const FaultWindow&)>& which) const {
     return std::any_of(trial_.faults.begin(), trial_.faults.end(), which);
   }
@@ -113,9 +117,8 @@ class Judge {
       if (of_best.explains()) break;
     }
     const bool one_order = trial_.serial.size() == 1 && !trial_.orders_left;
-    check("G7", "answers are those that legacy alone gives", [&](Outcome& outcome) {
-      outcome.looked_at(of_best.answers, "answers");
-    });
+    check("G7", "answers are those that legacy alone gives",
+          [&](Outcome& outcome) { outcome.looked_at(of_best.answers, "answers"); });
     if (of_best.explains()) {
       check("G4", "some serial execution explains all answers and the final state",
             [&](Outcome& outcome) { outcome.looked_at(of_best.answers, "answers"); });
@@ -125,11 +128,12 @@ class Judge {
       check("G4", "some serial execution explains all answers and the final state", [&](Outcome& outcome) {
         outcome.looked_at(of_best.answers, "answers");
         if (trial_.orders_left)
-          return outcome.cannot_tell(fmt::format("{} orders of its writes do not explain it, and there are more",
-                                                 trial_.serial.size()));
+          return outcome.cannot_tell(
+              fmt::format("{} orders of its writes do not explain it, and there are more", trial_.serial.size()));
         for (const auto& found : of_best.contradictions)
-          outcome.contradict(fmt::format("in the best of {} serial executions {}", trial_.serial.size(), found.expected),
-                             found.observed, &trial_.played, replay::record_of(trial_.played, found.step));
+          outcome.contradict(
+              fmt::format("in the best of {} serial executions {}", trial_.serial.size(), found.expected),
+              found.observed, &trial_.played, replay::record_of(trial_.played, found.step));
       });
       return;
     }
@@ -141,7 +145,8 @@ class Judge {
     // The same rows, under the name that they have where legacy answers for the data.
     for (const RowDifference& row : best->state.rows) {
       if (row.kind == Kind::only_left)
-        contradict("G1", "no acknowledged write is lost", "the write that made it was acknowledged", in_words(best->state, row));
+        contradict("G1", "no acknowledged write is lost", "the write that made it was acknowledged",
+                   in_words(best->state, row));
       else if (row.kind == Kind::only_right)
         contradict("G2", "no row without a write that made it", "no write that took effect leaves it there",
                    in_words(best->state, row));
@@ -181,7 +186,8 @@ class Judge {
       outcome.looked_at(trial_.stores.rows_left, "rows");
       for (const RowDifference& row : trial_.stores.rows) {
         if (alerted(row)) continue;
-        outcome.contradict("both databases hold the same at rest, and no alert names the row", in_words(trial_.stores, row));
+        outcome.contradict("both databases hold the same at rest, and no alert names the row",
+                           in_words(trial_.stores, row));
       }
     });
     bool only_left = false, only_right = false;
@@ -190,11 +196,12 @@ class Judge {
       only_left |= row.kind == Kind::only_left;
       only_right |= row.kind == Kind::only_right;
       if (row.kind == Kind::only_left)
-        contradict(trial_.ended == Stage::live ? "V2" : "S1", "each acknowledged write is in both databases, or an alert names it",
-                   "a write was acknowledged", in_words(trial_.stores, row));
-      if (row.kind == Kind::changed && !sent_by_a_client(row))
-        contradict("S7", "values that the server makes are equal in both databases", "both databases make the same values",
+        contradict(trial_.ended == Stage::live ? "V2" : "S1",
+                   "each acknowledged write is in both databases, or an alert names it", "a write was acknowledged",
                    in_words(trial_.stores, row));
+      if (row.kind == Kind::changed && !sent_by_a_client(row))
+        contradict("S7", "values that the server makes are equal in both databases",
+                   "both databases make the same values", in_words(trial_.stores, row));
     }
     if (only_left && only_right)
       contradict("G9", "ids are equal in both databases", "both databases number their rows alike",
@@ -226,12 +233,13 @@ class Judge {
           return copy.back == back && copy.from_ns >= since_ns && copy.to_ns <= move.asked_ns;
         });
       };
-      const bool differs = move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(), [&](const auto& row) {
-        return !alerted(row) || move.from != Stage::shadow;
-      });
-      const bool needs_equal = edge == Edge{Stage::read_only, Stage::shadow} || edge == Edge{Stage::shadow, Stage::live} ||
-                               edge == Edge{Stage::live, Stage::completed} || edge == Edge{Stage::live, Stage::shadow} ||
-                               edge == Edge{Stage::completed, Stage::live};
+      const bool differs =
+          move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(),
+                                     [&](const auto& row) { return !alerted(row) || move.from != Stage::shadow; });
+      const bool needs_equal = edge == Edge{Stage::read_only, Stage::shadow} ||
+                               edge == Edge{Stage::shadow, Stage::live} ||
+                               edge == Edge{Stage::live, Stage::completed} ||
+                               edge == Edge{Stage::live, Stage::shadow} || edge == Edge{Stage::completed, Stage::live};
       if (taken && needs_equal && differs && guarded(invariant)) {
         contradict(invariant, "the flip waits until both databases are equal",
                    fmt::format("right before {} the databases differed in {} rows: {}", name_of(edge),
@@ -298,30 +306,39 @@ class Judge {
       };
       switch (effect.stage) {
         case Stage::off:
-          if (in_new) wrong("O1", "the new database is not touched in off", what_happened(record) + ", under off", "it is in the log of the new database");
+          if (in_new)
+            wrong("O1", "the new database is not touched in off", what_happened(record) + ", under off",
+                  "it is in the log of the new database");
           break;
         case Stage::read_only:
-          if (in_legacy) wrong("R3", "legacy is not written in read-only", what_happened(record) + ", under read-only", "it is in the log of the legacy database");
+          if (in_legacy)
+            wrong("R3", "legacy is not written in read-only", what_happened(record) + ", under read-only",
+                  "it is in the log of the legacy database");
           break;
         case Stage::completed:
-          if (in_legacy) wrong("C4", "legacy is not written in completed", what_happened(record) + ", under completed", "it is in the log of the legacy database");
+          if (in_legacy)
+            wrong("C4", "legacy is not written in completed", what_happened(record) + ", under completed",
+                  "it is in the log of the legacy database");
           break;
         case Stage::shadow:
         case Stage::live:
           if (in_legacy != in_new && acknowledged(record) && trial_.faults.empty() && trial_.alerts.counted == 0)
-            contradict("G12", "a request reads and writes as exactly one stage does",
-                       fmt::format("{}, under {}: both databases are written", what_happened(record), name_of(effect.stage)),
-                       fmt::format("only the {} database was", in_legacy ? "legacy" : "new"), &record);
+            contradict(
+                "G12", "a request reads and writes as exactly one stage does",
+                fmt::format("{}, under {}: both databases are written", what_happened(record), name_of(effect.stage)),
+                fmt::format("only the {} database was", in_legacy ? "legacy" : "new"), &record);
           break;
       }
     }
     for (const bool new_store : {false, true}) {
       const StoreLog& log = new_store ? trial_.new_ : trial_.legacy;
       for (const std::size_t t : effects_.unclaimed(new_store))
-        contradict("G2", "no row without a write that made it",
-                   fmt::format("every transaction of the {} database has a request or a copy", new_store ? "new" : "legacy"),
-                   fmt::format("transaction {} has none: {}", log.transactions[t].transaction,
-                               log.transactions[t].rows.empty() ? std::string("(no rows)") : log.transactions[t].rows.front()));
+        contradict(
+            "G2", "no row without a write that made it",
+            fmt::format("every transaction of the {} database has a request or a copy", new_store ? "new" : "legacy"),
+            fmt::format(
+                "transaction {} has none: {}", log.transactions[t].transaction,
+                log.transactions[t].rows.empty() ? std::string("(no rows)") : log.transactions[t].rows.front()));
     }
   }
 
@@ -438,9 +455,10 @@ class Judge {
     check("G11", "a hidden failure raises an alert, and nothing else does", [&](Outcome& outcome) {
       outcome.looked_at(1, "plays");
       if (!any && trial_.alerts.counted > 0 && trial_.stores.differences == 0)
-        outcome.contradict("nothing was broken, and both databases agree",
-                           fmt::format("{} alerts were raised{}", trial_.alerts.counted,
-                                       trial_.alerts.logged.empty() ? "" : ", one for " + trial_.alerts.logged.front().key));
+        outcome.contradict(
+            "nothing was broken, and both databases agree",
+            fmt::format("{} alerts were raised{}", trial_.alerts.counted,
+                        trial_.alerts.logged.empty() ? "" : ", one for " + trial_.alerts.logged.front().key));
       if (!n_fault || trial_.alerts.counted > 0) return;
       for (const Effect& effect : effects_.effects()) {
         const Record& record = record_of(effect);
@@ -462,25 +480,31 @@ class Judge {
         const bool within = trial_.played.began_ns + record.sent_ns >= fault.from_ns &&
                             (fault.to_ns == 0 || trial_.played.began_ns + record.done_ns <= fault.to_ns);
         if (of_new_database(fault) && effect.stage == Stage::shadow) look_at_hidden_fault(fault, record);
-        const bool down = within && of_legacy(fault) && (fault.how == "stopped" || fault.how == "stop" || fault.how == "kill");
+        const bool down =
+            within && of_legacy(fault) && (fault.how == "stopped" || fault.how == "stop" || fault.how == "kill");
         if (down && effect.write && acknowledged(record)) {
           if (effect.stage == Stage::off)
-            contradict("O6", "with legacy stopped nothing succeeds", "legacy was stopped", what_happened(record), &record);
+            contradict("O6", "with legacy stopped nothing succeeds", "legacy was stopped", what_happened(record),
+                       &record);
           if (effect.stage == Stage::shadow)
-            contradict("S4", "a fault of legacy fails the request", "legacy was stopped", what_happened(record), &record);
+            contradict("S4", "a fault of legacy fails the request", "legacy was stopped", what_happened(record),
+                       &record);
           if (effect.stage == Stage::live && contract_.legacy_failure_fails_request && effect.in_legacy.empty())
-            contradict("V3", "a failure of legacy follows the declared policy", "legacy was stopped", what_happened(record), &record);
+            contradict("V3", "a failure of legacy follows the declared policy", "legacy was stopped",
+                       what_happened(record), &record);
         }
-        if (of_legacy(fault) && effect.stage == Stage::shadow && effect.write && effect.in_legacy.empty() && !effect.in_new.empty())
-          contradict("S4", "a fault of legacy leaves nothing in the new database", what_happened(record) + ", and legacy did not take it",
-                     "the new database did", &record);
+        if (of_legacy(fault) && effect.stage == Stage::shadow && effect.write && effect.in_legacy.empty() &&
+            !effect.in_new.empty())
+          contradict("S4", "a fault of legacy leaves nothing in the new database",
+                     what_happened(record) + ", and legacy did not take it", "the new database did", &record);
         const bool in_one = !effect.in_legacy.empty() && effect.in_new.empty();
         if (of_new_database(fault) && effect.stage == Stage::live && effect.write && in_one && trial_.alerts.known &&
             trial_.alerts.counted == 0)
           contradict("V4", "a fault of the new database leaves no trace in legacy, or an open alert",
                      what_happened(record) + ", and legacy took it", "no alert was raised", &record);
         if (fault.what == "flag" && !expected_stage(effect, record))
-          contradict("G15", "without its source the flag stays as it was last known", fault.how == "gone" ? "the source of the flag was gone" : "the source of the flag held garbage",
+          contradict("G15", "without its source the flag stays as it was last known",
+                     fault.how == "gone" ? "the source of the flag was gone" : "the source of the flag held garbage",
                      fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
       }
     }
@@ -493,10 +517,12 @@ class Judge {
       if (took > contract_.fault_latency_ns)
         outcome.contradict(fmt::format("with the new database {}, an answer may take {} ms", fault.how,
                                        contract_.fault_latency_ns / 1'000'000),
-                           fmt::format("{} after {} ms", what_happened(record), took / 1'000'000), &trial_.played, &record);
+                           fmt::format("{} after {} ms", what_happened(record), took / 1'000'000), &trial_.played,
+                           &record);
       if (record.outcome != RecordOutcome::answered)
-        outcome.contradict(fmt::format("the new database was {}, and reads and writes do not depend on it in shadow", fault.how),
-                           what_happened(record), &trial_.played, &record);
+        outcome.contradict(
+            fmt::format("the new database was {}, and reads and writes do not depend on it in shadow", fault.how),
+            what_happened(record), &trial_.played, &record);
     });
   }
 

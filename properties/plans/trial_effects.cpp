@@ -11,7 +11,6 @@
 namespace rehearse::properties {
 namespace {
 
-
 using replay::Record;
 
 // The clocks of a database server and of the harness, when they are not one.
@@ -88,7 +87,8 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
     bool pure = true;
     for (const FlagMove& move : trial.moves) {
       const std::int64_t spread = move.asked_ns + contract.propagation_ns;
-      if (move.asked_ns < began + record.done_ns && began + record.sent_ns < spread) effect.straddles = Edge{move.from, move.to};
+      if (move.asked_ns < began + record.done_ns && began + record.sent_ns < spread)
+        effect.straddles = Edge{move.from, move.to};
       if (move.served_ns == 0) continue;
       if (spread <= began + record.sent_ns)
         stage = move.to;
@@ -105,8 +105,9 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
         effect.stage_known = true;
       }
     }
-    const bool read_only = effect.stage == Stage::read_only ||
-                           (effect.straddles && (effect.straddles->from == Stage::read_only || effect.straddles->to == Stage::read_only));
+    const bool read_only =
+        effect.stage == Stage::read_only ||
+        (effect.straddles && (effect.straddles->from == Stage::read_only || effect.straddles->to == Stage::read_only));
     effect.refused_by_stage = effect.write && record.outcome == replay::Outcome::answered && read_only &&
                               record.response.status == contract.refusal.status;
     index_[record.step] = effects_.size();
@@ -149,7 +150,8 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
   for (std::size_t i = 0; i < effects_.size(); ++i) {
     const Record* record = replay::record_of(trial.played, effects_[i].step);
     if (effects_[i].write && record->outcome != replay::Outcome::refused)
-      writes.push_back({i, record, marks_of(record->request), keys_of(*record), entities_of(*record), values_of(record->request)});
+      writes.push_back(
+          {i, record, marks_of(record->request), keys_of(*record), entities_of(*record), values_of(record->request)});
   }
   std::map<std::int64_t, std::set<std::string>> written;  // transaction → entities, with their keys
   for (const LoggedWrite& write : (new_store ? trial.new_writes : trial.legacy_writes).writes)
@@ -181,7 +183,8 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
                                      [&](const std::string& entity) { return rows.contains(entity); });
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
-      const bool taken = candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
+      const bool taken =
+          candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
       const auto held = std::count_if(candidate.values.begin(), candidate.values.end(), [&](const std::string& value) {
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, value); });
@@ -189,8 +192,8 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;
       const bool evident = named || marked || keyed || held > 0;
-      for (const bool fact : {exactly && evident && taken, exactly && evident, named && within, marked, exactly, keyed && within, within,
-                              keyed, taken})
+      for (const bool fact : {exactly && evident && taken, exactly && evident, named && within, marked, exactly,
+                              keyed && within, within, keyed, taken})
         score = 2 * score + static_cast<int>(fact);
       score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
       scores.emplace_back(score, candidate.effect);

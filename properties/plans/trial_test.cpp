@@ -33,8 +33,9 @@ class Story {
     trial.alerts.known = trial.alerts.logged_known = true;
   }
 
-  Record& request(StepId step, std::int64_t sent, std::int64_t done, const std::string& method, const std::string& target, int status,
-                  const std::string& answer = "{}", Stage stage = Stage::shadow, const std::string& body = "") {
+  Record& request(StepId step, std::int64_t sent, std::int64_t done, const std::string& method,
+                  const std::string& target, int status, const std::string& answer = "{}", Stage stage = Stage::shadow,
+                  const std::string& body = "") {
     Record record;
     record.step = step;
     record.lane = step;
@@ -43,7 +44,8 @@ class Story {
     record.outcome = replay::Outcome::answered;
     record.read = method == "GET";
     record.request = {method, target, {{"Content-Type", "application/json"}}, body};
-    record.response = {status, {{"Content-Type", "application/json"}, {"Migration-Stage", std::string(name_of(stage))}}, answer};
+    record.response = {
+        status, {{"Content-Type", "application/json"}, {"Migration-Stage", std::string(name_of(stage))}}, answer};
     replay::Step planned;
     planned.id = step;
     planned.lane = step;
@@ -55,11 +57,14 @@ class Story {
   }
 
   // A commit of a row in one of the two logs.
-  void commit(bool new_store, std::int64_t at, const std::string& entity, const std::string& key, const std::string& image) {
+  void commit(bool new_store, std::int64_t at, const std::string& entity, const std::string& key,
+              const std::string& image) {
     StoreLog& log = new_store ? trial.new_ : trial.legacy;
     const std::int64_t transaction = 100 + static_cast<std::int64_t>(log.transactions.size());
-    log.transactions.push_back(
-        {transaction, (1000 + at) * ms, {"table public." + entity + ": UPDATE: id[bigint]:" + key + " v[bigint]:" + image.substr(image.find('=') + 1)}});
+    log.transactions.push_back({transaction,
+                                (1000 + at) * ms,
+                                {"table public." + entity + ": UPDATE: id[bigint]:" + key +
+                                 " v[bigint]:" + image.substr(image.find('=') + 1)}});
     LoggedWrite write;
     write.entity = entity;
     write.key = key;
@@ -114,11 +119,12 @@ class Story {
   Trial trial;
 };
 
-Record& write(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& body, int status = 200,
-              Stage stage = Stage::shadow) {
+Record& write(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& body,
+              int status = 200, Stage stage = Stage::shadow) {
   return story.request(step, sent, done, "PUT", "/orders/7", status, "{}", stage, body);
 }
-Record& read(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& answer, Stage stage = Stage::shadow) {
+Record& read(Story& story, StepId step, std::int64_t sent, std::int64_t done, const std::string& answer,
+             Stage stage = Stage::shadow) {
   return story.request(step, sent, done, "GET", "/orders/7", 200, answer, stage);
 }
 
@@ -250,7 +256,8 @@ TEST(Trials, WritesInReadOnlyAreRefusedAsDeclared) {
 
 TEST(Trials, AStageWritesItsOwnDatabasesAlone) {
   for (const auto& [stage, new_store, invariant] :
-       {std::tuple(Stage::off, true, "O1"), std::tuple(Stage::read_only, false, "R3"), std::tuple(Stage::completed, false, "C4")}) {
+       {std::tuple(Stage::off, true, "O1"), std::tuple(Stage::read_only, false, "R3"),
+        std::tuple(Stage::completed, false, "C4")}) {
     Story story;
     story.trial.began = story.trial.ended = stage;
     write(story, 1, 0, 10, "{}", 200, stage);
@@ -274,7 +281,8 @@ TEST(Trials, ATransactionOfNobodyBreaksG2AndACopysIsTheCopys) {
 TEST(Trials, TwoRowsForOneIdempotencyKeyBreakG8) {
   Story story;
   for (const StepId step : {1, 2}) {
-    Record& record = story.request(step, 10 * step, 10 * step + 5, "POST", "/orders", 201, R"({"id":)" + std::to_string(40 + step) + "}");
+    Record& record = story.request(step, 10 * step, 10 * step + 5, "POST", "/orders", 201,
+                                   R"({"id":)" + std::to_string(40 + step) + "}");
     record.request.headers.push_back({"Idempotency-Key", "k"});
     story.commit_both(10 * step + 1, "orders", std::to_string(40 + step), "v=1");
   }
@@ -297,7 +305,8 @@ TEST(Trials, AnEarlierStageBehindTheBoundBreaksG13) {
 
 TEST(Trials, AFlipThatIsTakenWhileTheDatabasesDifferBreaksItsEdge) {
   Story story;
-  FlagMove move{Stage::shadow, Stage::live, 1000 * ms, 1020 * ms, false, testing::same("legacy database", "new database")};
+  FlagMove move{Stage::shadow, Stage::live, 1000 * ms,
+                1020 * ms,     false,       testing::same("legacy database", "new database")};
   testing::differ(*move.before, RowDifference::Kind::only_left, "orders", "7");
   story.trial.moves.push_back(move);
   EXPECT_TRUE(story.violates("E3"));
@@ -319,7 +328,8 @@ TEST(Trials, AnotherOrderInTheOtherLogBreaksG6) {
 }
 
 TEST(Trials, AFaultOfTheNewDatabaseInShadowReachesNobody) {
-  for (const auto& [status, took, broken] : {std::tuple(200, 20, false), std::tuple(502, 20, true), std::tuple(200, 1500, true)}) {
+  for (const auto& [status, took, broken] :
+       {std::tuple(200, 20, false), std::tuple(502, 20, true), std::tuple(200, 1500, true)}) {
     Story story;
     story.trial.faults.push_back({"new-database", "hung", 1000 * ms, 4000 * ms});
     story.trial.alerts.counted = 1;
