@@ -376,6 +376,9 @@ void World::move_flag(const Signal& signal, Trial& trial) {
 }
 
 void World::copy(bool back, Trial& trial) {
+  // Where a flip before it was refused, nobody copies: it would overwrite the data with what is behind it.
+  const bool in_place = back ? new_store_is_authoritative(stages_.now()) : stages_.now() == Stage::read_only;
+  if (!in_place) return;
   // Whoever runs a migration waits for the flip to spread before the copy begins.
   run_settle();
   const auto began = wall_clock_ns();
