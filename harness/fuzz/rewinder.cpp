@@ -142,7 +142,8 @@ bool Rewinder::rewind() {
   if (beyond_rows_) return false;
   if (!touched_.empty()) {
     // One snapshot of what to put back is not needed: nobody writes to an image.
-    session_.run("BEGIN; SET LOCAL session_replication_role = replica");
+    // A service that leaves a row locked would be waited for by us, too.
+    session_.run("BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL lock_timeout = '10s'");
     for (const auto& [name, keys] : touched_) put_back(table(name), keys);
     // The low 32 bits are what the log knows of it.
     ours_.insert(session_.number("SELECT pg_current_xact_id()::text::bigint & 4294967295"));

@@ -262,6 +262,7 @@ Trial World::play(const Plan& plan) {
   begin(trial.began);
   trial.copied = image_of(trial.began) == Image::copied;
   const AlertReader alerts(config_);
+  flag_.reset();
   try {
     trial.played = play_on(plan, "played", config_.new_.urls.front(), config_.new_.target,
                            [&](const Step& step) { run_cue(properties::signal_in(step.cue), trial); });
@@ -270,6 +271,13 @@ Trial World::play(const Plan& plan) {
     throw;
   }
   end_faults(trial);
+  // A plan may end while the flag says something else than what was seen to be served: where an edge leads there, it is taken.
+  if (flag_ && legal(stages_.now(), *flag_)) {
+    const auto served = stages_.follow(*flag_, config_.flag.propagation + 500ms);
+    if (!trial.moves.empty() && trial.moves.back().served_ns == 0) trial.moves.back().served_ns = served;
+  } else if (flag_ && *flag_ != stages_.now()) {
+    stages_.set(stages_.now());
+  }
   trial.ended = stages_.now();
   if (trial.played.interrupted) {
     trial.problem = "it was interrupted";
@@ -359,19 +367,22 @@ void World::move_flag(const Signal& signal, Trial& trial) {
   if (signal.kind == Signal::Kind::flip && !trial.moves.empty() && trial.moves.back().straddled &&
       trial.moves.back().to == signal.stage && trial.moves.back().served_ns == 0) {
     trial.moves.back().served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);
+    flag_ = stages_.now();
     return;
   }
+  flag_ = signal.stage;
+  if (signal.kind == Signal::Kind::set && signal.stage == stages_.now()) return stages_.set(signal.stage);
   FlagMove move;
   move.from = stages_.now();
   move.to = signal.stage;
   move.straddled = signal.kind == Signal::Kind::set;
-  const bool dual = move.from != Stage::off && (trial.copied || !trial.copies.empty());
-  if (!move.straddled && dual && broken_.empty()) move.before = states_->compare(states_->legacy(), states_->new_());
+  if (!move.straddled && move.from != Stage::off && broken_.empty()) move.before = states_->compare(states_->legacy(), states_->new_());
   move.asked_ns = last_move_ns_ = wall_clock_ns();
   if (move.straddled)
     stages_.set(signal.stage);
   else
     move.served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);
+  if (!move.straddled) flag_ = stages_.now();
   trial.moves.push_back(std::move(move));
 }
 

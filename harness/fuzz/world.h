@@ -94,6 +94,7 @@ class World {
   std::vector<std::unique_ptr<BrokenDatabase>> broken_;
   StoreState legacy_state_, new_state_;  // at the end of the last plan
   std::optional<Image> image_;           // that the new database was made from
+  std::optional<properties::Stage> flag_;  // what the plan has set it to last
   properties::Volatile noise_;
   bool fresh_ = false;
   std::int64_t restores_ = 0, rewinds_ = 0;

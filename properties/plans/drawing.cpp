@@ -92,6 +92,7 @@ class Drawing {
       } else {
         draw_steps(dice_.between(std::max<std::size_t>(1, size / 2), size + size / 2));
       }
+      if (options_.longest_way > 0 && dice_.percent(4)) jump(way_[phase]);
       // What is broken while the flag moves is a plan of its own kind; mostly it is mended before.
       if (phase == fault_phase && (phase + 1 == phases || dice_.percent(80))) end_fault();
       if (phase + 1 < phases && !straddled) move(way_[phase], way_[phase + 1]);
@@ -230,6 +231,18 @@ class Drawing {
     cue(cue_of(flip_to(to)));
     if (dice_.percent(20)) cue("settle");
     if (from == Stage::completed && to == Stage::live) cue("copy back");
+  }
+
+  // The flag says what no edge leads to, and the next request must not notice.
+  void jump(Stage now) {
+    std::vector<Stage> illegal;
+    for (const Stage stage : all_stages)
+      if (stage != now && !legal(now, stage)) illegal.push_back(stage);
+    cue(cue_of(set_to(dice_.of(illegal))));
+    cue("wait 60ms");
+    draw_steps(dice_.between(1, 2));
+    cue(cue_of(set_to(now)));
+    cue("wait 60ms");
   }
 
   void draw_steps(std::size_t count) {

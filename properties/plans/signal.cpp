@@ -151,7 +151,7 @@ std::vector<Stage> stages_of(const replay::Plan& plan) {
   for (const replay::Step& step : plan.steps) {
     if (step.cue.empty()) continue;
     const Signal signal = signal_in(step.cue);
-    if (signal.moves_the_flag() && signal.stage != stages.back()) stages.push_back(signal.stage);
+    if (signal.moves_the_flag() && legal(stages.back(), signal.stage)) stages.push_back(signal.stage);
   }
   return stages;
 }

@@ -61,7 +61,7 @@ struct Signal {
 
 // The stage in which the plan begins, by its first cue; off when it names none.
 [[nodiscard]] Stage begins_in(const replay::Plan& plan);
-// The stages that the plan visits, the first one included, in its order of steps.
+// The stages that the plan visits over legal edges, the first one included, in its order of steps.
 [[nodiscard]] std::vector<Stage> stages_of(const replay::Plan& plan);
 
 }  // namespace rehearse::properties

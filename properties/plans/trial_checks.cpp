@@ -233,9 +233,8 @@ class Judge {
           return copy.back == back && copy.from_ns >= since_ns && copy.to_ns <= move.asked_ns;
         });
       };
-      const bool differs =
-          move.before && std::any_of(move.before->rows.begin(), move.before->rows.end(),
-                                     [&](const auto& row) { return !alerted(row) || move.from != Stage::shadow; });
+      // Also where an alert names the row: the flip is what would lose it.
+      const bool differs = move.before && move.before->differences > 0;
       const bool needs_equal = edge == Edge{Stage::read_only, Stage::shadow} ||
                                edge == Edge{Stage::shadow, Stage::live} ||
                                edge == Edge{Stage::live, Stage::completed} ||
@@ -258,6 +257,7 @@ class Judge {
                      fmt::format("the flag said {}, both databases were equal and no alert was open", name_of(move.to)),
                      "the new service did not follow");
       }
+      if (!legal(move.from, move.to)) look_at_illegal(move);
       if (taken) check(invariant, "the edge was taken", [](Outcome& outcome) { outcome.looked_at(1, "flips"); });
     }
     for (const Effect& effect : effects_.effects()) {
@@ -278,6 +278,26 @@ class Judge {
                                (sent - last->asked_ns) / 1'000'000),
                    fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
     }
+  }
+
+  // Nothing is served under a stage that no edge led to.
+  void look_at_illegal(const FlagMove& move) {
+    check("G14", "only legal edges are taken", [&](Outcome& outcome) {
+      for (const Effect& effect : effects_.effects()) {
+        const Record& record = record_of(effect);
+        if (!effect.stage_known || trial_.played.began_ns + record.done_ns < move.asked_ns) continue;
+        outcome.looked_at(1, "answers");
+        const bool led_there = effect.stage == trial_.began ||
+                               std::any_of(trial_.moves.begin(), trial_.moves.end(), [&](const FlagMove& other) {
+                                 return other.to == effect.stage && legal(other.from, other.to);
+                               });
+        if (!led_there)
+          outcome.contradict(fmt::format("the flag was set from {} to {}, and no edge leads there", name_of(move.from),
+                                         name_of(move.to)),
+                             fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)),
+                             &trial_.played, &record);
+      }
+    });
   }
 
   // -- R5, E1', R6 ---------------------------------------------------------------------------------------------------------
