@@ -205,8 +205,9 @@ DatabaseSettings database_of(Section section) {
   return database;
 }
 
-FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy) {
+FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy, const std::string& file) {
   FuzzSettings fuzz;
+  fuzz.openapi = beside(file, section.text("openapi", ""));
   Section oracle = section.section("oracle");
   fuzz.oracle_url = oracle.text("url", "");
   fuzz.oracle_target = as_legacy;
@@ -583,7 +584,7 @@ Configuration load_configuration(const std::string& path) {
     configuration.legacy_database = database_of(databases.section("legacy"));
     configuration.new_database = database_of(databases.section("new"));
     databases.expect_nothing_else();
-    configuration.fuzz = fuzz_of(section.section("fuzz"), configuration.legacy.target);
+    configuration.fuzz = fuzz_of(section.section("fuzz"), configuration.legacy.target, path);
     configuration.flag = flag_of(section.section("flag"), path, configuration.contract);
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);

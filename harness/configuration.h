@@ -83,6 +83,7 @@ struct Sequence {
 
 // What generated plans take besides: a legacy service that has no part in the migration.
 struct FuzzSettings {
+  std::string openapi;               // a document that describes the interface; empty: there is none
   std::string oracle_url;            // its flag is off for ever; empty: there is none
   TargetSettings oracle_target;      // how it is spoken to: as legacy is
   DatabaseSettings oracle_database;  // its own

@@ -403,6 +403,8 @@ int run(int argc, char** argv) {
   fuzz_command->add_option("--config", fuzzing.config, "the configuration")->capture_default_str();
   fuzz_command->add_option("--traffic", fuzzing.traffic,
                            "where operations are mined from; the configuration's without it");
+  fuzz_command->add_option("--openapi", fuzzing.openapi,
+                           "an OpenAPI 3 document that describes the operations, too; the configuration's without it");
   fuzz_command->add_option("--plan", fuzzing.plan, "play this plan alone, and say how often it fails");
   fuzz_command->add_option("-o,--out", fuzzing.out, "directory of failing plans; those in it are played first")
       ->capture_default_str();

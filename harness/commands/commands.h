@@ -144,6 +144,7 @@ int compare_live(const PairsArguments& arguments);
 
 struct FuzzArguments {
   std::string config = "rehearse.yaml";
+  std::string openapi;       // empty: the configuration's
   std::string traffic;       // empty: the configuration's
   std::string plan;          // one plan to play, and nothing else
   std::string out = "fuzz";  // directory of failing plans

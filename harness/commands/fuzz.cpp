@@ -146,6 +146,7 @@ Verdict verdict_of(const CampaignResult& result) {
 int fuzz(const FuzzArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.plan.empty()) return play_plan(arguments, configuration);
+  if (!arguments.openapi.empty()) configuration.fuzz.openapi = arguments.openapi;
   const std::string traffic = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
   const auto catalogue = operations_of(configuration, traffic);
 
@@ -178,8 +179,8 @@ int fuzz(const FuzzArguments& arguments) {
   };
   if (!arguments.json)
     fmt::print("rehearse {}, {}: {} operations from {}; seed {}\nrepeat: {}{}\n", REHEARSE_VERSION, configuration.title,
-               catalogue.operations.size(), traffic, options.seed, arguments.repeat,
-               arguments.seed != 0 ? "" : fmt::format(" --seed {}", options.seed));
+               catalogue.operations.size(), traffic.empty() ? configuration.fuzz.openapi : traffic, options.seed,
+               arguments.repeat, arguments.seed != 0 ? "" : fmt::format(" --seed {}", options.seed));
   std::fflush(stdout);
   std::ofstream lines;
   if (!options.directory.empty()) {

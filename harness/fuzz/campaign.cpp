@@ -12,6 +12,8 @@
 #include <sstream>
 
 #include "harness/commands/planning.h"
+#include "harness/fuzz/openapi_file.h"
+#include "properties/plans/openapi.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -285,14 +287,29 @@ Failure play_again(World& world, const Configuration& configuration, const Plan&
 }
 
 properties::Catalogue operations_of(const Configuration& configuration, const std::string& traffic) {
-  if (traffic.empty())
+  const auto& document = configuration.fuzz.openapi;
+  if (traffic.empty() && document.empty())
     throw Error(
-        "operations are mined from traffic, and none is named: give `traffic:` in the configuration or --traffic FILE");
-  replay::PlannerOptions planner;
-  planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
-  const auto planned = plan_files({traffic}, configuration.redaction, {}, planner);
-  return properties::operations_in(
-      planned.plan, [&](const replay::Step& step) { return configuration.is_business(step.request.get()->target); });
+        "operations are mined from traffic or read from an OpenAPI document, and neither is named: give `traffic:` in "
+        "the "
+        "configuration or --traffic FILE, or fuzz.openapi");
+  const auto is_read = [&](std::string_view method, std::string_view path) {
+    return configuration.is_read(method, path);
+  };
+  properties::Catalogue catalogue;
+  if (!traffic.empty()) {
+    replay::PlannerOptions planner;
+    planner.is_read = is_read;
+    const auto planned = plan_files({traffic}, configuration.redaction, {}, planner);
+    catalogue = properties::operations_in(
+        planned.plan, [&](const replay::Step& step) { return configuration.is_business(step.request.get()->target); });
+  }
+  if (document.empty()) return catalogue;
+  auto described = properties::operations_in_openapi(json_of_document(document), is_read);
+  std::erase_if(described.operations, [&](const properties::Operation& operation) {
+    return !configuration.is_business(operation.samples.front().request->target);
+  });
+  return joined(std::move(catalogue), described);
 }
 
 properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {

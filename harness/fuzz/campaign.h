@@ -78,7 +78,8 @@ struct CampaignResult {
 [[nodiscard]] Failure play_again(World& world, const Configuration& configuration, const replay::Plan& plan,
                                  const std::string& invariant, int times);
 
-// The operations of the service, mined from captures or a traffic file. Throws Error when it cannot be read.
+// The operations of the service: mined from captures or a traffic file, from the configuration's OpenAPI document, or from both. Throws
+// Error when there is neither, or one cannot be read.
 [[nodiscard]] properties::Catalogue operations_of(const Configuration& configuration, const std::string& traffic);
 
 // The catalogue with the keys that the world holds in the place of those that were captured.

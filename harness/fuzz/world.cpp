@@ -376,7 +376,8 @@ void World::move_flag(const Signal& signal, Trial& trial) {
   move.from = stages_.now();
   move.to = signal.stage;
   move.straddled = signal.kind == Signal::Kind::set;
-  if (!move.straddled && move.from != Stage::off && broken_.empty()) move.before = states_->compare(states_->legacy(), states_->new_());
+  if (!move.straddled && move.from != Stage::off && broken_.empty())
+    move.before = states_->compare(states_->legacy(), states_->new_());
   move.asked_ns = last_move_ns_ = wall_clock_ns();
   if (move.straddled)
     stages_.set(signal.stage);

@@ -92,8 +92,8 @@ class World {
   std::unique_ptr<Session> legacy_session_, new_session_;  // for what is asked besides
   RowSources legacy_sources_, new_sources_;
   std::vector<std::unique_ptr<BrokenDatabase>> broken_;
-  StoreState legacy_state_, new_state_;  // at the end of the last plan
-  std::optional<Image> image_;           // that the new database was made from
+  StoreState legacy_state_, new_state_;    // at the end of the last plan
+  std::optional<Image> image_;             // that the new database was made from
   std::optional<properties::Stage> flag_;  // what the plan has set it to last
   properties::Volatile noise_;
   bool fresh_ = false;

@@ -35,7 +35,8 @@ std::string text_of(const json::value* value) {
 std::string percent_encoded(std::string_view text) {
   std::string out;
   for (const unsigned char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     out += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
   }
   return out;
@@ -46,7 +47,8 @@ class Document {
   explicit Document(const std::string& text) {
     boost::system::error_code error;
     root_ = json::parse(text, error);
-    if (error || !root_.is_object() || !text_of(member(root_, "openapi")).starts_with("3.") || member(root_, "paths") == nullptr)
+    if (error || !root_.is_object() || !text_of(member(root_, "openapi")).starts_with("3.") ||
+        member(root_, "paths") == nullptr)
       throw Error("the document is not OpenAPI 3: it takes a JSON or YAML object with openapi: 3.x and paths");
   }
 
@@ -69,11 +71,13 @@ class Document {
     const json::value& schema = resolved(schema_or_reference);
     for (const char* name : {"example", "default", "const"})
       if (const auto* value = member(schema, name)) return *value;
-    if (const auto* values = member(schema, "enum"); values != nullptr && values->is_array() && !values->get_array().empty())
+    if (const auto* values = member(schema, "enum");
+        values != nullptr && values->is_array() && !values->get_array().empty())
       return values->get_array().front();
     if (depth > max_depth) return nullptr;
     for (const char* name : {"oneOf", "anyOf"})
-      if (const auto* choices = member(schema, name); choices != nullptr && choices->is_array() && !choices->get_array().empty())
+      if (const auto* choices = member(schema, name);
+          choices != nullptr && choices->is_array() && !choices->get_array().empty())
         return sample(choices->get_array().front(), all, depth + 1);
     if (const auto* parts = member(schema, "allOf"); parts != nullptr && parts->is_array()) {
       json::object joined;
@@ -121,7 +125,8 @@ class Document {
       for (const auto& property : properties->get_object()) {
         const auto* read_only = member(resolved(property.value()), "readOnly");
         if (read_only != nullptr && *read_only == true) continue;
-        if (all || required.contains(std::string(property.key()))) object[property.key()] = sample(property.value(), all, depth + 1);
+        if (all || required.contains(std::string(property.key())))
+          object[property.key()] = sample(property.value(), all, depth + 1);
       }
     }
     return object;
@@ -135,7 +140,8 @@ class Document {
     if (format == "email") return "somebody1@example.com";
     if (format == "uri") return "https://example.com/1";
     std::string text = "text 1";
-    if (const auto* least = member(schema, "minLength"); least != nullptr && least->is_int64() && least->get_int64() < 10'000)
+    if (const auto* least = member(schema, "minLength");
+        least != nullptr && least->is_int64() && least->get_int64() < 10'000)
       while (static_cast<std::int64_t>(text.size()) < least->get_int64()) text += "x";
     if (const auto* most = member(schema, "maxLength"); most != nullptr && most->is_int64() && most->get_int64() >= 0)
       text.resize(std::min<std::size_t>(text.size(), static_cast<std::size_t>(most->get_int64())));
@@ -202,7 +208,9 @@ class Reader {
     const auto* schema = member(parameter, "schema");
     const auto* example = member(parameter, "example");
     const auto* required = member(parameter, "required");
-    const json::value value = example != nullptr ? *example : schema != nullptr ? document_.sample(*schema, all) : json::value("1");
+    const json::value value = example != nullptr  ? *example
+                              : schema != nullptr ? document_.sample(*schema, all)
+                                                  : json::value("1");
     const std::string text = value.is_string() ? std::string(value.get_string()) : json::serialize(value);
     if (in == "path") {
       const std::string mark = "{" + name + "}";
@@ -266,7 +274,9 @@ class Reader {
 
   [[nodiscard]] bool has_id(const json::value& schema_or_reference, int depth) const {
     const json::value& schema = document_.resolved(schema_or_reference);
-    if (const auto* properties = member(schema, "properties"); properties != nullptr && member(*properties, "id") != nullptr) return true;
+    if (const auto* properties = member(schema, "properties");
+        properties != nullptr && member(*properties, "id") != nullptr)
+      return true;
     const auto* parts = member(schema, "allOf");
     return depth < max_depth && parts != nullptr && parts->is_array() &&
            std::any_of(parts->get_array().begin(), parts->get_array().end(),
@@ -278,7 +288,8 @@ class Reader {
     ++values.times;
     values.reference |= slot.at.starts_with("path:");
     const auto text = replay::value_at(request, slot.at);
-    if (text && std::find(values.seen.begin(), values.seen.end(), *text) == values.seen.end()) values.seen.push_back(*text);
+    if (text && std::find(values.seen.begin(), values.seen.end(), *text) == values.seen.end())
+      values.seen.push_back(*text);
   }
 
   Document document_;

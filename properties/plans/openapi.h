@@ -15,8 +15,8 @@ namespace rehearse::properties {
 
 // `document` is JSON. Throws Error with one sentence when it is no OpenAPI 3 document. `is_read` says of a method and a path whether they
 // are believed to change nothing.
-[[nodiscard]] Catalogue operations_in_openapi(const std::string& document,
-                                              const std::function<bool(std::string_view method, std::string_view path)>& is_read);
+[[nodiscard]] Catalogue operations_in_openapi(
+    const std::string& document, const std::function<bool(std::string_view method, std::string_view path)>& is_read);
 
 // Both together: operations that only one of them has, and of those that both have the samples, the values and what answers make.
 [[nodiscard]] Catalogue joined(Catalogue captured, const Catalogue& described);
