@@ -18,6 +18,7 @@
 #include "harness/fuzz/rewinder.h"
 #include "harness/fuzz/store_state.h"
 #include "harness/stage_control.h"
+#include "harness/wires/wire.h"
 #include "properties/plans/trial.h"
 
 namespace rehearse::harness {
@@ -65,10 +66,13 @@ class World {
   void rewind(Image image);
   void run_cue(const properties::Signal& signal, properties::Trial& trial);
   void move_flag(const properties::Signal& signal, properties::Trial& trial);
+  [[nodiscard]] Wire* wire_named(std::string_view name) const;
+  void follow_rule(const properties::Signal& signal, properties::Trial& trial);
   void copy(bool back, properties::Trial& trial);
   void end_faults(properties::Trial& trial);
   void come_to_rest(properties::Trial& trial);
   void look(properties::Trial& trial);
+  void take_upstream(properties::Trial& trial) const;
   void take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored,
                 properties::Trial& trial, properties::StoreLog& log, properties::WriteLog& writes);
   struct Execution {
@@ -86,6 +90,7 @@ class World {
 
   const Configuration& config_;
   const std::atomic<bool>* stop_;
+  std::vector<std::unique_ptr<Wire>> wires_;
   StageControl stages_;
   std::unique_ptr<Rewinder> legacy_, new__, oracle_;
   std::unique_ptr<StoreStates> states_;

@@ -290,7 +290,7 @@ TEST_F(WireToPostgres, RuleThatMetNothingIsNamedAndOver) {
 
 TEST_F(WireToPostgres, ClientsSeeTheServerEndASession) {
   Client client(dsn_);
-  sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'n'");
+  sql("postgres", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'n'");
   EXPECT_EQ(client.run("SELECT 1"), "error 57P01");
   EXPECT_FALSE(client.connected());
 }

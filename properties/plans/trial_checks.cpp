@@ -37,8 +37,7 @@ class Judge {
       return std::move(judgement_);
     }
     for (const std::string& rule : trial_.unfired)
-      check("G16", "what was armed has met something",
-            [&](Outcome& outcome) { outcome.cannot_tell("never fired: " + rule); });
+      check("G16", "what was armed has met something", [&](Outcome& outcome) { outcome.cannot_tell(rule); });
     hold_against_legacy();
     look_at_stores();
     look_at_flips();
