@@ -594,6 +594,12 @@ std::map<std::string, std::vector<std::string>> World::keys() {
   return keys;
 }
 
+std::set<std::string> World::wires() const {
+  std::set<std::string> names;
+  for (const auto& wire : wires_) names.insert(wire->settings().name);
+  return names;
+}
+
 std::vector<std::pair<std::string, std::string>> World::faults() const {
   std::vector<std::pair<std::string, std::string>> cues;
   for (const char* database : {"new-database", "legacy-database"})

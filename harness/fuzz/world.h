@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,9 @@ class World {
   [[nodiscard]] std::map<std::string, std::vector<std::string>> keys();
   // The faults that this world can make: the cue that begins one and the one that ends it.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> faults() const;
+
+  // The wires on which a message can be held.
+  [[nodiscard]] std::set<std::string> wires() const;
 
   // From now on every plan begins with restored databases: for what is to be confirmed.
   void restore_each_time(bool fresh) { fresh_ = fresh; }

@@ -358,9 +358,63 @@ TEST(Trials, WithoutItsSourceTheFlagStays) {
 TEST(Trials, WhatWasArmedAndMetNothingProvesNothing) {
   Story story;
   read(story, 1, 0, 5, "{}");
-  story.trial.unfired.push_back("wire new-database: hold \"~3~\"");
+  story.trial.unfired.push_back("never fired: wire new-database: hold \"~3~\"");
   story.legacy_alone({{"/orders/7", "{}"}});
   EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
+}
+
+class Upstream : public ::testing::Test {
+ protected:
+  Upstream() {
+    story.trial.began = story.trial.ended = Stage::off;
+    story.trial.copied = false;
+    story.trial.upstream_known = true;
+    story.request(1, 10, 20, "POST", "/orders?x=1", 201, "{}", Stage::off, "{\"note\": 1}")
+        .request.headers.push_back({"If-Match", "\"7\""});
+  }
+  void came(std::int64_t at) {
+    story.trial.upstream.push_back({(1000 + at) * ms, story.trial.played.records.front().request});
+  }
+  Story story;
+};
+
+TEST_F(Upstream, RequestThatCameOnceAsItWasSentIsSound) {
+  came(12);
+  EXPECT_FALSE(story.violates("O3"));
+}
+TEST_F(Upstream, RequestThatCameTwiceIsFound) {
+  came(12);
+  came(14);
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, RequestThatCameUnderAnotherTargetIsFound) {
+  came(12);
+  story.trial.upstream.back().request.target = "/orders";
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, FieldThatGotLostIsFound) {
+  came(12);
+  replay::erase_field(story.trial.upstream.back().request.headers, "If-Match");
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, BodyThatCameAnotherWayIsFound) {
+  came(12);
+  story.trial.upstream.back().request.body = "{\"note\":1}";
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, SaysNothingWithoutAWireOrBesideAFault) {
+  story.trial.upstream_known = false;
+  EXPECT_FALSE(story.violates("O3"));
+  story.trial.upstream_known = true;
+  story.trial.faults.push_back({"legacy", "reset write", 1000 * ms, 2000 * ms});
+  EXPECT_FALSE(story.violates("O3"));
+}
+TEST_F(Upstream, SameRequestOfTwoClientsComesTwice) {
+  story.request(2, 12, 22, "POST", "/orders?x=1", 201, "{}", Stage::off, "{\"note\": 1}")
+      .request.headers.push_back({"If-Match", "\"7\""});
+  came(13);
+  came(15);
+  EXPECT_FALSE(story.violates("O3"));
 }
 
 TEST(Trials, WhatWasNotWatchedWholeIsUnknown) {
