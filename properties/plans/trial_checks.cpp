@@ -102,6 +102,13 @@ class Judge {
   }
   [[nodiscard]] bool alerted(const RowDifference& row) const {
     if (named_by_alert(evidence_, section_, row)) return true;
+    // What legacy made while its answer got lost has no key that the new service could name; it says so with none, or "?".
+    const auto owner = contract_.part_of.find(row.entity);
+    const std::string& entity = owner == contract_.part_of.end() ? row.entity : owner->second;
+    const bool unnamed = std::any_of(trial_.alerts.logged.begin(), trial_.alerts.logged.end(), [&](const Alert& alert) {
+      return alert.entity == entity && (alert.key.empty() || alert.key == "?");
+    });
+    if (unnamed && row.kind == Kind::only_left && faulty(of_legacy)) return true;
     return !trial_.alerts.logged_known && trial_.alerts.counted > 0;
   }
   [[nodiscard]] bool guarded(const std::string& edge) const { return !contract_.unguarded.contains(edge); }

@@ -363,6 +363,41 @@ TEST(Trials, WhatWasArmedAndMetNothingProvesNothing) {
   EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
 }
 
+TEST(Trials, AWriteWhoseAcknowledgementWasLostMayBeAnsweredWithAFailure) {
+  for (const bool broken : {true, false}) {
+    Story story;
+    write(story, 1, 0, 10, R"({"v":1})", 502);
+    read(story, 2, 20, 30, R"({"v":1})");
+    story.commit(false, 5, "orders", "7", "v=1");
+    if (broken) story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    story.legacy_alone({});
+    EXPECT_EQ(story.violates("G7"), !broken);
+  }
+}
+
+TEST(Trials, ARowThatLegacyMadeWhileItsAnswerGotLostIsAlertedWithoutItsKey) {
+  const auto differs = [](bool broken, const std::string& key, RowDifference::Kind kind) {
+    Story story;
+    read(story, 2, 20, 30, "{}");
+    if (broken) story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    story.trial.alerts.counted = 1;
+    story.trial.alerts.logged.push_back({"legacy", "shadow", "create", "orders", key});
+    RowDifference row;
+    row.kind = kind;
+    row.entity = "orders";
+    row.key = "9";
+    story.trial.stores.differences = 1;
+    story.trial.stores.rows.push_back(row);
+    return story.violates("G5");
+  };
+  using Kind = RowDifference::Kind;
+  EXPECT_FALSE(differs(true, "?", Kind::only_left));
+  EXPECT_FALSE(differs(true, "9", Kind::only_left));
+  EXPECT_TRUE(differs(true, "8", Kind::only_left));
+  EXPECT_TRUE(differs(true, "?", Kind::only_right)) << "legacy did not make it";
+  EXPECT_TRUE(differs(false, "?", Kind::only_left)) << "no answer of legacy can have been lost";
+}
+
 class Upstream : public ::testing::Test {
  protected:
   Upstream() {
