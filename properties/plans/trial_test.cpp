@@ -398,6 +398,20 @@ TEST(Trials, ARowThatLegacyMadeWhileItsAnswerGotLostIsAlertedWithoutItsKey) {
   EXPECT_TRUE(differs(false, "?", Kind::only_left)) << "no answer of legacy can have been lost";
 }
 
+TEST(Trials, AValueWhoseAnswerWasLostIsSentToLegacyAsItWentOut) {
+  for (const bool lost : {true, false}) {
+    Story story;
+    story.request(1, 0, 10, "POST", "/orders", lost ? 502 : 201, lost ? "{}" : R"({"id": 9})", Stage::shadow,
+                  R"({"v":1})");
+    read(story, 2, 20, 30, "{}");
+    story.trial.plan.steps[1].uses.push_back({"path:1", "7", 1, "json:/id"});
+    story.commit(false, 5, "orders", "9", "v=1");
+    story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    const SerialPlan serial = serial_plan(story.contract, story.trial, {1});
+    EXPECT_EQ(serial.plan.steps.back().uses.empty(), lost);
+  }
+}
+
 class Upstream : public ::testing::Test {
  protected:
   Upstream() {
