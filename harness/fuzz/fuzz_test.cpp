@@ -153,6 +153,15 @@ TEST_F(Fuzzing, AGateHoldsAWriteAndTheGoodSystemKeepsTheOrder) {
   EXPECT_THAT(ended.out, AllOf(HasSubstr("hold write"), HasSubstr("3 -> 200"), HasSubstr("5 -> 200")));
 }
 
+// B01 gives its lock back before the new database is written. Held as its transaction begins, for it locks the row before it writes.
+TEST_F(Fuzzing, AGateShowsALockThatIsGivenBackTooEarly) {
+  const std::string file = (directory_ / "gated.json").string();
+  std::ofstream(file) << replaced(gated, "hold write \\\"~12~", "hold \\\"BEGIN");
+  const Ended ended = fuzz("--plan " + file, "--oracle --wires --bug B01");
+  EXPECT_EQ(ended.status, 1) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("G5"), HasSubstr("G6")));
+}
+
 TEST_F(Fuzzing, AGateThatMetNothingProvesNothing) {
   const std::string file = (directory_ / "gated.json").string();
   std::ofstream(file) << replaced(gated, "hold write \\\"~12~", "hold write \\\"~99~");

@@ -357,7 +357,10 @@ class Drawing {
   }
 
   void draw_gated(Gate& gate, std::optional<Stage> flip) {
-    cue_behind(fmt::format("wire {}: hold write \"{}\" at most {}", gate.wire, gate.mark,
+    // Many services lock the row before they change it: then only who is held as its transaction begins can be overtaken.
+    const bool at_begin = !flip && dice_.percent(50);
+    cue_behind(fmt::format("wire {}: hold {} at most {}", gate.wire,
+                           at_begin ? "\"BEGIN\"" : fmt::format("write \"{}\"", gate.mark),
                            flip ? held_beside_a_flip : held_beside_a_write),
                ends_);
     std::vector<StepId> held = ends_, other = ends_;
