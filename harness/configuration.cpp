@@ -218,6 +218,17 @@ FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy, const std
         fmt::format("{} and {} are given together: a legacy service of its own, and the database that it writes to",
                     oracle.at("url"), oracle.at("dsn")));
   oracle.expect_nothing_else();
+  Section wires = section.section("wires");
+  for (const char* name : {"new-database", "legacy-database", "legacy", "client", "flag"}) {
+    Section given = wires.section(name);
+    const WireSettings wire{name, given.text("listen", ""), given.text("to", "")};
+    if (wire.listen.empty() != wire.to.empty())
+      throw Error(fmt::format("{} and {} are given together: where the service is told to go, and where that leads",
+                              given.at("listen"), given.at("to")));
+    if (!wire.listen.empty()) fuzz.wires.push_back(wire);
+    given.expect_nothing_else();
+  }
+  wires.expect_nothing_else();
   section.expect_nothing_else();
   return fuzz;
 }

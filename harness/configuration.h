@@ -12,6 +12,7 @@
 
 #include "harness/redaction.h"
 #include "harness/target.h"
+#include "harness/wires/wire.h"
 #include "properties/evidence.h"
 
 namespace rehearse::harness {
@@ -87,6 +88,7 @@ struct FuzzSettings {
   std::string oracle_url;            // its flag is off for ever; empty: there is none
   TargetSettings oracle_target;      // how it is spoken to: as legacy is
   DatabaseSettings oracle_database;  // its own
+  std::vector<WireSettings> wires;   // where the services find their databases and neighbours: through us
 };
 
 struct Configuration {

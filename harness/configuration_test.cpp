@@ -463,5 +463,18 @@ TEST_F(ConfigurationFile, WhatTheTemplateCommentsOutIsRight) {
   unsetenv("LEGACY_DSN"), unsetenv("NEW_DSN");
 }
 
+TEST_F(ConfigurationFile, WiresSayWhereTheyListenAndWhereTheyLead) {
+  const auto fuzz = with(R"(
+fuzz: {wires: {legacy: {listen: "127.0.0.1:8181", to: "127.0.0.1:8081"}, client: {listen: "", to: ""}}}
+)")
+                        .fuzz;
+  ASSERT_EQ(fuzz.wires.size(), 1u) << "one without addresses is none";
+  EXPECT_EQ(fuzz.wires[0].name, "legacy");
+  EXPECT_EQ(fuzz.wires[0].to, "127.0.0.1:8081");
+  EXPECT_THAT(refusal("fuzz: {wires: {legacy: {listen: \"127.0.0.1:8181\"}}}\n"),
+              AllOf(HasSubstr("fuzz.wires.legacy.listen"), HasSubstr("given together")));
+  EXPECT_THAT(refusal("fuzz: {wires: {nonsense: {}}}\n"), HasSubstr("nonsense"));
+}
+
 }  // namespace
 }  // namespace rehearse::harness

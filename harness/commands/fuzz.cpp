@@ -123,6 +123,7 @@ void print_summary(const CampaignResult& result, const FuzzArguments& arguments)
     looked += fmt::format("{}{} {}", looked.empty() ? "" : ", ", invariant, plans);
   fmt::print("looked at, in so many plans: {}\n", looked);
   for (const auto& [reason, count] : result.unknown_reasons) fmt::print("unknown in {}: {}\n", count, reason);
+  if (result.unfired > 0) fmt::print("in {} plans the fault or gate met nothing: they prove nothing\n", result.unfired);
   const auto met = result.coverage.size() - result.missing.size();
   fmt::print("met {} of {} combinations of operations, stages, edges and faults\n", met, result.coverage.size());
   const std::size_t shown = arguments.verbose ? result.missing.size() : std::min<std::size_t>(result.missing.size(), 5);
@@ -226,6 +227,7 @@ int fuzz(const FuzzArguments& arguments) {
                                                     {"plans", result.plans},
                                                     {"seconds", result.seconds},
                                                     {"unknown", result.unknown},
+                                                    {"unfired", result.unfired},
                                                     {"not_reproduced", result.not_reproduced},
                                                     {"failures", std::move(failures)},
                                                     {"known", std::move(known)},

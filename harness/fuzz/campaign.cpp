@@ -130,6 +130,7 @@ class Campaign {
   [[nodiscard]] properties::DrawingOptions drawing_with_faults() {
     auto drawing = options_.drawing;
     if (drawing.fault_cues.empty()) drawing.fault_cues = world_.faults();
+    if (drawing.faults) drawing.wires = world_.wires();
     drawing.copy_back = !config_.copy_backward.empty();
     return drawing;
   }
@@ -170,7 +171,14 @@ class Campaign {
     const Verdict verdict = judgement.verdict();
     for (const auto& result : judgement.results)
       if (result.verdict != Verdict::unknown) ++result_.checked[result.invariant];
-    if (verdict == Verdict::unknown) {
+    // What was drawn met nothing: the plan proves nothing, and others will. What was never met is missing from the coverage.
+    const bool idle = verdict == Verdict::unknown && !trial.unfired.empty() &&
+                      std::all_of(judgement.results.begin(), judgement.results.end(), [](const auto& result) {
+                        return result.verdict != Verdict::unknown || result.invariant == "G16";
+                      });
+    if (idle) {
+      ++result_.unfired;
+    } else if (verdict == Verdict::unknown) {
       ++result_.unknown;
       for (const auto& result : judgement.results)
         if (result.verdict == Verdict::unknown) ++result_.unknown_reasons[result.invariant + ": " + result.reason];
@@ -180,7 +188,7 @@ class Campaign {
     if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
     if (verdict == Verdict::fail) look_into(plan, trial, judgement);
     // What could not be told is kept beside the failing ones, for a person.
-    if (verdict == Verdict::unknown && !options_.directory.empty())
+    if (verdict == Verdict::unknown && !idle && !options_.directory.empty())
       save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", result_.plans)).string(), plan);
   }
 

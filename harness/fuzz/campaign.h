@@ -59,6 +59,8 @@ struct CampaignOptions {
 
 struct CampaignResult {
   std::int64_t plans = 0, unknown = 0, not_reproduced = 0;
+  std::int64_t unfired =
+      0;  // plans whose fault or gate met nothing: they prove nothing, and are none of the unknown ones
   std::vector<Failure> failures;
   std::vector<KnownFailure> known;
   std::map<std::string, std::int64_t> unknown_reasons;

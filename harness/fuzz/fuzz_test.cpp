@@ -131,6 +131,66 @@ TEST_F(Fuzzing, FindsWhatAFaultBrings) {
   EXPECT_TRUE(names(document, "S3") || names(document, "G7")) << document;
 }
 
+// A write that is held on its way to the new database until a later one of the same row has been answered.
+constexpr const char* gated = R"({"schema_version": 1, "steps": [
+  {"id": 1, "cue": "world live"},
+  {"id": 2, "cue": "wire new-database: hold write \"~12~\" at most 100ms", "after": [1]},
+  {"id": 3, "lane": 1, "after": [2], "request": {"method": "PATCH", "target": "/customers/7", "headers": [["Content-Type", "application/json"]], "body": "{\"name\": \"a ~12~\"}"}},
+  {"id": 4, "cue": "wire new-database: await", "after": [2]},
+  {"id": 5, "lane": 2, "after": [4], "request": {"method": "PATCH", "target": "/customers/7", "headers": [["Content-Type", "application/json"]], "body": "{\"name\": \"b ~13~\"}"}},
+  {"id": 6, "cue": "wire new-database: release", "after": [5]},
+  {"id": 7, "lane": 1, "after": [3, 6], "read": true, "request": {"method": "GET", "target": "/customers/7", "headers": []}}]})";
+
+std::string replaced(std::string text, const std::string& old, const std::string& now) {
+  return text.replace(text.find(old), old.size(), now);
+}
+
+TEST_F(Fuzzing, AGateHoldsAWriteAndTheGoodSystemKeepsTheOrder) {
+  const std::string file = (directory_ / "gated.json").string();
+  std::ofstream(file) << gated;
+  const Ended ended = fuzz("--plan " + file, "--oracle --wires");
+  EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("hold write"), HasSubstr("3 -> 200"), HasSubstr("5 -> 200")));
+}
+
+// B01 gives its lock back before the new database is written. Held as its transaction begins, for it locks the row before it writes.
+TEST_F(Fuzzing, AGateShowsALockThatIsGivenBackTooEarly) {
+  const std::string file = (directory_ / "gated.json").string();
+  std::ofstream(file) << replaced(gated, "hold write \\\"~12~", "hold \\\"BEGIN");
+  const Ended ended = fuzz("--plan " + file, "--oracle --wires --bug B01");
+  EXPECT_EQ(ended.status, 1) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("G5"), HasSubstr("G6")));
+}
+
+TEST_F(Fuzzing, AGateThatMetNothingProvesNothing) {
+  const std::string file = (directory_ / "gated.json").string();
+  std::ofstream(file) << replaced(gated, "hold write \\\"~12~", "hold write \\\"~99~");
+  const Ended ended = fuzz("--plan " + file, "--oracle --wires");
+  EXPECT_EQ(ended.status, 2) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("never fired: wire new-database: hold write \"~99~\" at most 100ms"));
+}
+
+TEST_F(Fuzzing, RulesThatCannotBeFollowedAreRefusedInOneSentence) {
+  const std::string file = (directory_ / "gated.json").string();
+  std::ofstream(file) << gated;
+  const Ended without = fuzz("--plan " + file);
+  EXPECT_EQ(without.status, 3) << without.out;
+  EXPECT_THAT(without.err, HasSubstr("names no such wire (fuzz.wires.new-database)"));
+  std::ofstream(file) << replaced(gated, "await", "wait for it");
+  const Ended bad = fuzz("--plan " + file, "--oracle --wires");
+  EXPECT_EQ(bad.status, 3) << bad.out;
+  EXPECT_THAT(bad.err, HasSubstr("the rule \"wait for it\" is not understood"));
+}
+
+TEST_F(Fuzzing, FindsNothingInTheGoodSystemWhenItsWiresBreak) {
+  const Ended ended =
+      fuzz("--json --seed 3 --plans 60 --seconds 200 --no-flips --stage shadow --stage live", "--oracle --wires");
+  const json::value document = json::parse(ended.out);
+  EXPECT_EQ(document.at("plans").as_int64(), 60) << ended.err;
+  EXPECT_TRUE(document.at("failures").as_array().empty()) << ended.out;
+  EXPECT_EQ(document.at("unknown").as_int64(), 0) << ended.out;
+}
+
 TEST_F(Fuzzing, TheSameSeedPlaysTheSamePlans) {
   const std::string arguments = "--json --seed 5 --plans 10 --no-flips --no-faults --lanes 1 --stage shadow";
   static_cast<void>(fuzz(arguments));

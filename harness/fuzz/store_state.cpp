@@ -120,7 +120,12 @@ Comparison StoreStates::compare(const StoreState& left, const StoreState& right,
     std::multimap<std::string, const std::vector<StoreState::Cell>*> rights;
     for (const auto& [key, cells] : of_right) {
       std::string own = key;
-      if (pairs != nullptr) {
+      // What both sides hold alike stands for itself: another entity's numbers that shifted are no reason to look for it elsewhere.
+      const auto as_it_is = of_left.find(key);
+      const bool alike = as_it_is != of_left.end() &&
+                         std::equal(cells.begin(), cells.end(), as_it_is->second.begin(), as_it_is->second.end(),
+                                    [](const auto& a, const auto& b) { return a.canonical == b.canonical; });
+      if (pairs != nullptr && !alike) {
         std::vector<std::optional<std::string>> translated;
         for (const std::size_t c : reading.readings[0].key) {
           auto shown = cells[c].shown;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -83,6 +84,7 @@ BrokenDatabase::How how_named(const std::string& how) {
 World::World(const Configuration& configuration, const std::atomic<bool>* stop)
     : config_(configuration), stop_(stop), stages_(configuration) {
   expect_permitted(configuration);
+  for (const WireSettings& wire : configuration.fuzz.wires) wires_.push_back(std::make_unique<Wire>(wire));
   stages_.learn();
   try {
     stages_.go_to(Stage::off);
@@ -248,11 +250,18 @@ History World::play_on(const Plan& plan, const std::string& name, const std::str
   options.stop = stop_;
   options.on_cue = on_cue;
   options.real_time = false;
-  if (target == config_.new_.urls.front())
+  if (target == config_.new_.urls.front()) {
     options.other_instances.assign(config_.new_.urls.begin() + 1, config_.new_.urls.end());
+    if (const Wire* client = wire_named("client")) {
+      options.target = "http://" + client->settings().listen;
+      options.host = target.substr(target.find("//") + 2);
+    }
+  }
   const Target adapted(settings, plan, stop_);
   adapted.apply(options);
-  return replay::play(plan, options);
+  History history = replay::play(plan, options);
+  history.target = target;
+  return history;
 }
 
 Trial World::play(const Plan& plan) {
@@ -263,6 +272,7 @@ Trial World::play(const Plan& plan) {
   trial.copied = image_of(trial.began) == Image::copied;
   const AlertReader alerts(config_);
   flag_.reset();
+  for (const auto& wire : wires_) static_cast<void>(wire->take_evidence());
   try {
     trial.played = play_on(plan, "played", config_.new_.urls.front(), config_.new_.target,
                            [&](const Step& step) { run_cue(properties::signal_in(step.cue), trial); });
@@ -285,6 +295,7 @@ Trial World::play(const Plan& plan) {
   }
   come_to_rest(trial);
   look(trial);
+  take_upstream(trial);
   trial.alerts = alerts.finish();
   hold_against_legacy(trial);
   return trial;
@@ -350,9 +361,28 @@ void World::run_cue(const Signal& signal, Trial& trial) {
       return;
     }
     case Kind::wire:
-      throw Error(
-          fmt::format("the plan has a rule for the wire {}, and the configuration names no such wire", signal.what));
+      return follow_rule(signal, trial);
   }
+}
+
+Wire* World::wire_named(std::string_view name) const {
+  for (const auto& wire : wires_)
+    if (wire->settings().name == name) return wire.get();
+  return nullptr;
+}
+
+void World::follow_rule(const Signal& signal, Trial& trial) {
+  Wire* wire = wire_named(signal.what);
+  if (wire == nullptr)
+    throw Error(
+        fmt::format("the plan has a rule for the wire {0}, and the configuration names no such wire (fuzz.wires.{0})",
+                    signal.what));
+  const WireRule rule = wire_rule_in(signal.how, wire->settings().protocol());
+  if (rule.armed()) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
+  wire->apply(rule);
+  if (rule.action != WireRule::Action::release) return;
+  for (auto& fault : trial.faults)
+    if (fault.what == signal.what && fault.how.starts_with("hold") && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
 }
 
 void World::move_flag(const Signal& signal, Trial& trial) {
@@ -406,6 +436,8 @@ void World::copy(bool back, Trial& trial) {
 void World::end_faults(Trial& trial) {
   for (auto& broken : broken_) broken->mend();
   broken_.clear();
+  for (const auto& wire : wires_)
+    for (std::string& problem : wire->mend()) trial.unfired.push_back(std::move(problem));
   if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
     std::error_code error;
     const std::string away = config_.flag.path + ".away";
@@ -459,6 +491,16 @@ void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::m
     set_committed({commit.transaction, commit.at_ns, ""}, writes);
     if (!transaction.rows.empty()) log.transactions.push_back(std::move(transaction));
   }
+}
+
+// What the new service asked legacy for.
+void World::take_upstream(Trial& trial) const {
+  Wire* wire = wire_named("legacy");
+  if (wire == nullptr) return;
+  WireEvidence evidence = wire->take_evidence();
+  trial.upstream_known = evidence.whole;
+  for (WireMessage& message : evidence.messages)
+    if (message.request) trial.upstream.push_back({message.at_ns, *std::move(message.request)});
 }
 
 void World::look(Trial& trial) {
@@ -564,6 +606,12 @@ std::map<std::string, std::vector<std::string>> World::keys() {
   return keys;
 }
 
+std::set<std::string> World::wires() const {
+  std::set<std::string> names;
+  for (const auto& wire : wires_) names.insert(wire->settings().name);
+  return names;
+}
+
 std::vector<std::pair<std::string, std::string>> World::faults() const {
   std::vector<std::pair<std::string, std::string>> cues;
   for (const char* database : {"new-database", "legacy-database"})
@@ -573,6 +621,15 @@ std::vector<std::pair<std::string, std::string>> World::faults() const {
   if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
     cues.emplace_back("flag gone", "flag back");
     cues.emplace_back("flag garbage", "flag back");
+  }
+  for (const auto& wire : wires_) {
+    const std::string& name = wire->settings().name;
+    if (name == "flag") continue;
+    const bool database = wire->settings().protocol() == WireProtocol::postgres;
+    for (const char* rule :
+         database ? std::array{"cut after commit", "reset write", "delay 300ms write", "answer error 40001 write"}
+                  : std::array{"cut after answer write", "reset write", "delay 300ms write", "answer status 503 write"})
+      cues.emplace_back(fmt::format("wire {}: {}", name, rule), "mend");
   }
   return cues;
 }

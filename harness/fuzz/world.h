@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "harness/fuzz/rewinder.h"
 #include "harness/fuzz/store_state.h"
 #include "harness/stage_control.h"
+#include "harness/wires/wire.h"
 #include "properties/plans/trial.h"
 
 namespace rehearse::harness {
@@ -45,6 +47,9 @@ class World {
   // The faults that this world can make: the cue that begins one and the one that ends it.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> faults() const;
 
+  // The wires on which a message can be held.
+  [[nodiscard]] std::set<std::string> wires() const;
+
   // From now on every plan begins with restored databases: for what is to be confirmed.
   void restore_each_time(bool fresh) { fresh_ = fresh; }
   [[nodiscard]] std::int64_t restores() const { return restores_; }
@@ -65,10 +70,13 @@ class World {
   void rewind(Image image);
   void run_cue(const properties::Signal& signal, properties::Trial& trial);
   void move_flag(const properties::Signal& signal, properties::Trial& trial);
+  [[nodiscard]] Wire* wire_named(std::string_view name) const;
+  void follow_rule(const properties::Signal& signal, properties::Trial& trial);
   void copy(bool back, properties::Trial& trial);
   void end_faults(properties::Trial& trial);
   void come_to_rest(properties::Trial& trial);
   void look(properties::Trial& trial);
+  void take_upstream(properties::Trial& trial) const;
   void take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored,
                 properties::Trial& trial, properties::StoreLog& log, properties::WriteLog& writes);
   struct Execution {
@@ -86,6 +94,7 @@ class World {
 
   const Configuration& config_;
   const std::atomic<bool>* stop_;
+  std::vector<std::unique_ptr<Wire>> wires_;
   StageControl stages_;
   std::unique_ptr<Rewinder> legacy_, new__, oracle_;
   std::unique_ptr<StoreStates> states_;

@@ -62,6 +62,7 @@ void Coverage::add(const Contract& contract, const Trial& trial) {
       seen.insert(in_stage("a commit in both logs", effect.stage));
     for (const FaultWindow& fault : trial.faults) {
       if (!meets(trial, fault, *record)) continue;
+      seen.insert(in_stage(fmt::format("wire {}: {}", fault.what, fault.how), effect.stage));
       for (const char* verb : {"break ", ""}) {
         seen.insert(
             in_stage(fmt::format("{}{} {}", verb, fault.what, fault.how), effect.stage));  // "break new-database hung"

@@ -56,6 +56,29 @@ class Dice {
 
 constexpr std::string_view key_header = "header:Idempotency-Key";
 constexpr std::string_view conditional = "header:If-";
+// A gate holds a write at most so long: shorter than what services allow their databases, so that nothing fails for it alone; beside a
+// flip, which takes the propagation bound to spread, longer than that and shorter than what they allow each other.
+constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms";
+constexpr int tries_for_a_gate = 6;
+
+// Whether a write in that stage comes over the wire that the cue is about; other cues need no such thing.
+bool comes_by(std::string_view cue, Stage stage) {
+  if (!cue.starts_with("wire ")) return true;
+  if (stage == Stage::read_only) return false;
+  return cue.starts_with("wire new-database") ? stage != Stage::off
+         : cue.starts_with("wire legacy")     ? stage != Stage::completed
+                                              : true;
+}
+
+// The first mark in the text, "~12~".
+std::string mark_in(std::string_view text) {
+  for (auto at = text.find('~'); at != std::string_view::npos; at = text.find('~', at + 1)) {
+    const auto end = text.find_first_not_of("0123456789", at + 1);
+    if (end != std::string_view::npos && end > at + 1 && text[end] == '~')
+      return std::string(text.substr(at, end + 1 - at));
+  }
+  return {};
+}
 
 // Something that a step of the plan may create, and how its name is taken from the answer.
 struct Handle {
@@ -84,6 +107,7 @@ class Drawing {
       }
       const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
       const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
+      if (phase == fault_phase && fault_->first.starts_with("wire ")) draw_write();
       if (phase == fault_phase && phase != concurrent_phase) {
         draw_steps(dice_.between(1, 4));  // each may take as long as a deadline
       } else if (phase == concurrent_phase) {
@@ -158,8 +182,10 @@ class Drawing {
         choices.emplace_back(phase, f);
         // What is no obligation is tried, too, and seldom: a fault of the new database in off is one more proof that it is not needed.
         weights.push_back(met_.times.contains(what) ? 0.2 + met_.want(what) : 0.1);
+        if (!comes_by(options_.fault_cues[f].first, way_[phase])) weights.back() = 0;
       }
     }
+    if (std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; })) return way_.size();
     const auto [phase, chosen] = choices[dice_.weighted(weights)];
     fault_ = options_.fault_cues[chosen];
     return phase;
@@ -254,9 +280,65 @@ class Drawing {
     }
   }
 
+  // A write that most likely is taken, for a rule that waits for one.
+  void draw_write() {
+    if (writes_.empty()) return;
+    std::vector<const Operation*> creating;
+    for (const Operation* operation : writes_)
+      if (!operation->makes.empty()) creating.push_back(operation);
+    add_behind(step_of(*dice_.of(creating.empty() ? writes_ : creating), 0), 1, ends_);
+  }
+  void add_behind(Step step, std::int64_t lane, std::vector<StepId>& ends) {
+    step.lane = lane;
+    for (const StepId end : ends) step.after.push_back({end, CauseKind::hand});
+    ends = {add(std::move(step)).id};
+  }
+  void cue_behind(const std::string& text, std::vector<StepId>& ends) {
+    Step step;
+    step.cue = text;
+    add_behind(std::move(step), 0, ends);
+  }
+
+  // Two writes of the same thing: one is held on its way to a store until the other has been answered, or until the flag has moved.
+  struct Gate {
+    std::string wire, mark;
+    Step held, other;
+  };
+  std::optional<Gate> draw_gate(bool flip) {
+    // Beside a flip: on the way to the store that answers for the data, where a service waits longest.
+    const bool to_new = flip ? stage_ == Stage::completed : stage_ == Stage::shadow || stage_ == Stage::live;
+    const std::string wire = to_new ? "new-database" : "legacy";
+    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(50))
+      return std::nullopt;
+    std::vector<const Operation*> changing;
+    for (const Operation* operation : writes_)
+      if (operation->makes.empty()) changing.push_back(operation);
+    if (changing.empty()) return std::nullopt;
+    const auto odd = std::exchange(odd_percent_, 0);  // what is refused never comes to the wire
+    std::optional<Gate> gate;
+    for (int tried = 0; tried < tries_for_a_gate && !gate; ++tried) {
+      Step step = step_of(*dice_.of(changing), 1);
+      Request request = *step.request;
+      const std::string mark = mark_in(request.body);
+      if (mark.empty()) continue;
+      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"})
+        replay::erase_field(request.headers, name);
+      step.request = request;
+      Step other = step;
+      request.body.replace(request.body.find(mark), mark.size(), mark_of(++marks_));
+      if (replay::field(request.headers, "Idempotency-Key"))
+        replay::set_field(request.headers, "Idempotency-Key", fmt::format("key{}", mark_of(++marks_)));
+      other.request = request;
+      gate = Gate{wire, mark, step, other};
+    }
+    odd_percent_ = odd;
+    return gate;
+  }
+
   // Lanes that work on the same keys at the same time; the flag moves beside them when `flip` says so.
   void draw_lanes(std::optional<Stage> flip, Stage from) {
     if (flip) before_flip(from, *flip);
+    if (auto gate = draw_gate(flip.has_value())) return draw_gated(*gate, flip);
     const std::vector<StepId> before = ends_;
     std::vector<StepId> ends;
     for (std::size_t lane = 1; lane <= lanes_; ++lane) {
@@ -287,6 +369,29 @@ class Drawing {
     if (flip) cue(cue_of(flip_to(*flip)));  // waits until it is served
   }
 
+  void draw_gated(Gate& gate, std::optional<Stage> flip) {
+    // Many services lock the row before they change it: then only who is held as its transaction begins can be overtaken.
+    const bool at_begin = !flip && dice_.percent(50);
+    cue_behind(fmt::format("wire {}: hold {} at most {}", gate.wire,
+                           at_begin ? "\"BEGIN\"" : fmt::format("write \"{}\"", gate.mark),
+                           flip ? held_beside_a_flip : held_beside_a_write),
+               ends_);
+    std::vector<StepId> held = ends_, other = ends_;
+    add_behind(std::move(gate.held), 1, held);
+    cue_behind(fmt::format("wire {}: await", gate.wire), other);
+    if (flip) {
+      cue_behind(cue_of(set_to(*flip)), other);
+      cue_behind("settle", other);
+      if (dice_.percent(50)) add_behind(std::move(gate.other), 2, other);
+    } else {
+      add_behind(std::move(gate.other), 2, other);
+    }
+    cue_behind(fmt::format("wire {}: release", gate.wire), other);
+    ends_ = {held.back(), other.back()};
+    if (flip) cue(cue_of(flip_to(*flip)));  // waits until it is served
+    cue("mend");
+  }
+
   // Creates first, then what works on what was created, and reads in between.
   const Operation& choose_operation() {
     const bool read = writes_.empty() || (!reads_.empty() && dice_.percent(plan_.steps.size() < 3 ? 10 : 35));
@@ -314,7 +419,10 @@ class Drawing {
         return copy;
       }
     }
-    const Operation& operation = choose_operation();
+    return step_of(choose_operation(), lane);
+  }
+
+  Step step_of(const Operation& operation, std::int64_t lane) {
     const auto& sample = dice_.of(operation.samples);
     Request request = *sample.request;
     Step step;

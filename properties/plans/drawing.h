@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ struct DrawingOptions {
   // Faults that the world can make, as cues: "break new-database hung", "kill new", "wire ...". What follows one undoes it.
   std::vector<std::pair<std::string, std::string>> fault_cues;  // begin, end
   bool copy_back = true;                                        // there is a command that brings legacy up to date
+  std::set<std::string> wires;  // on which a message can be held: "new-database", "legacy"
 };
 
 // How often what was met so far in this run, in the words of `Coverage`: the rarer, the likelier.

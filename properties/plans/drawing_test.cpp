@@ -47,7 +47,8 @@ Plan captured() {
         201, R"({"id": )" + order + "}");
     add("GET", "/orders/" + order, "", 200, R"({"id": )" + order + "}");
     add("PATCH", "/orders/" + order, R"({"status": "paid"})", 200, "{}");
-    add("PUT", "/products/SKU-0010" + std::to_string(i), R"({"title": "Lamp", "price": "12.50"})", 200, "{}");
+    add("PUT", "/products/SKU-0010" + std::to_string(i),
+        R"({"title": "Lamp for room )" + std::to_string(i) + R"(", "price": "12.50"})", 200, "{}");
     if (i % 2 == 0) add("DELETE", "/orders/" + order, "", 204, "");
   }
   return replay::plan_of(traffic);
@@ -163,6 +164,71 @@ TEST(Drawing, AThousandPlansTakeEveryEdgeAndStraddleIt) {
       }
   EXPECT_GT(concurrent_plans, 200);
   EXPECT_GT(with_faults, 50);
+}
+
+// Where in the plan the cue that begins so stands; its size when it does not.
+std::size_t position(const Plan& plan, const std::string& begin) {
+  return static_cast<std::size_t>(std::find_if(plan.steps.begin(), plan.steps.end(),
+                                               [&](const Step& step) { return step.cue.starts_with(begin); }) -
+                                  plan.steps.begin());
+}
+
+TEST(Drawing, AGateHoldsOneWriteUntilAnotherOfTheSameThingWasAnswered) {
+  const Catalogue mined = catalogue();
+  DrawingOptions options = everything();
+  options.fault_cues.clear();
+  options.wires = {"new-database", "legacy"};
+  int beside_writes = 0, beside_flips = 0;
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+    const Plan plan = draw_plan(mined, options, {}, seed);
+    const auto hold = position(plan, "wire new-database: hold write \"~") < plan.steps.size()
+                          ? position(plan, "wire new-database: hold")
+                          : position(plan, "wire legacy: hold");
+    if (hold == plan.steps.size()) continue;
+    const Step& held = plan.steps[hold + 1];
+    const std::string& cue = plan.steps[hold].cue;
+    const auto mark = cue.substr(cue.find('~'), cue.rfind('~') + 1 - cue.find('~'));
+    ASSERT_TRUE(held.request.has_value());
+    EXPECT_NE(held.request.get()->body.find(mark), std::string::npos) << cue;
+    EXPECT_LT(position(plan, "mend"), plan.steps.size());
+    const auto await = position(plan, cue.substr(0, cue.find(':')) + ": await");
+    const auto release = position(plan, cue.substr(0, cue.find(':')) + ": release");
+    ASSERT_LT(await, release);
+    ASSERT_LT(release, plan.steps.size());
+    // What happens while it is held waits for that, and the release for what happens.
+    EXPECT_EQ(plan.steps[await + 1].after.front().step, plan.steps[await].id);
+    EXPECT_EQ(plan.steps[release].after.front().step, plan.steps[release - 1].id);
+    if (plan.steps[await + 1].cue.empty()) {
+      ++beside_writes;
+      EXPECT_EQ(plan.steps[await + 1].request.get()->target, held.request.get()->target);
+      EXPECT_NE(plan.steps[await + 1].request.get()->body, held.request.get()->body);
+    } else {
+      ++beside_flips;
+      EXPECT_TRUE(plan.steps[await + 1].cue.starts_with("set "));
+    }
+  }
+  EXPECT_GT(beside_writes, 10);
+  EXPECT_GT(beside_flips, 10);
+}
+
+TEST(Drawing, ARuleForAWireIsDrawnWhereAWriteComesOverIt) {
+  const Catalogue mined = catalogue();
+  DrawingOptions options = everything();
+  options.longest_way = 0;
+  options.fault_cues = {{"wire new-database: reset write", "mend"}, {"wire legacy: reset write", "mend"}};
+  int drawn = 0;
+  for (const Stage stage : all_stages) {
+    options.begins = {stage};
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      const Plan plan = draw_plan(mined, options, {}, seed);
+      const bool of_new = position(plan, "wire new-database") < plan.steps.size();
+      const bool of_legacy = position(plan, "wire legacy") < plan.steps.size();
+      drawn += of_new || of_legacy;
+      EXPECT_FALSE(of_new && (stage == Stage::off || stage == Stage::read_only));
+      EXPECT_FALSE(of_legacy && (stage == Stage::completed || stage == Stage::read_only));
+    }
+  }
+  EXPECT_GT(drawn, 50);
 }
 
 TEST(Drawing, WithoutFlipsLanesAndFaultsThereAreNone) {

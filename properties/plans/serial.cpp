@@ -13,6 +13,7 @@
 #include "properties/correspondence.h"
 #include "properties/plans/faults.h"
 #include "properties/plans/trial.h"
+#include "replay/values.h"
 
 namespace rehearse::properties {
 namespace {
@@ -126,6 +127,13 @@ const Step* step_of(const replay::Plan& plan, StepId id) {
   return found == plan.steps.end() ? nullptr : &*found;
 }
 
+// Whether the trial's own answer gave the value: what made it may have been done, and its answer lost.
+bool was_given(const Trial& trial, const replay::Use& use) {
+  const Record* producer = replay::record_of(trial.played, use.from);
+  return producer != nullptr && producer->outcome == replay::Outcome::answered &&
+         replay::value_at(producer->response, use.source).has_value();
+}
+
 // A value that legacy itself fills differently each time. A moment must still be one of this run.
 bool excused(const Trial& trial, const Volatile& noise, const std::string& route, const Difference& difference) {
   if (!is_of_a_value(difference.kind)) return false;
@@ -223,12 +231,13 @@ SerialPlan serial_plan(const Contract& contract, const Trial& trial, const std::
     step.lane = 1;
     step.after.clear();
     if (!result.plan.steps.empty()) step.after.push_back({step.id - 1, replay::CauseKind::hand});
-    const bool bound =
-        std::all_of(step.uses.begin(), step.uses.end(), [&](const replay::Use& use) { return now.contains(use.from); });
+    const bool bound = std::all_of(step.uses.begin(), step.uses.end(), [&](const replay::Use& use) {
+      return now.contains(use.from) && was_given(trial, use);
+    });
     if (bound) {
       for (replay::Use& use : step.uses) use.from = now.at(use.from);
     } else {
-      // What made the value is not executed here: it is sent as it went out.
+      // What made the value is not executed here, or its answer was lost then: it is sent as it went out.
       step.uses.clear();
       step.request = replay::record_of(trial.played, id)->request;
     }
@@ -288,7 +297,8 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
     std::int64_t done;
     std::size_t position;
   };
-  const std::int64_t in_doubt = in_doubt_from(trial, TrialEffects(contract, trial));
+  const TrialEffects effects(contract, trial);
+  const std::int64_t in_doubt = in_doubt_from(trial, effects);
   std::vector<Placed> placed;
   std::vector<const Record*> observed;
   for (const Record& record : trial.played.records)
@@ -301,6 +311,8 @@ Explanation explain(const Contract& contract, const Trial& trial, const SerialRu
     if (writes.contains(record->step)) {
       const Record& expected = run.history.records[here.front()];
       if (record->outcome != replay::Outcome::answered) continue;  // nobody saw an answer
+      // It took effect and its acknowledgement was lost on the way: the client was told of a failure that is permitted.
+      if (record->response.status >= 500 && may_fail(trial, *effects.of(record->step))) continue;
       const auto found = differences(expected, *record);
       if (!found.empty()) contradict(expected, *record, found);
       continue;

@@ -245,12 +245,15 @@ class Shrinker {
 
   void name_needs() {
     result_.needs = {"a sequence of requests"};
-    bool odd = false, flip = false, fault = false, restart = false;
+    bool odd = false, flip = false, fault = false, gate = false, restart = false;
     for (const Step& step : result_.plan.steps) {
       if (const auto signal = signal_of(step)) {
         flip |= signal->moves_the_flag();
         restart |= signal->kind == Kind::service;
-        fault |= signal->fault() && signal->kind != Kind::service;
+        const bool schedules = signal->kind == Kind::wire &&
+                               (signal->how.starts_with("hold") || signal->how == "await" || signal->how == "release");
+        gate |= schedules;
+        fault |= signal->fault() && signal->kind != Kind::service && !schedules;
       } else if (step.request.has_value()) {
         for (const auto& value : replay::values_in(*step.request.get())) {
           const auto& odds = odd_values(shape_of(value.text));
@@ -262,6 +265,7 @@ class Shrinker {
     if (odd) result_.needs.emplace_back("odd data");
     if (flip) result_.needs.emplace_back("a flip");
     if (fault) result_.needs.emplace_back("a fault");
+    if (gate) result_.needs.emplace_back("a gate");
     if (concurrent(result_.plan)) result_.needs.emplace_back("concurrency");
     if (restart) result_.needs.emplace_back("a restart");
   }

@@ -57,6 +57,12 @@ struct CommittedTransaction {
   std::vector<std::string> rows;
 };
 
+// A request that the new service sent to legacy, as it came over the wire. Wall clock.
+struct UpstreamRequest {
+  std::int64_t at_ns = 0;
+  replay::Request request;
+};
+
 struct StoreLog {
   bool known = false;
   std::string problem;  // why it is not
@@ -87,10 +93,13 @@ struct Trial {
   std::int64_t open_alerts = 0;
   bool quiet = true;
   bool copied = false;  // the new database holds the data at the end: it was copied, or the plan began behind the copy
-  std::vector<std::string> unfired;  // faults that were armed and met nothing: what the plan is about did not happen
-  std::vector<SerialRun> serial;     // the first one that explains the trial, or all that were tried
-  bool orders_left = false;          // there are more orders than were tried
-  std::string problem;               // why it is not whole; empty when it is
+  // Faults that were armed and met nothing, as sentences: what the plan is about did not happen.
+  std::vector<std::string> unfired;
+  std::vector<UpstreamRequest> upstream;
+  bool upstream_known = false;    // there is a wire between the two services, and all that passed could be read
+  std::vector<SerialRun> serial;  // the first one that explains the trial, or all that were tried
+  bool orders_left = false;       // there are more orders than were tried
+  std::string problem;            // why it is not whole; empty when it is
 };
 
 // Where two runs of legacy itself differ.

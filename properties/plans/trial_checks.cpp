@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "properties/check.h"
 #include "properties/checks/facts.h"
@@ -18,6 +19,9 @@ namespace {
 using replay::Record;
 using RecordOutcome = replay::Outcome;
 using Kind = RowDifference::Kind;
+
+// The wall clock of a wire and the one by which requests were sent are one machine's, read a moment apart.
+constexpr std::int64_t wire_slack_ns = 2'000'000;
 
 class Judge {
  public:
@@ -37,13 +41,13 @@ class Judge {
       return std::move(judgement_);
     }
     for (const std::string& rule : trial_.unfired)
-      check("G16", "what was armed has met something",
-            [&](Outcome& outcome) { outcome.cannot_tell("never fired: " + rule); });
+      check("G16", "what was armed has met something", [&](Outcome& outcome) { outcome.cannot_tell(rule); });
     hold_against_legacy();
     look_at_stores();
     look_at_flips();
     look_at_copies();
     look_at_footprints();
+    look_at_upstream();
     look_at_refusals();
     look_at_order();
     look_at_repeats();
@@ -98,6 +102,13 @@ class Judge {
   }
   [[nodiscard]] bool alerted(const RowDifference& row) const {
     if (named_by_alert(evidence_, section_, row)) return true;
+    // What legacy made while its answer got lost has no key that the new service could name; it says so with none, or "?".
+    const auto owner = contract_.part_of.find(row.entity);
+    const std::string& entity = owner == contract_.part_of.end() ? row.entity : owner->second;
+    const bool unnamed = std::any_of(trial_.alerts.logged.begin(), trial_.alerts.logged.end(), [&](const Alert& alert) {
+      return alert.entity == entity && (alert.key.empty() || alert.key == "?");
+    });
+    if (unnamed && row.kind == Kind::only_left && faulty(of_legacy)) return true;
     return !trial_.alerts.logged_known && trial_.alerts.counted > 0;
   }
   [[nodiscard]] bool guarded(const std::string& edge) const { return !contract_.unguarded.contains(edge); }
@@ -360,6 +371,64 @@ class Judge {
                 "transaction {} has none: {}", log.transactions[t].transaction,
                 log.transactions[t].rows.empty() ? std::string("(no rows)") : log.transactions[t].rows.front()));
     }
+  }
+
+  // -- O3 ------------------------------------------------------------------------------------------------------------------
+
+  void look_at_upstream() {
+    if (!trial_.upstream_known || !trial_.faults.empty()) return;
+    using Asked = std::tuple<std::string, std::string, std::string>;  // method, target, body
+    const auto asked_in = [](const replay::Request& request) {
+      return Asked{request.method, request.target, request.body};
+    };
+    std::map<Asked, std::vector<const Record*>> groups;  // two clients may send the same
+    for (const Effect& effect : effects_.effects())
+      if (effect.stage == Stage::off && effect.stage_known && !effect.straddles &&
+          record_of(effect).outcome == RecordOutcome::answered)
+        groups[asked_in(record_of(effect).request)].push_back(&record_of(effect));
+    for (const auto& [asked, records] : groups) {
+      check("O3", "in off legacy is asked for exactly what the client asked for",
+            [&, &same = records, &what = asked](Outcome& outcome) {
+              outcome.looked_at(static_cast<std::int64_t>(same.size()), "requests");
+              std::vector<const UpstreamRequest*> sent;
+              std::string others;
+              for (const UpstreamRequest& upstream : trial_.upstream) {
+                const bool meanwhile = std::any_of(same.begin(), same.end(), [&](const Record* record) {
+                  const std::int64_t at = upstream.at_ns - trial_.played.began_ns;
+                  return at >= record->sent_ns - wire_slack_ns && at <= record->done_ns + wire_slack_ns;
+                });
+                if (!meanwhile) continue;
+                if (asked_in(upstream.request) == what)
+                  sent.push_back(&upstream);
+                else
+                  others += fmt::format("{}{} {}", others.empty() ? "" : ", ", upstream.request.method,
+                                        upstream.request.target);
+              }
+              const Record& record = *same.front();
+              if (sent.size() != same.size())
+                outcome.contradict(
+                    fmt::format("{}, under off: {} such request{} to legacy", what_happened(record), same.size(),
+                                same.size() == 1 ? "" : "s"),
+                    fmt::format("{} came{}", sent.size(), others.empty() ? "" : "; meanwhile also " + others),
+                    &trial_.played, &record);
+              if (sent.size() != 1 || same.size() != 1) return;
+              for (const auto& header : record.request.headers) {
+                if (replay::hop_by_hop(header.name) || of_the_sender(header.name)) continue;
+                const auto arrived = replay::field(sent.front()->request.headers, header.name);
+                if (!arrived || *arrived != header.value)
+                  outcome.contradict(fmt::format("{} with {}: {}", what_happened(record), header.name, header.value),
+                                     arrived ? fmt::format("legacy was sent {}: {}", header.name, *arrived)
+                                             : "legacy was sent no such field",
+                                     &trial_.played, &record);
+              }
+            });
+    }
+  }
+  // Fields that each sender writes itself, and those that a target may be given of its own.
+  [[nodiscard]] static bool of_the_sender(const std::string& name) {
+    for (const std::string_view own : {"Host", "Content-Length", "Expect", "Authorization", "Cookie", "User-Agent"})
+      if (replay::equal_without_case(name, own)) return true;
+    return false;
   }
 
   // -- R1, G3 --------------------------------------------------------------------------------------------------------------

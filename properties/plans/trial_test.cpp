@@ -358,9 +358,112 @@ TEST(Trials, WithoutItsSourceTheFlagStays) {
 TEST(Trials, WhatWasArmedAndMetNothingProvesNothing) {
   Story story;
   read(story, 1, 0, 5, "{}");
-  story.trial.unfired.push_back("wire new-database: hold \"~3~\"");
+  story.trial.unfired.push_back("never fired: wire new-database: hold \"~3~\"");
   story.legacy_alone({{"/orders/7", "{}"}});
   EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
+}
+
+TEST(Trials, AWriteWhoseAcknowledgementWasLostMayBeAnsweredWithAFailure) {
+  for (const bool broken : {true, false}) {
+    Story story;
+    write(story, 1, 0, 10, R"({"v":1})", 502);
+    read(story, 2, 20, 30, R"({"v":1})");
+    story.commit(false, 5, "orders", "7", "v=1");
+    if (broken) story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    story.legacy_alone({});
+    EXPECT_EQ(story.violates("G7"), !broken);
+  }
+}
+
+TEST(Trials, ARowThatLegacyMadeWhileItsAnswerGotLostIsAlertedWithoutItsKey) {
+  const auto differs = [](bool broken, const std::string& key, RowDifference::Kind kind) {
+    Story story;
+    read(story, 2, 20, 30, "{}");
+    if (broken) story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    story.trial.alerts.counted = 1;
+    story.trial.alerts.logged.push_back({"legacy", "shadow", "create", "orders", key});
+    RowDifference row;
+    row.kind = kind;
+    row.entity = "orders";
+    row.key = "9";
+    story.trial.stores.differences = 1;
+    story.trial.stores.rows.push_back(row);
+    return story.violates("G5");
+  };
+  using Kind = RowDifference::Kind;
+  EXPECT_FALSE(differs(true, "?", Kind::only_left));
+  EXPECT_FALSE(differs(true, "9", Kind::only_left));
+  EXPECT_TRUE(differs(true, "8", Kind::only_left));
+  EXPECT_TRUE(differs(true, "?", Kind::only_right)) << "legacy did not make it";
+  EXPECT_TRUE(differs(false, "?", Kind::only_left)) << "no answer of legacy can have been lost";
+}
+
+TEST(Trials, AValueWhoseAnswerWasLostIsSentToLegacyAsItWentOut) {
+  for (const bool lost : {true, false}) {
+    Story story;
+    story.request(1, 0, 10, "POST", "/orders", lost ? 502 : 201, lost ? "{}" : R"({"id": 9})", Stage::shadow,
+                  R"({"v":1})");
+    read(story, 2, 20, 30, "{}");
+    story.trial.plan.steps[1].uses.push_back({"path:1", "7", 1, "json:/id"});
+    story.commit(false, 5, "orders", "9", "v=1");
+    story.trial.faults.push_back({"legacy", "cut after answer write", 1000 * ms, 1015 * ms});
+    const SerialPlan serial = serial_plan(story.contract, story.trial, {1});
+    EXPECT_EQ(serial.plan.steps.back().uses.empty(), lost);
+  }
+}
+
+class Upstream : public ::testing::Test {
+ protected:
+  Upstream() {
+    story.trial.began = story.trial.ended = Stage::off;
+    story.trial.copied = false;
+    story.trial.upstream_known = true;
+    story.request(1, 10, 20, "POST", "/orders?x=1", 201, "{}", Stage::off, "{\"note\": 1}")
+        .request.headers.push_back({"If-Match", "\"7\""});
+  }
+  void came(std::int64_t at) {
+    story.trial.upstream.push_back({(1000 + at) * ms, story.trial.played.records.front().request});
+  }
+  Story story;
+};
+
+TEST_F(Upstream, RequestThatCameOnceAsItWasSentIsSound) {
+  came(12);
+  EXPECT_FALSE(story.violates("O3"));
+}
+TEST_F(Upstream, RequestThatCameTwiceIsFound) {
+  came(12);
+  came(14);
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, RequestThatCameUnderAnotherTargetIsFound) {
+  came(12);
+  story.trial.upstream.back().request.target = "/orders";
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, FieldThatGotLostIsFound) {
+  came(12);
+  replay::erase_field(story.trial.upstream.back().request.headers, "If-Match");
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, BodyThatCameAnotherWayIsFound) {
+  came(12);
+  story.trial.upstream.back().request.body = "{\"note\":1}";
+  EXPECT_TRUE(story.violates("O3"));
+}
+TEST_F(Upstream, SaysNothingWithoutAWireOrBesideAFault) {
+  story.trial.upstream_known = false;
+  EXPECT_FALSE(story.violates("O3"));
+  story.trial.upstream_known = true;
+  story.trial.faults.push_back({"legacy", "reset write", 1000 * ms, 2000 * ms});
+  EXPECT_FALSE(story.violates("O3"));
+}
+TEST_F(Upstream, SameRequestOfTwoClientsComesTwice) {
+  story.request(2, 12, 22, "POST", "/orders?x=1", 201, "{}", Stage::off, "{\"note\": 1}")
+      .request.headers.push_back({"If-Match", "\"7\""});
+  came(13);
+  came(15);
+  EXPECT_FALSE(story.violates("O3"));
 }
 
 TEST(Trials, WhatWasNotWatchedWholeIsUnknown) {
