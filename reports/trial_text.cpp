@@ -175,27 +175,27 @@ std::string curl_script(const Trial& trial, const std::string& target) {
     auto request = *step.request.get();
     std::string path = request.target, body = request.body;
     std::string target_text = shell_quoted(path), body_text = shell_quoted(body);
-    for (const auto& use : step.uses) {
-      const std::string mark = fmt::format("@@{}@@", use.from);
-      replay::put(request, use.at, use.value, mark);
-      const auto in_shell = [&](const std::string& text) {
-        std::string quoted = shell_quoted(text);
+    for (const auto& use : step.uses) replay::put(request, use.at, use.value, fmt::format("@@{}@@", use.from));
+    const auto in_shell = [&](const std::string& text) {
+      std::string quoted = shell_quoted(text);
+      for (const auto& use : step.uses) {
+        const std::string mark = fmt::format("@@{}@@", use.from);
         // JSON numbers stand bare, and %40 is what a path makes of @.
         for (const std::string& form : {"\"" + mark + "\"", mark, fmt::format("%40%40{}%40%40", use.from)})
           for (auto at = quoted.find(form); at != std::string::npos; at = quoted.find(form))
             quoted.replace(at, form.size(), fmt::format("'\"$V{}\"'", use.from));
-        return quoted;
-      };
-      target_text = in_shell(request.target);
-      body_text = in_shell(request.body);
-    }
+      }
+      return quoted;
+    };
+    target_text = in_shell(request.target);
+    body_text = in_shell(request.body);
     std::string line = fmt::format("curl -sS -X {} \"$URL\"{}", shell_quoted(request.method), target_text);
     for (const auto& header : request.headers) {
       const std::string name = replay::lower(header.name);
       if (name == "host" || name == "content-length" || name == "connection" || name == "accept-encoding" ||
           name == "user-agent")
         continue;
-      line += " -H " + shell_quoted(header.name + ": " + header.value);
+      line += " -H " + in_shell(header.name + ": " + header.value);
     }
     if (!request.body.empty()) line += " --data-binary " + body_text;
     std::string filter;

@@ -136,7 +136,10 @@ Verdict verdict_of(const CampaignResult& result) {
   const bool failing = std::any_of(result.known.begin(), result.known.end(), [](const KnownFailure& known) {
     return known.now == KnownFailure::Now::still_failing;
   });
+  const bool doubtful = std::any_of(result.known.begin(), result.known.end(),
+                                    [](const KnownFailure& known) { return known.now == KnownFailure::Now::unknown; });
   if (!result.failures.empty() || failing) return Verdict::fail;
+  if (doubtful) return Verdict::unknown;
   if (result.plans == 0 || result.unknown > 0 || result.not_reproduced > 0 || !result.missing.empty())
     return Verdict::unknown;
   return Verdict::pass;

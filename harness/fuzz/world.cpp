@@ -85,14 +85,23 @@ World::World(const Configuration& configuration, const std::atomic<bool>* stop)
     : config_(configuration), stop_(stop), stages_(configuration) {
   expect_permitted(configuration);
   for (const WireSettings& wire : configuration.fuzz.wires) wires_.push_back(std::make_unique<Wire>(wire));
+  undo_what_was_left();
   stages_.learn();
   try {
-    stages_.go_to(Stage::off);
-    make_images();
-    open();
+    set_up();
   } catch (const StageNotServed&) {
+    leave_as_found();
     throw Error("the services do not follow the flag; `rehearse gate` says which one stays behind");
+  } catch (...) {
+    leave_as_found();
+    throw;
   }
+}
+
+void World::set_up() {
+  stages_.go_to(Stage::off);
+  make_images();
+  open();
   const auto same = states_->compare(states_->legacy(), states_->oracle());
   if (same.differences > 0)
     throw Error(
@@ -101,19 +110,49 @@ World::World(const Configuration& configuration, const std::atomic<bool>* stop)
                     same.differences, same.rows.front().entity, same.rows.front().key));
 }
 
-World::~World() {
-  try {
-    broken_.clear();
-    if (!legacy_) return;
-    begin(Stage::off);
-    close();
-    for (const auto& [database, what, image] : {std::tuple(&config_.legacy_database, legacy_name, Image::seeded),
-                                                std::tuple(&config_.new_database, new_name, Image::seeded),
-                                                std::tuple(&config_.new_database, new_name, Image::copied),
-                                                std::tuple(&config_.fuzz.oracle_database, oracle_name, Image::seeded)})
-      drop(*database, what, image_name(*database, image));
-  } catch (const Error&) {  // the next run restores, and says what is wrong
-  } catch (const StageNotServed&) {
+World::~World() { leave_as_found(); }
+
+// The flag off, both databases as at the start, nothing broken, and no image.
+void World::leave_as_found() noexcept {
+  const auto attempt = [](const auto& step) {
+    try {
+      step();
+    } catch (const Error&) {  // the next run restores, and says what is wrong
+    } catch (const StageNotServed&) {
+    }
+  };
+  attempt([&] {
+    Trial nothing;
+    end_faults(nothing);
+  });
+  attempt([&] {
+    if (oracle_) static_cast<void>(oracle_->rewind());
+    if (legacy_)
+      begin(Stage::off);
+    else
+      stages_.go_to(Stage::off);
+  });
+  close();
+  oracle_.reset();
+  for (const auto& [database, what, image] : {std::tuple(&config_.legacy_database, legacy_name, Image::seeded),
+                                              std::tuple(&config_.new_database, new_name, Image::seeded),
+                                              std::tuple(&config_.new_database, new_name, Image::copied),
+                                              std::tuple(&config_.fuzz.oracle_database, oracle_name, Image::seeded)})
+    attempt([&, d = database, w = what, i = image] { drop(*d, w, image_name(*d, i)); });
+}
+
+// What a run that was killed has left broken.
+void World::undo_what_was_left() {
+  std::error_code error;
+  const std::string away = config_.flag.path + ".away";
+  if (config_.flag.kind == FlagSettings::Kind::flagd_file && std::filesystem::exists(away, error))
+    std::filesystem::rename(away, config_.flag.path, error);
+  for (const auto& [database, what] :
+       {std::pair(&config_.legacy_database, legacy_name), std::pair(&config_.new_database, new_name)}) {
+    Session maintenance = maintenance_session(database->dsn, what);
+    const std::string name = maintenance.quoted_name(database_in(database->dsn));
+    maintenance.run(fmt::format("ALTER DATABASE {0} WITH ALLOW_CONNECTIONS true", name));
+    maintenance.run(fmt::format("ALTER DATABASE {0} RESET default_transaction_read_only", name));
   }
 }
 
@@ -378,7 +417,8 @@ void World::follow_rule(const Signal& signal, Trial& trial) {
         fmt::format("the plan has a rule for the wire {0}, and the configuration names no such wire (fuzz.wires.{0})",
                     signal.what));
   const WireRule rule = wire_rule_in(signal.how, wire->settings().protocol());
-  if (rule.armed()) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
+  const bool schedules = rule.action == WireRule::Action::hold || rule.action == WireRule::Action::delay;
+  if (rule.armed()) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0, schedules});
   wire->apply(rule);
   if (rule.action != WireRule::Action::release) return;
   for (auto& fault : trial.faults)
@@ -391,7 +431,7 @@ void World::move_flag(const Signal& signal, Trial& trial) {
                                 [](const auto& fault) { return fault.what == "flag" && fault.to_ns == 0; });
   if (away) {
     const auto now = wall_clock_ns();
-    trial.moves.push_back({stages_.now(), signal.stage, now, 0, signal.kind == Signal::Kind::set, std::nullopt});
+    trial.moves.push_back({stages_.now(), signal.stage, now, 0, signal.kind == Signal::Kind::set, false, std::nullopt});
     return;
   }
   if (signal.kind == Signal::Kind::flip && !trial.moves.empty() && trial.moves.back().straddled &&
@@ -406,8 +446,7 @@ void World::move_flag(const Signal& signal, Trial& trial) {
   move.from = stages_.now();
   move.to = signal.stage;
   move.straddled = signal.kind == Signal::Kind::set;
-  if (!move.straddled && move.from != Stage::off && broken_.empty())
-    move.before = states_->compare(states_->legacy(), states_->new_());
+  if (!move.straddled && move.from != Stage::off && broken_.empty()) move.before = compared_when_settled();
   move.asked_ns = last_move_ns_ = wall_clock_ns();
   if (move.straddled)
     stages_.set(signal.stage);
@@ -425,7 +464,7 @@ void World::copy(bool back, Trial& trial) {
   run_settle();
   const auto began = wall_clock_ns();
   const bool done = back ? stages_.copy_backward() : stages_.copy_forward();
-  trial.copies.push_back({began, wall_clock_ns(), back});
+  trial.copies.push_back({began, wall_clock_ns(), back, done});
   if (!done) return;
   if (!back) trial.copied = true;
   if (!broken_.empty()) return;
@@ -433,11 +472,31 @@ void World::copy(bool back, Trial& trial) {
     trial.behind_copies.push_back(states_->compare(states_->legacy(), states_->new_()));
 }
 
+// The two databases at rest: what is written behind the answers, by a queue, may still be on its way.
+properties::Comparison World::compared_when_settled() {
+  auto comparison = states_->compare(states_->legacy(), states_->new_());
+  for (const auto pause : {20ms, 100ms, 400ms}) {
+    if (comparison.differences == 0) break;
+    std::this_thread::sleep_for(pause);
+    comparison = states_->compare(states_->legacy(), states_->new_());
+  }
+  return comparison;
+}
+
+// All of it, whatever of it goes wrong; then the first thing that did.
 void World::end_faults(Trial& trial) {
-  for (auto& broken : broken_) broken->mend();
+  std::string problem;
+  const auto attempt = [&](const auto& step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      if (problem.empty()) problem = error.what();
+    }
+  };
+  for (auto& broken : broken_) attempt([&] { broken->mend(); });
   broken_.clear();
   for (const auto& wire : wires_)
-    for (std::string& problem : wire->mend()) trial.unfired.push_back(std::move(problem));
+    for (std::string& unfired : wire->mend()) trial.unfired.push_back(std::move(unfired));
   if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
     std::error_code error;
     const std::string away = config_.flag.path + ".away";
@@ -446,9 +505,12 @@ void World::end_faults(Trial& trial) {
   for (auto& fault : trial.faults) {
     if (fault.to_ns != 0) continue;
     if (fault.what == "legacy" && fault.how == "stop")
-      run_or_throw(config_.legacy.start, config_.command_deadline, "the command to start the legacy service");
+      attempt([&] {
+        run_or_throw(config_.legacy.start, config_.command_deadline, "the command to start the legacy service");
+      });
     fault.to_ns = wall_clock_ns();
   }
+  if (!problem.empty()) throw Error(problem);
 }
 
 // Nobody at work in either database: what the services still do behind their answers would be taken for a difference.

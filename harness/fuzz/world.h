@@ -60,6 +60,7 @@ class World {
   [[nodiscard]] static Image image_of(properties::Stage begins);
   [[nodiscard]] std::string image_name(const DatabaseSettings& database, Image image) const;
 
+  void set_up();
   void make_images();
   void open();
   void close();
@@ -73,7 +74,10 @@ class World {
   [[nodiscard]] Wire* wire_named(std::string_view name) const;
   void follow_rule(const properties::Signal& signal, properties::Trial& trial);
   void copy(bool back, properties::Trial& trial);
+  [[nodiscard]] properties::Comparison compared_when_settled();
   void end_faults(properties::Trial& trial);
+  void undo_what_was_left();
+  void leave_as_found() noexcept;
   void come_to_rest(properties::Trial& trial);
   void look(properties::Trial& trial);
   void take_upstream(properties::Trial& trial) const;

@@ -101,6 +101,9 @@ class Drawing {
     const std::size_t fault_phase = choose_fault();
     for (std::size_t phase = 0; phase < phases; ++phase) {
       stage_ = way_[phase];
+      // Whoever enters read-only copies, also when the way goes back to off; and a copy of a copy changes nothing.
+      if (stage_ == Stage::read_only && dice_.percent(40)) cue("copy");
+      if (stage_ == Stage::read_only && dice_.percent(8)) cue("copy");
       if (phase == fault_phase) {
         draw_steps(dice_.between(1, 3));  // something to be broken with
         cue(fault_->first);

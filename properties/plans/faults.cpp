@@ -16,10 +16,11 @@ bool may_fail(const Trial& trial, const Effect& effect) {
   const replay::Record* record = replay::record_of(trial.played, effect.step);
   if (record == nullptr) return false;
   return std::any_of(trial.faults.begin(), trial.faults.end(), [&](const FaultWindow& fault) {
-    if (!meets(trial, fault, *record, recovery_ns)) return false;
+    if (fault.schedules || !meets(trial, fault, *record, recovery_ns)) return false;
     if (fault.what == "new" || fault.what == "client") return true;
     if (of_new_database(fault)) return new_store_is_authoritative(effect.stage);
-    if (of_legacy(fault)) return effect.stage != Stage::completed;
+    if (of_legacy(fault))
+      return effect.write ? effect.stage != Stage::completed : !new_store_is_authoritative(effect.stage);
     return false;  // the flag's source: the last known stage stays
   });
 }

@@ -62,7 +62,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
           if (write.transaction == log.transactions[t].transaction) item.rows.insert(write.entity + "/" + write.key);
       item.likely = log.transactions[claimed.front()].at_ns;
     }
-    item.refused = claimed.empty() && record.outcome == replay::Outcome::answered && record.response.status >= 400;
+    item.refused = claimed.empty() && record.outcome == replay::Outcome::answered && record.response.status >= 400 &&
+                   record.response.status < 500;
     if (record.outcome == replay::Outcome::lost) item.done = claimed.empty() ? never : std::max(item.done, item.likely);
     items.push_back(item);
   }
@@ -74,7 +75,8 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
 // by commits, and by answers of what left no trace in the log.
 class Extensions {
  public:
-  Extensions(std::vector<Item> items, std::size_t limit) : items_(std::move(items)), limit_(limit) {}
+  Extensions(std::vector<Item> items, std::size_t limit, bool by_log)
+      : items_(std::move(items)), limit_(limit), by_log_(by_log) {}
 
   Orders all() {
     taken_.assign(items_.size(), false);
@@ -96,7 +98,7 @@ class Extensions {
       if (taken_[i]) continue;
       const bool first = std::none_of(items_.begin(), items_.end(), [&](const Item& other) {
         const auto k = static_cast<std::size_t>(&other - items_.data());
-        return !taken_[k] && k != i && (other.done < items_[i].sent || committed_before(other, items_[i]));
+        return !taken_[k] && k != i && (other.done < items_[i].sent || (by_log_ && committed_before(other, items_[i])));
       });
       if (!first) continue;
       taken_[i] = true;
@@ -116,6 +118,7 @@ class Extensions {
 
   std::vector<Item> items_;
   std::size_t limit_;
+  bool by_log_;
   std::vector<bool> taken_;
   std::vector<StepId> order_;
   Orders result_;
@@ -175,7 +178,9 @@ Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t
   const TrialEffects effects(contract, trial);
   auto items = items_of(trial, effects);
   if (refusals == Refusals::anywhere) std::erase_if(items, [](const Item& item) { return item.refused; });
-  return Extensions(std::move(items), limit).all();
+  Orders orders = Extensions(items, limit, true).all();
+  // An acknowledged write that was committed behind a later one of its row has no such place; then real time alone decides.
+  return orders.orders.empty() ? Extensions(std::move(items), limit, false).all() : orders;
 }
 
 bool refused_everywhere(const SerialRun& run) {

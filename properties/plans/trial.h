@@ -28,6 +28,7 @@ struct FlagMove {
   std::int64_t asked_ns = 0;
   std::int64_t served_ns = 0;  // by every instance; 0: never
   bool straddled = false;      // requests were under way
+  bool could_be_set = true;    // false: the source of the flag was gone
   // The two databases right before it, when nothing was under way and nothing broken.
   std::optional<Comparison> before;
 };
@@ -37,12 +38,14 @@ struct FaultWindow {
   std::string what;  // "new-database", "legacy-database", "new", "legacy", "flag", a wire
   std::string how;
   std::int64_t from_ns = 0, to_ns = 0;
+  bool schedules = false;  // it only makes something wait for a while (a gate, a delay): no reason to fail
 };
 
-// A copy that was made. Wall clock.
+// A copy that was begun. Wall clock.
 struct CopyWindow {
   std::int64_t from_ns = 0, to_ns = 0;
   bool back = false;  // new → legacy
+  bool done = true;   // its command ended with success
 
   // Whether it is the copy that wrote to that database then.
   [[nodiscard]] bool wrote(bool new_store, std::int64_t at_ns) const {

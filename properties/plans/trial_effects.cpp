@@ -87,7 +87,8 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
     bool pure = true;
     for (const FlagMove& move : trial.moves) {
       const std::int64_t spread = move.asked_ns + contract.propagation_ns;
-      if (move.asked_ns < began + record.done_ns && began + record.sent_ns < spread)
+      if (move.could_be_set && legal(move.from, move.to) && move.asked_ns < began + record.done_ns &&
+          began + record.sent_ns < spread)
         effect.straddles = Edge{move.from, move.to};
       if (move.served_ns == 0) continue;
       if (spread <= began + record.sent_ns)
@@ -105,6 +106,13 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
         effect.stage_known = true;
       }
     }
+    // Behind a flip that every instance was seen to serve, an answer under the new stage is one of the new stage.
+    if (effect.straddles && effect.stage_known && effect.stage == effect.straddles->to &&
+        std::any_of(trial.moves.begin(), trial.moves.end(), [&](const FlagMove& move) {
+          return move.to == effect.stage && !move.straddled && move.served_ns != 0 &&
+                 move.served_ns <= began + record.sent_ns;
+        }))
+      effect.straddles.reset();
     const bool read_only =
         effect.stage == Stage::read_only ||
         (effect.straddles && (effect.straddles->from == Stage::read_only || effect.straddles->to == Stage::read_only));

@@ -295,7 +295,7 @@ TEST(Trials, AnEarlierStageBehindTheBoundBreaksG13) {
   for (const std::int64_t sent : {250, 350}) {
     Story story;
     story.trial.began = Stage::read_only;
-    story.trial.moves.push_back({Stage::read_only, Stage::shadow, 1000 * ms, 1010 * ms, false, std::nullopt});
+    story.trial.moves.push_back({Stage::read_only, Stage::shadow, 1000 * ms, 1010 * ms, false, true, std::nullopt});
     story.trial.copies.push_back({900 * ms, 990 * ms, false});
     read(story, 1, sent, sent + 5, "{}", Stage::read_only);
     story.legacy_alone({{"/orders/7", "{}"}});
@@ -305,8 +305,12 @@ TEST(Trials, AnEarlierStageBehindTheBoundBreaksG13) {
 
 TEST(Trials, AFlipThatIsTakenWhileTheDatabasesDifferBreaksItsEdge) {
   Story story;
-  FlagMove move{Stage::shadow, Stage::live, 1000 * ms,
-                1020 * ms,     false,       testing::same("legacy database", "new database")};
+  FlagMove move;
+  move.from = Stage::shadow;
+  move.to = Stage::live;
+  move.asked_ns = 1000 * ms;
+  move.served_ns = 1020 * ms;
+  move.before = testing::same("legacy database", "new database");
   testing::differ(*move.before, RowDifference::Kind::only_left, "orders", "7");
   story.trial.moves.push_back(move);
   EXPECT_TRUE(story.violates("E3"));
@@ -346,6 +350,52 @@ TEST(Trials, NothingSucceedsWithLegacyStopped) {
   story.trial.faults.push_back({"legacy", "stop", 1000 * ms, 2000 * ms});
   write(story, 1, 10, 20, "{}", 200, Stage::off);
   EXPECT_TRUE(story.violates("O6"));
+}
+
+// A failure that nothing explains is legacy's answer or a contradiction, in whatever order refusals are tried.
+TEST(Trials, AFailureWithoutATraceIsHeldAgainstLegacy) {
+  Story story;
+  write(story, 1, 0, 10, R"({"v":1})", 500);
+  story.legacy_alone({});
+  EXPECT_TRUE(story.violates("G7"));
+}
+
+TEST(Trials, AWriteThatIsCommittedBehindALaterOneIsNoSerialExecution) {
+  Story story;
+  write(story, 1, 0, 10, R"({"v":1})");
+  write(story, 2, 20, 30, R"({"v":2})");
+  story.commit_both(25, "orders", "7", "v=2");
+  story.commit_both(45, "orders", "7", "v=1");
+  story.legacy_alone({});
+  ASSERT_FALSE(story.trial.serial.empty());
+  testing::differ(story.trial.serial.front().state, RowDifference::Kind::changed, "orders", "7", "v", "2", "1");
+  EXPECT_TRUE(story.violates("G1"));
+  story.trial.serial.clear();
+  EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), Verdict::unknown);
+}
+
+TEST(Trials, AFlipAtRestExcusesNothingOnceItIsServed) {
+  for (const bool straddled : {false, true}) {
+    Story story;
+    story.trial.began = Stage::live;
+    story.trial.ended = Stage::shadow;
+    FlagMove move;
+    move.from = Stage::live;
+    move.to = Stage::shadow;
+    move.asked_ns = 1000 * ms;
+    move.served_ns = 1020 * ms;
+    move.straddled = straddled;
+    story.trial.moves.push_back(move);
+    write(story, 1, 30, 40, R"({"v":1})", 500);
+    story.legacy_alone({});
+    EXPECT_EQ(story.violates("G7"), !straddled);
+  }
+}
+
+TEST(Trials, ACopyThatFailsBreaksR5) {
+  Story story;
+  story.trial.copies.push_back({900 * ms, 990 * ms, false, false});
+  EXPECT_TRUE(story.violates("R5"));
 }
 
 TEST(Trials, WithoutItsSourceTheFlagStays) {
