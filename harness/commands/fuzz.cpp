@@ -43,8 +43,9 @@ std::string way_of(const replay::Plan& plan) {
 
 // What a person reads: the sentence, the two facts, the lanes, and how to do it again.
 void print_failure(const Failure& failure, const FuzzArguments& arguments, const Configuration& configuration) {
-  fmt::print("\n{} is violated by {} steps ({}){}; the plan was drawn with {}\n", failure.invariant,
-             properties::length_of(failure.shrunk.plan), way_of(failure.shrunk.plan),
+  fmt::print("\n{} is violated by {} step{} ({}){}; the plan was drawn with {}\n", failure.invariant,
+             properties::length_of(failure.shrunk.plan), properties::length_of(failure.shrunk.plan) == 1 ? "" : "s",
+             way_of(failure.shrunk.plan),
              failure.shrunk.minimal ? "" : ", not minimal: the time for shrinking was over", failure.length_before);
   if (!failure.shrunk.needs.empty()) fmt::print("it needs {}\n", joined(failure.shrunk.needs));
   fmt::print("it failed {} of {} times in a restored world\n\n", failure.failed, failure.played);

@@ -180,7 +180,7 @@ TEST(Trials, ConcurrentWritesTakeTheOrderOfTheCommitLog) {
   }
 }
 
-TEST(Trials, AStaleReadBesideConcurrentWritesBreaksG4) {
+TEST(Trials, AStaleReadBehindConcurrentWritesIsNoSerialExecution) {
   Story story;
   write(story, 1, 0, 40, R"({"v":1})");
   write(story, 2, 0, 40, R"({"v":2})");
