@@ -28,8 +28,13 @@ using properties::Verdict;
 using replay::Plan;
 using Clock = std::chrono::steady_clock;
 
-// Plans that begin in one stage are played one behind the other: going there takes the propagation bound for every edge.
-constexpr std::size_t plans_of_a_stage = 24;
+// What a round of plans is made of: about as much time for each. They are drawn together and played by the stage that they begin in,
+// because going there takes the propagation bound for every edge.
+constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 20},
+                                                                              {properties::Ingredients::lanes, 14},
+                                                                              {properties::Ingredients::faults, 6},
+                                                                              {properties::Ingredients::flips, 4},
+                                                                              {properties::Ingredients::all, 8}};
 constexpr int confirmations = 10;
 
 double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
@@ -111,9 +116,12 @@ class Campaign {
       // Drawn towards what the plans before have not met.
       std::vector<Plan> batch;
       properties::MetSoFar met = coverage_.met();
-      for (std::size_t i = 0; i < plans_of_a_stage; ++i) {
-        batch.push_back(draw_plan(catalogue_, drawing_, met, ++seed));
-        met.expect(batch.back());
+      for (const auto& [ingredients, count] : round_of_plans) {
+        const auto drawing = with(ingredients, drawing_);
+        for (std::size_t i = 0; i < count; ++i) {
+          batch.push_back(draw_plan(catalogue_, drawing, met, ++seed));
+          met.expect(batch.back());
+        }
       }
       std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) {
         return properties::begins_in(a) < properties::begins_in(b);

@@ -126,6 +126,7 @@ void World::leave_as_found() noexcept {
     end_faults(nothing);
   });
   attempt([&] {
+    if (oracle_putting_back_.valid()) static_cast<void>(oracle_putting_back_.get());
     if (oracle_) static_cast<void>(oracle_->rewind());
     if (legacy_)
       begin(Stage::off);
@@ -197,6 +198,7 @@ void World::open() {
 }
 
 void World::close() {
+  if (putting_back_.valid()) putting_back_.wait();
   states_.reset();
   legacy_.reset();
   new__.reset();
@@ -213,8 +215,21 @@ std::vector<int> World::own_processes() const {
   return ids;
 }
 
+// Both at once: each works in a database of its own.
+bool World::put_back() {
+  if (putting_back_.valid() && !putting_back_.get()) return false;
+  auto of_new = std::async(std::launch::async, [&] { return new__->rewind(); });
+  const bool of_legacy = legacy_->rewind();
+  return of_new.get() && of_legacy;
+}
+
+void World::put_back_meanwhile() {
+  if (fresh_) return;
+  putting_back_ = std::async(std::launch::async, [&] { return new__->rewind() && legacy_->rewind(); });
+}
+
 void World::rewind(Image image) {
-  if (image_ == image && !fresh_ && legacy_ && legacy_->rewind() && new__->rewind()) {
+  if (image_ == image && !fresh_ && legacy_ && put_back()) {
     ++rewinds_;
     return;
   }
@@ -336,6 +351,7 @@ Trial World::play(const Plan& plan) {
   look(trial);
   take_upstream(trial);
   trial.alerts = alerts.finish();
+  put_back_meanwhile();
   hold_against_legacy(trial);
   return trial;
 }
@@ -460,8 +476,12 @@ void World::copy(bool back, Trial& trial) {
   // Where a flip before it was refused, nobody copies: it would overwrite the data with what is behind it.
   const bool in_place = back ? new_store_is_authoritative(stages_.now()) : stages_.now() == Stage::read_only;
   if (!in_place) return;
-  // Whoever runs a migration waits for the flip to spread before the copy begins.
-  run_settle();
+  // Whoever runs a migration waits for the flip to spread before the copy begins. Where every instance was seen to follow it and no
+  // request was under way, there is nothing to wait for.
+  const bool seen = !config_.contract.stage_header.empty() &&
+                    std::all_of(trial.moves.begin(), trial.moves.end(),
+                                [](const auto& move) { return !move.straddled && move.served_ns != 0; });
+  if (!seen) run_settle();
   const auto began = wall_clock_ns();
   const bool done = back ? stages_.copy_backward() : stages_.copy_forward();
   trial.copies.push_back({began, wall_clock_ns(), back, done});
@@ -565,22 +585,26 @@ void World::take_upstream(Trial& trial) const {
     if (message.request) trial.upstream.push_back({message.at_ns, *std::move(message.request)});
 }
 
-void World::look(Trial& trial) {
+// Each database in a thread of its own.
+void World::read_stores(Trial& trial) {
+  auto of_new = std::async(std::launch::async, [&] {
+    take_log(*new__, new_sources_, config_.ignored_new_tables, trial, trial.new_, trial.new_writes);
+    new_state_ = states_->new_();
+  });
   take_log(*legacy_, legacy_sources_, config_.ignored_legacy_tables, trial, trial.legacy, trial.legacy_writes);
-  take_log(*new__, new_sources_, config_.ignored_new_tables, trial, trial.new_, trial.new_writes);
   legacy_state_ = states_->legacy();
-  new_state_ = states_->new_();
+  of_new.get();
   trial.stores = states_->compare(legacy_state_, new_state_);
+}
+
+void World::look(Trial& trial) {
+  read_stores(trial);
   // What is written behind the answers, by a queue, may still be on its way.
   const bool dual = trial.ended == Stage::shadow || trial.ended == Stage::live;
   for (const auto pause : {20ms, 100ms, 400ms}) {
     if (!dual || !trial.copied || trial.stores.differences == 0 || !trial.faults.empty()) break;
     std::this_thread::sleep_for(pause);
-    take_log(*legacy_, legacy_sources_, config_.ignored_legacy_tables, trial, trial.legacy, trial.legacy_writes);
-    take_log(*new__, new_sources_, config_.ignored_new_tables, trial, trial.new_, trial.new_writes);
-    legacy_state_ = states_->legacy();
-    new_state_ = states_->new_();
-    trial.stores = states_->compare(legacy_state_, new_state_);
+    read_stores(trial);
   }
   if (!config_.sequences.empty()) trial.ids = id_spaces(config_, *legacy_session_, *new_session_);
 }
@@ -611,7 +635,13 @@ void World::hold_against_legacy(Trial& trial) {
   }
 }
 
+void World::expect_oracle_put_back() {
+  if (oracle_putting_back_.valid() && !oracle_putting_back_.get())
+    throw Error("the oracle's database cannot be put back row by row: a table has no primary key, or was truncated");
+}
+
 World::Execution World::execute(const Trial& trial, const std::vector<StepId>& order) {
+  expect_oracle_put_back();
   const auto serial = serial_plan(config_.contract, trial, order);
   Execution execution;
   execution.run.order = order;
@@ -623,8 +653,7 @@ World::Execution World::execute(const Trial& trial, const std::vector<StepId>& o
     if (history.interrupted) execution.run.position.resize(history.records.size());
   }
   execution.state = states_->oracle();
-  if (!oracle_->rewind())
-    throw Error("the oracle's database cannot be put back row by row: a table has no primary key, or was truncated");
+  oracle_putting_back_ = std::async(std::launch::async, [&] { return oracle_->rewind(); });
   return execution;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,9 @@ class World {
   void run_settle() const;
   void expect_services() const;
   void rewind(Image image);
+  void put_back_meanwhile();
+  bool put_back();
+  void expect_oracle_put_back();
   void run_cue(const properties::Signal& signal, properties::Trial& trial);
   void move_flag(const properties::Signal& signal, properties::Trial& trial);
   [[nodiscard]] Wire* wire_named(std::string_view name) const;
@@ -80,6 +84,7 @@ class World {
   void leave_as_found() noexcept;
   void come_to_rest(properties::Trial& trial);
   void look(properties::Trial& trial);
+  void read_stores(properties::Trial& trial);
   void take_upstream(properties::Trial& trial) const;
   void take_log(Rewinder& rewinder, const RowSources& sources, const std::map<std::string, std::string>& ignored,
                 properties::Trial& trial, properties::StoreLog& log, properties::WriteLog& writes);
@@ -104,6 +109,9 @@ class World {
   std::unique_ptr<StoreStates> states_;
   std::unique_ptr<Session> legacy_session_, new_session_;  // for what is asked besides
   RowSources legacy_sources_, new_sources_;
+  // While the oracle works, nobody uses the two databases, and while a plan is played, nobody uses the oracle's: what a plan wrote is
+  // taken back then. Whoever uses one of these three waits for it first.
+  std::future<bool> putting_back_, oracle_putting_back_;
   std::vector<std::unique_ptr<BrokenDatabase>> broken_;
   StoreState legacy_state_, new_state_;    // at the end of the last plan
   std::optional<Image> image_;             // that the new database was made from

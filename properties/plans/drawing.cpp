@@ -144,7 +144,7 @@ class Drawing {
       weights.push_back(weight);
     }
     way_ = {options_.begins[dice_.weighted(weights)]};
-    if (options_.longest_way == 0 || dice_.percent(40)) return;
+    if (options_.longest_way == 0 || !dice_.percent(options_.with_flips)) return;
     // Half of the ways are one edge, one in ten goes as far as it may: the whole way up and down is eight.
     const std::size_t edges = dice_.percent(50)   ? 1
                               : dice_.percent(20) ? options_.longest_way
@@ -176,7 +176,7 @@ class Drawing {
 
   // A fault, and the phase in which it begins; behind the last phase when there is none.
   [[nodiscard]] std::size_t choose_fault() {
-    if (!options_.faults || options_.fault_cues.empty() || !dice_.percent(35)) return way_.size();
+    if (!options_.faults || options_.fault_cues.empty() || !dice_.percent(options_.with_fault)) return way_.size();
     std::vector<double> weights;
     std::vector<std::pair<std::size_t, std::size_t>> choices;  // phase, fault
     for (std::size_t phase = 0; phase < way_.size(); ++phase) {
@@ -207,7 +207,7 @@ class Drawing {
     };
     writes_ = thin(writes);
     reads_ = thin(reads);
-    lanes_ = options_.lanes > 1 && dice_.percent(35) ? dice_.between(2, options_.lanes) : 1;
+    lanes_ = options_.lanes > 1 && dice_.percent(options_.with_lanes) ? dice_.between(2, options_.lanes) : 1;
     odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(2, 25) : 0;
   }
 
@@ -575,6 +575,15 @@ class Drawing {
 };
 
 }  // namespace
+
+DrawingOptions with(Ingredients ingredients, DrawingOptions options) {
+  if (ingredients == Ingredients::all) return options;
+  options.with_flips = options.with_lanes = options.with_fault = 0;
+  if (ingredients == Ingredients::lanes) options.with_lanes = 100;
+  if (ingredients == Ingredients::faults) options.with_fault = 100;
+  if (ingredients == Ingredients::flips) options.with_flips = 100;
+  return options;
+}
 
 std::string edge_name(const Edge& edge) { return "edge " + name_of(edge); }
 std::string straddled_name(const Edge& edge) { return "requests beside the edge " + name_of(edge); }

@@ -28,11 +28,19 @@ struct DrawingOptions {
   std::size_t lanes = 4;        // at most at the same time; 1: one after the other
   bool odd_values = true;
   bool faults = true;
+  // Of a hundred plans so many have flips, requests at the same time, and a fault, where they may have them.
+  std::size_t with_flips = 60, with_lanes = 35, with_fault = 35;
   // Faults that the world can make, as cues: "break new-database hung", "kill new", "wire ...". What follows one undoes it.
   std::vector<std::pair<std::string, std::string>> fault_cues;  // begin, end
   bool copy_back = true;                                        // there is a command that brings legacy up to date
   std::set<std::string> wires;  // on which a message can be held: "new-database", "legacy"
 };
+
+// A plan with few ingredients is played in a twentieth of the time, and a bug that needs no more is met in many of them. All together
+// are what real cutovers are made of, and drawn, too.
+enum class Ingredients : std::uint8_t { sequence, lanes, faults, flips, all };
+// The options narrowed to plans of these.
+[[nodiscard]] DrawingOptions with(Ingredients ingredients, DrawingOptions options);
 
 // How often what was met so far in this run, in the words of `Coverage`: the rarer, the likelier.
 struct MetSoFar {

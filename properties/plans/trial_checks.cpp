@@ -423,17 +423,29 @@ class Judge {
                     fmt::format("{} came{}", sent.size(), others.empty() ? "" : "; meanwhile also " + others),
                     &trial_.played, &record);
               if (sent.size() != 1 || same.size() != 1) return;
+              std::set<std::string> looked_at;
               for (const auto& header : record.request.headers) {
                 if (replay::hop_by_hop(header.name) || of_the_sender(header.name)) continue;
-                const auto arrived = replay::field(sent.front()->request.headers, header.name);
-                if (!arrived || *arrived != header.value)
-                  outcome.contradict(fmt::format("{} with {}: {}", what_happened(record), header.name, header.value),
+                if (!looked_at.insert(replay::lower(header.name)).second) continue;
+                const auto given = combined(record.request.headers, header.name);
+                const auto arrived = combined(sent.front()->request.headers, header.name);
+                if (arrived != given)
+                  outcome.contradict(fmt::format("{} with {}: {}", what_happened(record), header.name, *given),
                                      arrived ? fmt::format("legacy was sent {}: {}", header.name, *arrived)
                                              : "legacy was sent no such field",
                                      &trial_.played, &record);
               }
             });
     }
+  }
+  // All values of a field, in order: one line or several say the same (RFC 9110, section 5.3).
+  [[nodiscard]] static std::optional<std::string> combined(const replay::Headers& headers, const std::string& name) {
+    std::optional<std::string> values;
+    for (const auto& header : headers) {
+      if (!replay::equal_without_case(header.name, name)) continue;
+      values = values ? *values + ", " + header.value : header.value;
+    }
+    return values;
   }
   // Fields that each sender writes itself, and those that a target may be given of its own.
   [[nodiscard]] static bool of_the_sender(const std::string& name) {

@@ -496,6 +496,19 @@ TEST_F(Upstream, FieldThatGotLostIsFound) {
   replay::erase_field(story.trial.upstream.back().request.headers, "If-Match");
   EXPECT_TRUE(story.violates("O3"));
 }
+TEST_F(Upstream, FieldThatCameInSeveralLinesIsLookedAtWhole) {
+  auto& asked = story.trial.played.records.front().request.headers;
+  asked.push_back({"X-Trace", "a1"});
+  asked.push_back({"X-Trace", "b1"});
+  came(12);
+  EXPECT_FALSE(story.violates("O3"));
+  auto& arrived = story.trial.upstream.back().request.headers;
+  replay::erase_field(arrived, "X-Trace");
+  arrived.push_back({"x-trace", "a1, b1"});
+  EXPECT_FALSE(story.violates("O3")) << "one line or several say the same";
+  arrived.back().value = "a1";
+  EXPECT_TRUE(story.violates("O3"));
+}
 TEST_F(Upstream, BodyThatCameAnotherWayIsFound) {
   came(12);
   story.trial.upstream.back().request.body = "{\"note\":1}";
