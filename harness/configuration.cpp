@@ -167,17 +167,23 @@ TargetSettings target_of(Section& section, const std::string& file) {
   return target;
 }
 
-// Only legacy is stopped and started by a rehearsal.
-ServiceSettings service_of(Section section, bool legacy, const std::string& file) {
+ServiceSettings service_of(Section section, const std::string& file) {
   ServiceSettings service;
   service.urls = section.texts("url");
   if (service.urls.empty())
     throw Error(
         fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
-  if (legacy) service.start = section.text("start", "");
-  if (legacy) service.stop = section.text("stop", "");
+  service.start = section.text("start", "");
+  service.stop = section.text("stop", "");
+  service.kill = section.text("kill", "");
+  service.pause = section.text("pause", "");
+  service.resume = section.text("resume", "");
   if (service.start.empty() != service.stop.empty())
     throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
+  if (!service.kill.empty() && service.start.empty())
+    throw Error(fmt::format("{} needs {}, which brings the service back", section.at("kill"), section.at("start")));
+  if (service.pause.empty() != service.resume.empty())
+    throw Error(fmt::format("{} and {} are given together or not at all", section.at("pause"), section.at("resume")));
   const std::string writes = section.text("writes", "refused");
   if (writes != "allowed" && writes != "refused")
     throw Error(fmt::format("{} must be allowed or refused", section.at("writes")));
@@ -588,8 +594,8 @@ Configuration load_configuration(const std::string& path) {
     configuration.traffic = beside(path, section.text("traffic", ""));
     configuration.redaction = redaction_of(section.section("redaction"), path);
     Section services = section.section("services");
-    configuration.legacy = service_of(services.section("legacy"), true, path);
-    configuration.new_ = service_of(services.section("new"), false, path);
+    configuration.legacy = service_of(services.section("legacy"), path);
+    configuration.new_ = service_of(services.section("new"), path);
     services.expect_nothing_else();
     Section databases = section.section("databases");
     configuration.legacy_database = database_of(databases.section("legacy"));

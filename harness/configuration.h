@@ -21,10 +21,11 @@ using std::chrono::milliseconds;
 
 struct ServiceSettings {
   std::vector<std::string> urls;  // the lanes are dealt out among them; every one must serve the stage
-  std::string start;              // shell commands, of the legacy service alone; both or neither
-  std::string stop;
-  bool writes_allowed = false;  // `writes: allowed`
-  TargetSettings target;        // how it is spoken to
+  std::string start, stop;        // shell commands; both or neither
+  std::string kill;               // ends it without a chance to finish; `start` brings it back
+  std::string pause, resume;      // both or neither
+  bool writes_allowed = false;    // `writes: allowed`
+  TargetSettings target;          // how it is spoken to
   std::string
       requests_path;  // where the service counts its requests, in the Prometheus text format; empty when it does not
   std::string requests_metric;

@@ -173,11 +173,12 @@ properties::FlagTrial StageControl::attempt(const std::string& value, const std:
   return trial;
 }
 
-bool StageControl::copy_forward() {
+bool StageControl::copy_forward(milliseconds cut) {
   if (configuration_.copy_forward.empty())
     throw Error(
         "copy.forward is missing in the configuration: give the command that copies legacy to the new database");
-  copied_ = run(configuration_.copy_forward, configuration_.command_deadline).status == 0;
+  const auto deadline = cut.count() > 0 ? cut : configuration_.command_deadline;
+  copied_ = run(configuration_.copy_forward, deadline).status == 0;
   return copied_;
 }
 

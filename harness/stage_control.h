@@ -41,8 +41,8 @@ class StageControl {
   // Sets the flag to a value that must change nothing, waits for the propagation bound, and sets it back.
   properties::FlagTrial attempt(const std::string& value, const std::string& why, const std::string& invariant);
 
-  // Runs the copy commands. False when the command fails; Error when there is none.
-  bool copy_forward();
+  // Runs the copy commands. False when the command fails; Error when there is none. `cut`: it is killed then; zero: not at all.
+  bool copy_forward(milliseconds cut = milliseconds(0));
   bool copy_backward();
 
   [[nodiscard]] properties::Stage now() const { return now_; }

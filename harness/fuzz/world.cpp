@@ -74,6 +74,16 @@ void expect_permitted(const Configuration& configuration) {
         "copy.forward is missing in the configuration: give the command that copies legacy to the new database");
 }
 
+constexpr std::size_t most_direct_requests = 4;
+
+const std::string& command_of(const ServiceSettings& service, std::string_view verb) {
+  return verb == "start"   ? service.start
+         : verb == "stop"  ? service.stop
+         : verb == "kill"  ? service.kill
+         : verb == "pause" ? service.pause
+                           : service.resume;
+}
+
 BrokenDatabase::How how_named(const std::string& how) {
   if (how == "stopped") return BrokenDatabase::How::stopped;
   return how == "hung" ? BrokenDatabase::How::hung : BrokenDatabase::How::read_only;
@@ -326,6 +336,7 @@ Trial World::play(const Plan& plan) {
   trial.copied = image_of(trial.began) == Image::copied;
   const AlertReader alerts(config_);
   flag_.reset();
+  altering_.clear();
   for (const auto& wire : wires_) static_cast<void>(wire->take_evidence());
   try {
     trial.played = play_on(plan, "played", config_.new_.urls.front(), config_.new_.target,
@@ -350,6 +361,7 @@ Trial World::play(const Plan& plan) {
   come_to_rest(trial);
   look(trial);
   take_upstream(trial);
+  ask_legacy_itself(trial);
   trial.alerts = alerts.finish();
   put_back_meanwhile();
   hold_against_legacy(trial);
@@ -371,7 +383,9 @@ void World::run_cue(const Signal& signal, Trial& trial) {
       return;
     case Kind::copy:
     case Kind::copy_back:
-      return copy(signal.kind == Kind::copy_back, trial);
+      return copy(signal, trial);
+    case Kind::alter:
+      return alter(signal, trial);
     case Kind::break_database: {
       const bool new_store = signal.what == "new-database";
       trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
@@ -382,23 +396,8 @@ void World::run_cue(const Signal& signal, Trial& trial) {
     }
     case Kind::mend:
       return end_faults(trial);
-    case Kind::service: {
-      const bool ends = signal.how == "start" || signal.how == "resume";
-      const std::string& command = signal.what != "legacy" ? std::string()
-                                   : signal.how == "stop"  ? config_.legacy.stop
-                                   : signal.how == "start" ? config_.legacy.start
-                                                           : std::string();
-      if (command.empty())
-        throw Error(fmt::format("the plan asks to {} the {} service, and the configuration has no command for that",
-                                signal.how, signal.what));
-      if (!ends) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
-      run_or_throw(command, config_.command_deadline,
-                   fmt::format("the command to {} the {} service", signal.how, signal.what));
-      if (ends)
-        for (auto& fault : trial.faults)
-          if (fault.what == signal.what && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
-      return;
-    }
+    case Kind::service:
+      return run_service(signal, trial);
     case Kind::flag_source: {
       if (config_.flag.kind != FlagSettings::Kind::flagd_file)
         throw Error("the source of the flag is taken away only where it is a file (flag.file in the configuration)");
@@ -418,6 +417,39 @@ void World::run_cue(const Signal& signal, Trial& trial) {
     case Kind::wire:
       return follow_rule(signal, trial);
   }
+}
+
+void World::run_service(const Signal& signal, Trial& trial) {
+  const ServiceSettings& service = signal.what == "legacy" ? config_.legacy : config_.new_;
+  const std::string& command = command_of(service, signal.how);
+  if (command.empty())
+    throw Error(
+        fmt::format("the plan asks to {0} the {1} service, and the configuration has no command for that: give "
+                    "services.{1}.{0}",
+                    signal.how, signal.what));
+  const bool ends = signal.how == "start" || signal.how == "resume";
+  if (!ends) trial.faults.push_back({signal.what, signal.how, wall_clock_ns(), 0});
+  run_or_throw(command, config_.command_deadline,
+               fmt::format("the command to {} the {} service", signal.how, signal.what));
+  if (!ends) return;
+  for (auto& fault : trial.faults)
+    if (fault.what == signal.what && fault.to_ns == 0) fault.to_ns = wall_clock_ns();
+}
+
+// Rows of a store that the stage does not answer from: clients must not notice, and the service may.
+void World::alter(const Signal& signal, Trial& trial) {
+  const bool new_store = signal.what == "new-database";
+  const std::string& sql = new_store ? config_.poison_new : config_.poison_legacy;
+  if (sql.empty())
+    throw Error(fmt::format("the plan alters {}, and the configuration has no SQL for that: give poison.{}",
+                            signal.what, new_store ? "new" : "legacy"));
+  Session& session = new_store ? *new_session_ : *legacy_session_;
+  session.run("BEGIN");
+  session.run(sql);
+  // The low 32 bits are what the log knows of it.
+  altering_.insert(session.number("SELECT pg_current_xact_id()::text::bigint & 4294967295"));
+  session.run("COMMIT");
+  trial.alterations.push_back({new_store, wall_clock_ns()});
 }
 
 Wire* World::wire_named(std::string_view name) const {
@@ -472,7 +504,8 @@ void World::move_flag(const Signal& signal, Trial& trial) {
   trial.moves.push_back(std::move(move));
 }
 
-void World::copy(bool back, Trial& trial) {
+void World::copy(const Signal& signal, Trial& trial) {
+  const bool back = signal.kind == Signal::Kind::copy_back, cut = signal.pause.count() > 0;
   // Where a flip before it was refused, nobody copies: it would overwrite the data with what is behind it.
   const bool in_place = back ? new_store_is_authoritative(stages_.now()) : stages_.now() == Stage::read_only;
   if (!in_place) return;
@@ -483,13 +516,18 @@ void World::copy(bool back, Trial& trial) {
                                 [](const auto& move) { return !move.straddled && move.served_ns != 0; });
   if (!seen) run_settle();
   const auto began = wall_clock_ns();
-  const bool done = back ? stages_.copy_backward() : stages_.copy_forward();
-  trial.copies.push_back({began, wall_clock_ns(), back, done});
+  const bool done = back ? stages_.copy_backward() : stages_.copy_forward(signal.pause);
+  const bool behind_a_cut_one = !trial.copies.empty() && trial.copies.back().cut;
+  trial.copies.push_back({began, wall_clock_ns(), back, done, cut && !done});
+  if (cut && !done) come_to_rest(trial);
+  if (cut) trial.copies.back().to_ns = wall_clock_ns();
   if (!done) return;
   if (!back) trial.copied = true;
   if (!broken_.empty()) return;
-  if (stages_.now() == Stage::read_only || stages_.now() == Stage::completed)
+  if (stages_.now() == Stage::read_only || stages_.now() == Stage::completed) {
     trial.behind_copies.push_back(states_->compare(states_->legacy(), states_->new_()));
+    trial.behind_a_cut_one.push_back(behind_a_cut_one);
+  }
 }
 
 // The two databases at rest: what is written behind the answers, by a queue, may still be on its way.
@@ -524,10 +562,14 @@ void World::end_faults(Trial& trial) {
   }
   for (auto& fault : trial.faults) {
     if (fault.to_ns != 0) continue;
-    if (fault.what == "legacy" && fault.how == "stop")
+    if (fault.what == "legacy" || fault.what == "new") {
+      const auto& service = fault.what == "legacy" ? config_.legacy : config_.new_;
+      const char* verb = fault.how == "pause" ? "resume" : "start";
       attempt([&] {
-        run_or_throw(config_.legacy.start, config_.command_deadline, "the command to start the legacy service");
+        run_or_throw(command_of(service, verb), config_.command_deadline,
+                     fmt::format("the command to {} the {} service", verb, fault.what));
       });
+    }
     fault.to_ns = wall_clock_ns();
   }
   if (!problem.empty()) throw Error(problem);
@@ -562,6 +604,7 @@ void World::take_log(Rewinder& rewinder, const RowSources& sources, const std::m
     const bool copied = std::any_of(trial.copies.begin(), trial.copies.end(), [&](const auto& copy) {
       return copy.wrote(&rewinder == new__.get(), commit.at_ns);
     });
+    if (altering_.contains(commit.transaction)) continue;
     properties::CommittedTransaction transaction{commit.transaction, commit.at_ns, {}};
     for (const Commit::Change& change : commit.changes) {
       const std::string_view table = change.table;
@@ -607,6 +650,29 @@ void World::look(Trial& trial) {
     read_stores(trial);
   }
   if (!config_.sequences.empty()) trial.ids = id_spaces(config_, *legacy_session_, *new_session_);
+}
+
+// Where legacy must refuse whoever comes past the new service: writes in read-only, everything in completed.
+void World::ask_legacy_itself(Trial& trial) {
+  const bool all = trial.ended == Stage::completed;
+  if ((!all && trial.ended != Stage::read_only) || !trial.faults.empty()) return;
+  // A flip that was under way may not have come to the legacy service.
+  if (!trial.moves.empty()) run_settle();
+  Plan plan;
+  std::set<std::string> routes;
+  for (const auto& record : trial.played.records) {
+    if (plan.steps.size() == most_direct_requests) break;
+    if ((record.read && !all) || !routes.insert(replay::route_of(record.request.method, record.request.target)).second)
+      continue;
+    Step step;
+    step.id = static_cast<StepId>(plan.steps.size()) + 1;
+    step.request = record.request;
+    step.read = record.read;
+    if (!plan.steps.empty()) step.after.push_back({plan.steps.back().id, replay::CauseKind::hand});
+    plan.steps.push_back(std::move(step));
+  }
+  if (!plan.steps.empty())
+    trial.direct = play_on(plan, "legacy itself", config_.legacy.urls.front(), config_.legacy.target, {});
 }
 
 // -- legacy alone --------------------------------------------------------------------------------------------------------
@@ -708,7 +774,16 @@ std::vector<std::pair<std::string, std::string>> World::faults() const {
   for (const char* database : {"new-database", "legacy-database"})
     for (const char* how : {"stopped", "read-only", "hung"})
       cues.emplace_back(fmt::format("break {} {}", database, how), "mend");
-  if (!config_.legacy.stop.empty()) cues.emplace_back("stop legacy", "start legacy");
+  for (const auto& [service, name] : {std::pair(&config_.legacy, "legacy"), std::pair(&config_.new_, "new")}) {
+    // A new service that stands still answers nobody, in any stage.
+    if (!service->stop.empty() && service == &config_.legacy)
+      cues.emplace_back(fmt::format("stop {}", name), fmt::format("start {}", name));
+    if (!service->kill.empty()) cues.emplace_back(fmt::format("kill {}", name), fmt::format("start {}", name));
+    if (!service->pause.empty() && service == &config_.legacy)
+      cues.emplace_back(fmt::format("pause {}", name), fmt::format("resume {}", name));
+  }
+  if (!config_.poison_new.empty()) cues.emplace_back("alter new-database", "");
+  if (!config_.poison_legacy.empty()) cues.emplace_back("alter legacy-database", "");
   if (config_.flag.kind == FlagSettings::Kind::flagd_file) {
     cues.emplace_back("flag gone", "flag back");
     cues.emplace_back("flag garbage", "flag back");
@@ -720,6 +795,10 @@ std::vector<std::pair<std::string, std::string>> World::faults() const {
     for (const char* rule :
          database ? std::array{"cut after commit", "reset write", "delay 300ms write", "answer error 40001 write"}
                   : std::array{"cut after answer write", "reset write", "delay 300ms write", "answer status 503 write"})
+      cues.emplace_back(fmt::format("wire {}: {}", name, rule), "mend");
+    // Whoever speaks to us may go away; a service that speaks to another one does so for a reason of its own.
+    if (name != "client") continue;
+    for (const char* rule : {"hang up write", "hang up after 3ms write"})
       cues.emplace_back(fmt::format("wire {}: {}", name, rule), "mend");
   }
   return cues;

@@ -77,7 +77,10 @@ class World {
   void move_flag(const properties::Signal& signal, properties::Trial& trial);
   [[nodiscard]] Wire* wire_named(std::string_view name) const;
   void follow_rule(const properties::Signal& signal, properties::Trial& trial);
-  void copy(bool back, properties::Trial& trial);
+  void copy(const properties::Signal& signal, properties::Trial& trial);
+  void run_service(const properties::Signal& signal, properties::Trial& trial);
+  void alter(const properties::Signal& signal, properties::Trial& trial);
+  void ask_legacy_itself(properties::Trial& trial);
   [[nodiscard]] properties::Comparison compared_when_settled();
   void end_faults(properties::Trial& trial);
   void undo_what_was_left();
@@ -119,7 +122,8 @@ class World {
   properties::Volatile noise_;
   bool fresh_ = false;
   std::int64_t restores_ = 0, rewinds_ = 0;
-  std::int64_t last_move_ns_ = 0;  // wall clock
+  std::int64_t last_move_ns_ = 0;    // wall clock
+  std::set<std::int64_t> altering_;  // transactions of ours that changed rows by hand
 };
 
 }  // namespace rehearse::harness

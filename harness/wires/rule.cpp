@@ -84,6 +84,13 @@ bool take_action(Words& words, WireProtocol protocol, WireRule& rule) {
   if (words.take("release")) return rule.action = Action::release, words.empty();
   if (words.take("await")) return rule.action = Action::await, words.empty();
   if (words.take(http ? "cut after answer" : "cut after commit")) return rule.action = Action::cut, true;
+  if (http && words.take("hang up")) {
+    rule.action = Action::hang_up;
+    if (!words.take("after")) return true;
+    const auto time = words.time();
+    rule.time = time.value_or(milliseconds(0));
+    return time.has_value();
+  }
   if (words.take("delay")) {
     rule.action = Action::delay;
     const auto time = words.time();
@@ -115,7 +122,8 @@ bool take_which(Words& words, WireRule& rule) {
   for (const char* name : {"message", "statement", "request"})
     if (words.take(name)) return numbered(rule.message);
   if (words.take("connection"))
-    return !rule.write && rule.token.empty() && rule.action != Action::cut && numbered(rule.connection);
+    return !rule.write && rule.token.empty() && rule.action != Action::cut && rule.action != Action::hang_up &&
+           numbered(rule.connection);
   return true;
 }
 
@@ -138,12 +146,12 @@ std::optional<WireRule> parsed(std::string_view text, WireProtocol protocol) {
 WireRule wire_rule_in(std::string_view words, WireProtocol protocol) {
   if (auto rule = parsed(words, protocol)) return *std::move(rule);
   const bool http = protocol == WireProtocol::http;
-  throw Error(
-      fmt::format("the rule {:?} is not understood; the rules of {} are hold, delay 200ms, reset, {}, black-hole, each "
-                  "followed by [every] [write] "
-                  "[\"bytes\"] [message N | connection N], a hold by [at most 100ms] too; release and await",
-                  words, http ? "an HTTP wire" : "a PostgreSQL wire",
-                  http ? "cut after answer, answer status 503" : "cut after commit, answer error 40001"));
+  throw Error(fmt::format(
+      "the rule {:?} is not understood; the rules of {} are hold, delay 200ms, reset, {}, black-hole, each "
+      "followed by [every] [write] "
+      "[\"bytes\"] [message N | connection N], a hold by [at most 100ms] too; release and await",
+      words, http ? "an HTTP wire" : "a PostgreSQL wire",
+      http ? "cut after answer, hang up [after 3ms], answer status 503" : "cut after commit, answer error 40001"));
 }
 
 std::string words_of(const WireRule& rule, WireProtocol protocol) {
@@ -161,6 +169,9 @@ std::string words_of(const WireRule& rule, WireProtocol protocol) {
       break;
     case Action::cut:
       words = http ? "cut after answer" : "cut after commit";
+      break;
+    case Action::hang_up:
+      words = rule.time.count() > 0 ? fmt::format("hang up after {}ms", rule.time.count()) : "hang up";
       break;
     case Action::answer:
       words = fmt::format("answer {} {}", http ? "status" : "error", rule.answer);

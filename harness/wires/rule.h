@@ -5,6 +5,7 @@
 //   reset                             the connection is cut in both directions instead (RST)
 //   cut after commit                  PostgreSQL: the server commits, and the connection is cut before the client hears of it
 //   cut after answer                  HTTP: the same, when the answer begins
+//   hang up                           HTTP: the client is gone once its request is with the server; "hang up after 3ms", a moment later
 //   answer error 40001                PostgreSQL: the statement fails with this SQLSTATE; its transaction too, the connection not
 //   answer status 503                 HTTP: the request gets this answer and does not arrive
 //   black-hole                        nothing passes over the connection any more, in either direction, until "mend"
@@ -26,9 +27,9 @@ namespace rehearse::harness {
 enum class WireProtocol : std::uint8_t { postgres, http };
 
 struct WireRule {
-  enum class Action : std::uint8_t { hold, delay, reset, cut, answer, black_hole, release, await };
+  enum class Action : std::uint8_t { hold, delay, reset, cut, hang_up, answer, black_hole, release, await };
   Action action = Action::hold;
-  std::chrono::milliseconds time{0};  // of a delay; of a hold at most, 0: max_hold
+  std::chrono::milliseconds time{0};  // of a delay, before a hang-up; of a hold at most, 0: max_hold
   std::string answer;                 // SQLSTATE, or status
   bool every = false;
   bool write = false;

@@ -152,7 +152,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     write_client(std::exchange(withheld_, {}));
   }
   // Rules are over: what has not happened does not.
-  void forget_rules() { cut_ = nullptr, answer_opening_ = nullptr; }
+  void forget_rules() { cut_ = nullptr, answer_opening_ = nullptr, hang_up_ = nullptr; }
 
   void close() {
     if (closed_) return;
@@ -213,6 +213,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       judged_ = false;
       to_server_ += next.bytes;
       queue_.pop_front();
+      if (hang_up_) break;
     }
     if (!framing_->whole()) wire_.evidence.whole = false;
     if (to_server_.empty()) {
@@ -225,8 +226,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
                         self->writing_ = false;
                         if (self->closed_) return;
                         if (error) return self->close();
+                        if (self->hang_up_) return self->hang_up();
                         self->pump();
                       });
+  }
+
+  // The client goes away without its answer, unless that comes first.
+  void hang_up() {
+    timer_.expires_after(hang_up_->rule.time);
+    timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+      if (error || self->closed_ || !self->hang_up_) return;
+      self->wire_.fired(std::exchange(self->hang_up_, nullptr));
+      ErrorCode ignored;
+      self->server_.set_option(asio::socket_base::linger(true, 0), ignored);
+      self->reset();
+    });
   }
 
   // Does what the rule says to a message, or to the connection when there is none; false when the connection is over.
@@ -244,6 +258,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
       case Action::black_hole:
         blocked_ = hole_ = true;
         wire_.fired(rule);
+        return true;
+      case Action::hang_up:
+        hang_up_ = rule;
         return true;
       case Action::cut:
         cut_ = rule;
@@ -315,6 +332,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void answer(std::string_view bytes) {
+    if (std::exchange(hang_up_, nullptr)) {
+      timer_.cancel();
+      pump();
+    }
     if (!postgres_ && cut_ && queue_.empty() && !bytes.starts_with("HTTP/1.1 1")) {
       wire_.fired(std::exchange(cut_, nullptr));
       return reset();
@@ -410,7 +431,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::array<char, 32768> from_client_{}, from_server_{};
   std::deque<Sent> queue_;
   std::string to_server_, to_client_, to_client_next_, last_words_, withheld_, kept_back_;
-  Armed answer_opening_, cut_;
+  Armed answer_opening_, cut_, hang_up_;
   std::deque<ErrorToGive> errors_;
   bool connected_ = false, closed_ = false, reading_ = false, server_reading_ = false, writing_ = false,
        client_writing_ = false, client_ended_ = false;

@@ -58,11 +58,14 @@ constexpr std::string_view key_header = "header:Idempotency-Key";
 constexpr std::string_view conditional = "header:If-";
 // A gate holds a write at most so long: shorter than what services allow their databases, so that nothing fails for it alone; beside a
 // flip, which takes the propagation bound to spread, longer than that and shorter than what they allow each other.
-constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms";
+constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms",
+                           held_beside_a_short_flip = "200ms";
 constexpr int tries_for_a_gate = 6;
 
-// Whether a write in that stage comes over the wire that the cue is about; other cues need no such thing.
+// Whether the cue says something in that stage: a write comes over the wire that it is about, or clients do not read what it alters.
 bool comes_by(std::string_view cue, Stage stage) {
+  if (cue == "alter new-database") return stage == Stage::shadow;
+  if (cue == "alter legacy-database") return stage == Stage::live;
   if (!cue.starts_with("wire ")) return true;
   if (stage == Stage::read_only) return false;
   return cue.starts_with("wire new-database") ? stage != Stage::off
@@ -102,6 +105,7 @@ class Drawing {
     for (std::size_t phase = 0; phase < phases; ++phase) {
       stage_ = way_[phase];
       // Whoever enters read-only copies, also when the way goes back to off; and a copy of a copy changes nothing.
+      if (stage_ == Stage::read_only && dice_.percent(15)) cue(fmt::format("copy cut {}ms", dice_.between(1, 40)));
       if (stage_ == Stage::read_only && dice_.percent(40)) cue("copy");
       if (stage_ == Stage::read_only && dice_.percent(8)) cue("copy");
       if (phase == fault_phase) {
@@ -111,6 +115,10 @@ class Drawing {
       const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
       const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
       if (phase == fault_phase && fault_->first.starts_with("wire ")) draw_write();
+      if (phase == fault_phase && fault_->first == "kill new") {
+        draw_steps(dice_.between(0, 1));  // nobody answers
+        end_fault();
+      }
       if (phase == fault_phase && phase != concurrent_phase) {
         draw_steps(dice_.between(1, 4));  // each may take as long as a deadline
       } else if (phase == concurrent_phase) {
@@ -185,7 +193,9 @@ class Drawing {
         choices.emplace_back(phase, f);
         // What is no obligation is tried, too, and seldom: a fault of the new database in off is one more proof that it is not needed.
         weights.push_back(met_.times.contains(what) ? 0.2 + met_.want(what) : 0.1);
-        if (!comes_by(options_.fault_cues[f].first, way_[phase])) weights.back() = 0;
+        const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
+        if (!comes_by(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))
+          weights.back() = 0;
       }
     }
     if (std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; })) return way_.size();
@@ -208,7 +218,7 @@ class Drawing {
     writes_ = thin(writes);
     reads_ = thin(reads);
     lanes_ = options_.lanes > 1 && dice_.percent(options_.with_lanes) ? dice_.between(2, options_.lanes) : 1;
-    odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(2, 25) : 0;
+    odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(10, 70) : 0;
   }
 
   // One to three values of a sort, which the whole plan works on.
@@ -243,7 +253,7 @@ class Drawing {
     const bool begun = std::any_of(plan_.steps.begin(), plan_.steps.end(),
                                    [&](const Step& step) { return step.cue == fault_->first; });
     if (!begun) return;
-    cue(fault_->second);
+    if (!fault_->second.empty()) cue(fault_->second);
     fault_ended_ = true;
   }
 
@@ -257,6 +267,15 @@ class Drawing {
   }
   void move(Stage from, Stage to) {
     before_flip(from, to);
+    const bool can_be_killed = std::any_of(options_.fault_cues.begin(), options_.fault_cues.end(),
+                                           [](const auto& f) { return f.first == "kill new"; });
+    if (options_.with_fault > 0 && can_be_killed && dice_.percent(5)) {
+      // It ends while the flag moves, and finds another one when it comes back.
+      cue(cue_of(set_to(to)));
+      if (dice_.percent(50)) cue(fmt::format("wait {}ms", dice_.between(1, 40)));
+      cue("kill new");
+      cue("start new");
+    }
     cue(cue_of(flip_to(to)));
     if (dice_.percent(20)) cue("settle");
     if (from == Stage::completed && to == Stage::live) cue("copy back");
@@ -306,10 +325,14 @@ class Drawing {
   struct Gate {
     std::string wire, mark;
     Step held, other;
+    bool shortly = false;  // a service gives up what is hidden from its clients sooner than it takes a flip to spread
   };
-  std::optional<Gate> draw_gate(bool flip) {
-    // Beside a flip: on the way to the store that answers for the data, where a service waits longest.
-    const bool to_new = flip ? stage_ == Stage::completed : stage_ == Stage::shadow || stage_ == Stage::live;
+  std::optional<Gate> draw_gate(std::optional<Stage> flip) {
+    // Beside a flip: on the way to the store that answers for the data, where a service waits longest; between the two stages that
+    // write both, on the way to the other one, and then shortly.
+    const bool dual = stage_ == Stage::shadow || stage_ == Stage::live;
+    const bool both = dual && flip && (*flip == Stage::shadow || *flip == Stage::live) && dice_.percent(50);
+    const bool to_new = both || stage_ == Stage::completed || (!flip && dual);
     const std::string wire = to_new ? "new-database" : "legacy";
     if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(50))
       return std::nullopt;
@@ -320,7 +343,8 @@ class Drawing {
     const auto odd = std::exchange(odd_percent_, 0);  // what is refused never comes to the wire
     std::optional<Gate> gate;
     for (int tried = 0; tried < tries_for_a_gate && !gate; ++tried) {
-      Step step = step_of(*dice_.of(changing), 1);
+      const Operation& operation = *dice_.of(changing);
+      Step step = step_of(operation, 1);
       Request request = *step.request;
       const std::string mark = mark_in(request.body);
       if (mark.empty()) continue;
@@ -328,11 +352,25 @@ class Drawing {
         replay::erase_field(request.headers, name);
       step.request = request;
       Step other = step;
+      if (dice_.percent(50)) {
+        // Another change of the same thing: what one of them has read is old when it writes.
+        Step drawn = step_of(operation, 1);
+        Request changed = *drawn.request;
+        changed.target = request.target;
+        for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"})
+          replay::erase_field(changed.headers, name);
+        drawn.request = changed;
+        std::erase_if(drawn.uses, [](const replay::Use& use) { return use.at.starts_with("path:"); });
+        for (const replay::Use& use : step.uses)
+          if (use.at.starts_with("path:")) drawn.uses.push_back(use);
+        gate = Gate{wire, mark, step, std::move(drawn), both};
+        continue;
+      }
       request.body.replace(request.body.find(mark), mark.size(), mark_of(++marks_));
       if (replay::field(request.headers, "Idempotency-Key"))
         replay::set_field(request.headers, "Idempotency-Key", fmt::format("key{}", mark_of(++marks_)));
       other.request = request;
-      gate = Gate{wire, mark, step, other};
+      gate = Gate{wire, mark, step, other, both};
     }
     odd_percent_ = odd;
     return gate;
@@ -341,7 +379,7 @@ class Drawing {
   // Lanes that work on the same keys at the same time; the flag moves beside them when `flip` says so.
   void draw_lanes(std::optional<Stage> flip, Stage from) {
     if (flip) before_flip(from, *flip);
-    if (auto gate = draw_gate(flip.has_value())) return draw_gated(*gate, flip);
+    if (auto gate = draw_gate(flip)) return draw_gated(*gate, flip);
     const std::vector<StepId> before = ends_;
     std::vector<StepId> ends;
     for (std::size_t lane = 1; lane <= lanes_; ++lane) {
@@ -377,15 +415,17 @@ class Drawing {
     const bool at_begin = !flip && dice_.percent(50);
     cue_behind(fmt::format("wire {}: hold {} at most {}", gate.wire,
                            at_begin ? "\"BEGIN\"" : fmt::format("write \"{}\"", gate.mark),
-                           flip ? held_beside_a_flip : held_beside_a_write),
+                           !flip          ? held_beside_a_write
+                           : gate.shortly ? held_beside_a_short_flip
+                                          : held_beside_a_flip),
                ends_);
     std::vector<StepId> held = ends_, other = ends_;
     add_behind(std::move(gate.held), 1, held);
     cue_behind(fmt::format("wire {}: await", gate.wire), other);
     if (flip) {
       cue_behind(cue_of(set_to(*flip)), other);
-      cue_behind("settle", other);
-      if (dice_.percent(50)) add_behind(std::move(gate.other), 2, other);
+      cue_behind(gate.shortly ? "wait 60ms" : "settle", other);
+      if (gate.shortly || dice_.percent(50)) add_behind(std::move(gate.other), 2, other);
     } else {
       add_behind(std::move(gate.other), 2, other);
     }
@@ -426,10 +466,17 @@ class Drawing {
   }
 
   Step step_of(const Operation& operation, std::int64_t lane) {
-    const auto& sample = dice_.of(operation.samples);
+    const auto* drawn = &dice_.of(operation.samples);
+    // What was refused in the capture is refused again, mostly for the same reason.
+    if (!drawn->accepted && dice_.percent(70)) drawn = &dice_.of(operation.samples);
+    if (!drawn->accepted && dice_.percent(70)) drawn = &dice_.of(operation.samples);
+    const auto& sample = *drawn;
     Request request = *sample.request;
     Step step;
     step.read = operation.read;
+    // One odd value in a request shows what it does; of several, one is refused.
+    odd_slot_ = sample.slots.empty() || !dice_.percent(odd_percent_) ? nullptr : &dice_.of(sample.slots);
+    named_.clear();
     for (const Slot& slot : sample.slots) fill(slot, operation, request, step, lane);
     const bool keyed = replay::field(request.headers, "Idempotency-Key").has_value();
     step.request = std::move(request);
@@ -457,7 +504,10 @@ class Drawing {
     const auto values = catalogue_.values.find(slot.sort);
     const bool reference = values != catalogue_.values.end() && values->second.reference;
     if (reference) return refer(slot, operation, *old, request, step, lane);
-    if (dice_.percent(odd_percent_)) {
+    if (!operation.read && slot.at.starts_with("json:") && shape_of(*old) == Shape::decimal && dice_.percent(30) &&
+        echo(slot, *old, request, step))
+      return;
+    if (&slot == odd_slot_) {
       replay::put(request, slot.at, *old, dice_.of(odd_values(shape_of(*old))));
       return;
     }
@@ -469,6 +519,25 @@ class Drawing {
     if (dice_.percent(30)) replay::put(request, slot.at, *old, dice_.of(values->second.seen));
   }
 
+  // The amount that the answer gave which made the thing: what is due is paid.
+  bool echo(const Slot& slot, const std::string& old, Request& request, Step& step) {
+    for (const replay::Use& use : step.uses) {
+      const auto maker =
+          std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const Step& s) { return s.id == use.from; });
+      if (maker == plan_.steps.end() || !maker->request) continue;
+      const auto made = maker->request.get();
+      const Operation* operation = catalogue_.named(replay::route_of(made->method, made->target));
+      if (operation == nullptr || operation->amounts.empty()) continue;
+      auto at = operation->amounts.begin();
+      std::advance(at, dice_.below(operation->amounts.size()));
+      const std::string stand_in = fmt::format("{}.01", 100'000 + ++marks_);
+      replay::put(request, slot.at, old, stand_in);
+      step.uses.push_back({slot.at, stand_in, use.from, *at});
+      return true;
+    }
+    return false;
+  }
+
   // Something that this plan made, one of the few that it works on, a new name, or any other.
   void refer(const Slot& slot, const Operation& operation, const std::string& old, Request& request, Step& step,
              std::int64_t lane) {
@@ -478,6 +547,9 @@ class Drawing {
         if (handle.lane == 0 || handle.lane == lane) visible.push_back(handle);
       if (!visible.empty()) {
         const Handle& handle = dice_.of(visible);
+        // The lines of one request name different things.
+        if (!named_.insert(fmt::format("{} of step {} {}", slot.sort, handle.step, handle.source)).second)
+          return refer_to_other(slot, old, request);
         const auto& of_sort = hot(slot.sort);
         const std::string stand_in = of_sort.empty() ? old : of_sort.front();
         replay::put(request, slot.at, old, stand_in);
@@ -491,11 +563,19 @@ class Drawing {
       hot_[slot.sort].push_back(fresh);
       return;
     }
+    refer_to_other(slot, old, request);
+  }
+  void refer_to_other(const Slot& slot, const std::string& old, Request& request) {
     const auto& of_sort = hot(slot.sort);
-    if (!of_sort.empty() && dice_.percent(85)) return replay::put(request, slot.at, old, dice_.of(of_sort));
     const auto values = catalogue_.values.find(slot.sort);
-    if (values != catalogue_.values.end() && !values->second.seen.empty())
-      replay::put(request, slot.at, old, dice_.of(values->second.seen));
+    const bool others = values != catalogue_.values.end() && !values->second.seen.empty();
+    std::string chosen = !of_sort.empty() && dice_.percent(85) ? dice_.of(of_sort)
+                         : others                              ? dice_.of(values->second.seen)
+                                                               : old;
+    for (int tried = 0; tried < 4 && others && !dice_.percent(4) && named_.contains(slot.sort + " " + chosen); ++tried)
+      chosen = dice_.of(values->second.seen);
+    named_.insert(slot.sort + " " + chosen);
+    replay::put(request, slot.at, old, chosen);
   }
 
   // What was written is read at the end, by the reads that the interface has for it, and a list besides.
@@ -566,6 +646,8 @@ class Drawing {
   Stage stage_ = Stage::off;  // of the phase that is being drawn
   std::vector<const Operation*> writes_, reads_;
   std::size_t lanes_ = 1, odd_percent_ = 0;
+  const Slot* odd_slot_ = nullptr;  // of the request that is drawn
+  std::set<std::string> named_;     // the things that it names already
   std::optional<std::pair<std::string, std::string>> fault_;
   bool fault_ended_ = false;
   std::map<Sort, std::vector<std::string>> hot_;

@@ -1,10 +1,10 @@
 #include "properties/plans/operations.h"
 
 #include <algorithm>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
+#include "properties/plans/odd_values.h"
 #include "replay/values.h"
 
 namespace rehearse::properties {
@@ -58,13 +58,13 @@ class SortNames {
 };
 
 // Every sample must show something: another shape of body, another set of fields. The first few of each shape are kept.
-std::string shape_of(const std::vector<Slot>& slots, int status) {
+std::string outline_of(const std::vector<Slot>& slots, int status) {
   std::string shape = status >= 400 ? "refused " : "accepted ";
   for (const Slot& slot : slots) shape += slot.at + " ";
   return shape;
 }
 
-constexpr std::size_t samples_of_a_shape = 4;
+constexpr std::size_t samples_of_a_shape = 4, max_amounts = 4;
 
 void add_value(Values& values, const std::string& text) {
   ++values.times;
@@ -101,6 +101,22 @@ std::vector<Slot> slots_of(const Request& request) {
     slots.push_back({value.place, sort_of(value)});
   }
   return slots;
+}
+
+void learn_amounts(Catalogue& catalogue, const replay::History& played) {
+  for (const replay::Record& record : played.records) {
+    if (record.read || record.outcome != replay::Outcome::answered || record.response.status >= 300) continue;
+    const auto name = replay::route_of(record.request.method, record.request.target);
+    const auto operation = std::find_if(catalogue.operations.begin(), catalogue.operations.end(),
+                                        [&](const auto& o) { return o.name == name; });
+    if (operation == catalogue.operations.end() || operation->makes.empty() || operation->amounts.size() >= max_amounts)
+      continue;
+    replay::visit_values(record.response, [&](const replay::ValueView& value) {
+      if (value.place.starts_with("json:") && !value.in_array && shape_of(value.text) == Shape::decimal &&
+          operation->amounts.size() < max_amounts)
+        operation->amounts.emplace(value.place);
+    });
+  }
 }
 
 Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const Step&)>& wanted) {
@@ -148,10 +164,11 @@ Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const
       seen[maker->second].operation.makes[use.source] = slot->sort;
       values[slot->sort].reference = true;
     }
-    std::size_t& of_this_shape = known.shapes[shape_of(slots, step.captured_status)];
+    std::size_t& of_this_shape = known.shapes[outline_of(slots, step.captured_status)];
     if (of_this_shape >= samples_of_a_shape || known.operation.samples.size() >= max_samples) continue;
     ++of_this_shape;
-    known.operation.samples.push_back({request, std::move(slots)});
+    known.operation.samples.push_back(
+        {request, std::move(slots), step.captured_status == 0 || step.captured_status < 400});
   }
 
   Catalogue catalogue;

@@ -5,10 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "replay/history.h"
 #include "replay/plan.h"
 
 namespace rehearse::properties {
@@ -29,10 +31,13 @@ struct Operation {
   struct Sample {
     std::shared_ptr<const replay::Request> request;
     std::vector<Slot> slots;
+    bool accepted = true;  // in the capture; what was never sent may be
   };
   std::vector<Sample> samples;  // requests as they were captured: some that were accepted, and some that were refused
   // Where its answers give values that later requests name: "json:/id" → "order".
   std::map<replay::Place, Sort> makes;
+  // Where its answers give amounts, as far as they were seen: what is due, what is left.
+  std::set<replay::Place> amounts;
 };
 
 // The values of a sort that were seen in requests.
@@ -55,6 +60,9 @@ struct Catalogue {
   // The operations whose answers make values of that sort.
   [[nodiscard]] std::vector<const Operation*> makers(const Sort& sort) const;
 };
+
+// Learns from what was answered: which amounts an operation gives.
+void learn_amounts(Catalogue& catalogue, const replay::History& played);
 
 // Requests that carry credentials which are masked, and what `wanted` refuses, are no operations.
 [[nodiscard]] Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const replay::Step&)>& wanted);

@@ -14,7 +14,8 @@ namespace {
 using Kind = Signal::Kind;
 
 constexpr std::string_view known =
-    "world STAGE, flip STAGE, set STAGE, settle, wait Nms, copy, copy back, break new-database|legacy-database "
+    "world STAGE, flip STAGE, set STAGE, settle, wait Nms, copy [cut Nms], copy back, alter "
+    "new-database|legacy-database, break new-database|legacy-database "
     "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE";
 
 // The first word, which is taken off the text.
@@ -23,6 +24,14 @@ std::string_view word(std::string_view& text) {
   const auto first = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
   return first;
+}
+
+std::optional<std::chrono::milliseconds> time_in(std::string_view text) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc{} || std::string_view(end, text.data() + text.size()) != "ms" || count < 0 || count > 60'000)
+    return std::nullopt;
+  return std::chrono::milliseconds(count);
 }
 
 template <std::size_t N>
@@ -49,11 +58,22 @@ std::optional<Signal> parsed(std::string_view cue) {
   }
   if (verb == "wait") {
     signal.kind = Kind::wait;
-    std::int64_t count = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
-    if (error != std::errc{} || std::string_view(end, rest.data() + rest.size()) != "ms" || count < 0 || count > 60'000)
-      return std::nullopt;
-    signal.pause = std::chrono::milliseconds(count);
+    const auto time = time_in(rest);
+    if (!time) return std::nullopt;
+    signal.pause = *time;
+    return signal;
+  }
+  if (cue.starts_with("copy cut ")) {
+    signal.kind = Kind::copy;
+    const auto time = time_in(cue.substr(9));
+    if (!time || time->count() == 0) return std::nullopt;
+    signal.pause = *time;
+    return signal;
+  }
+  if (verb == "alter") {
+    signal.kind = Kind::alter;
+    signal.what = rest;
+    if (!one_of(rest, databases)) return std::nullopt;
     return signal;
   }
   if (verb == "break") {
@@ -119,13 +139,15 @@ std::string cue_of(const Signal& signal) {
     case Kind::wait:
       return fmt::format("wait {}ms", signal.pause.count());
     case Kind::copy:
-      return "copy";
+      return signal.pause.count() > 0 ? fmt::format("copy cut {}ms", signal.pause.count()) : "copy";
     case Kind::copy_back:
       return "copy back";
     case Kind::break_database:
       return fmt::format("break {} {}", signal.what, signal.how);
     case Kind::mend:
       return "mend";
+    case Kind::alter:
+      return "alter " + signal.what;
     case Kind::service:
       return fmt::format("{} {}", signal.how, signal.what);
     case Kind::flag_source:

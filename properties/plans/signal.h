@@ -6,6 +6,8 @@
 //   settle                           wait for the propagation bound of the flag
 //   wait 20ms
 //   copy | copy back                 legacy → new, new → legacy
+//   copy cut 15ms                    the command is killed then
+//   alter new-database               or legacy-database: rows changed by hand, by the SQL that the configuration has under poison
 //   break new-database stopped       or read-only, hung; or legacy-database: by SQL, until it is mended
 //   mend                             all that is broken by SQL, and what a wire does
 //   stop new | start new             or legacy; kill ends it without a chance to finish, pause and resume stop and continue it
@@ -35,13 +37,14 @@ struct Signal {
     copy_back,
     break_database,
     mend,
+    alter,
     service,
     flag_source,
     wire
   };
   Kind kind = Kind::settle;
   Stage stage = Stage::off;            // world, flip, set
-  std::chrono::milliseconds pause{0};  // wait
+  std::chrono::milliseconds pause{0};  // wait; of a copy: when it is killed, 0 not at all
   std::string what;                    // "new-database", "legacy"; of a wire its name
   std::string how;                     // "stopped", "kill", "gone"; of a wire the rule
   friend bool operator==(const Signal&, const Signal&) = default;

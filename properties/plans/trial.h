@@ -46,6 +46,7 @@ struct CopyWindow {
   std::int64_t from_ns = 0, to_ns = 0;
   bool back = false;  // new → legacy
   bool done = true;   // its command ended with success
+  bool cut = false;   // it was killed on purpose; what its database server had begun may go on for a moment
 
   // Whether it is the copy that wrote to that database then.
   [[nodiscard]] bool wrote(bool new_store, std::int64_t at_ns) const {
@@ -80,6 +81,12 @@ struct SerialRun {
   Comparison state;                   // legacy's final state on the left, the authoritative store's on the right
 };
 
+// Rows that were changed by hand. Wall clock.
+struct Alteration {
+  bool new_store = true;
+  std::int64_t at_ns = 0;
+};
+
 struct Trial {
   replay::Plan plan;
   replay::History played;
@@ -88,6 +95,10 @@ struct Trial {
   std::vector<FaultWindow> faults;
   std::vector<CopyWindow> copies;
   std::vector<Comparison> behind_copies;  // the two databases when a copy had ended with success
+  std::vector<bool> behind_a_cut_one;     // of each of these: the copy before it was killed
+  std::vector<Alteration> alterations;
+  // What legacy itself answered, asked behind the plan's end for what the plan had asked the new service for.
+  replay::History direct;
   StoreLog legacy, new_;
   WriteLog legacy_writes, new_writes;
   Comparison stores;  // the two databases at the end

@@ -2,15 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <set>
 #include <tuple>
 
-#include "properties/check.h"
-#include "properties/checks/facts.h"
-#include "properties/plans/faults.h"
-#include "properties/plans/trial.h"
+#include "properties/plans/judging.h"
 #include "properties/write_order.h"
 
 namespace rehearse::properties {
@@ -23,16 +19,9 @@ using Kind = RowDifference::Kind;
 // The wall clock of a wire and the one by which requests were sent are one machine's, read a moment apart.
 constexpr std::int64_t wire_slack_ns = 2'000'000;
 
-class Judge {
+class Judge : public Judging {
  public:
-  Judge(const Contract& contract, const Trial& trial, const Volatile& noise)
-      : contract_(contract), trial_(trial), noise_(noise), effects_(contract, trial) {
-    evidence_.contract = contract;
-    section_.alerts = trial.alerts;
-    // Rows that no alert names are excused by a fault and by nothing else.
-    if (faulty(of_new_database) || faulty(of_legacy)) section_.fault = Fault::new_database_stopped;
-    section_.logs = {{"legacy", trial.legacy_writes}, {"new", trial.new_writes}};
-  }
+  using Judging::Judging;
 
   Judgement run() {
     if (!trial_.problem.empty()) {
@@ -44,8 +33,8 @@ class Judge {
       check("G16", "what was armed has met something", [&](Outcome& outcome) { outcome.cannot_tell(rule); });
     hold_against_legacy();
     look_at_stores();
-    look_at_flips();
-    look_at_copies();
+    look_at_edges(*this);
+    look_at_copies(*this);
     look_at_footprints();
     look_at_upstream();
     look_at_refusals();
@@ -54,65 +43,13 @@ class Judge {
     look_at_ids();
     look_at_liveness();
     look_at_alerts();
-    look_at_faults();
+    look_at_faults(*this);
+    look_at_alterations(*this);
+    look_at_legacy_itself(*this);
     return std::move(judgement_);
   }
 
  private:
-  void check(const std::string& invariant, const std::string& title, const std::function<void(Outcome&)>& look) {
-    Outcome outcome;
-    look(outcome);
-    Result result = std::move(outcome).finish();
-    // What did not come up in this plan is not unknown; other plans come to it.
-    if (result.verdict == Verdict::unknown && result.reason.empty()) return;
-    result.invariant = invariant;
-    result.title = title;
-    result.scope = scope();
-    // Several parts of one invariant are one result.
-    for (Result& known : judgement_.results) {
-      if (known.invariant != invariant) continue;
-      known.verdict = worst(known.verdict, result.verdict);
-      known.checked += result.checked;
-      known.violations += result.violations;
-      if (!result.reason.empty() && result.verdict != Verdict::pass) known.reason = result.reason;
-      known.findings.insert(known.findings.end(), result.findings.begin(), result.findings.end());
-      return;
-    }
-    judgement_.results.push_back(std::move(result));
-  }
-
-  // Adds only what contradicts: for invariants that many plans have nothing to say about.
-  void contradict(const std::string& invariant, const std::string& title, const std::string& expected,
-                  const std::string& observed, const Record* record = nullptr) {
-    check(invariant, title, [&](Outcome& outcome) {
-      outcome.contradict(expected, observed, record != nullptr ? &trial_.played : nullptr, record);
-    });
-  }
-
-  [[nodiscard]] std::string scope() const {
-    std::string text;
-    for (const Stage stage : stages_of(trial_.plan)) text += (text.empty() ? "" : " → ") + std::string(name_of(stage));
-    return text;
-  }
-  [[nodiscard]] const Record& record_of(const Effect& effect) const {
-    return *replay::record_of(trial_.played, effect.step);
-  }
-  [[nodiscard]] bool faulty(const std::function<bool(const FaultWindow&)>& which) const {
-    return std::any_of(trial_.faults.begin(), trial_.faults.end(), which);
-  }
-  [[nodiscard]] bool alerted(const RowDifference& row) const {
-    if (named_by_alert(evidence_, section_, row)) return true;
-    // What legacy made while its answer got lost has no key that the new service could name; it says so with none, or "?".
-    const auto owner = contract_.part_of.find(row.entity);
-    const std::string& entity = owner == contract_.part_of.end() ? row.entity : owner->second;
-    const bool unnamed = std::any_of(trial_.alerts.logged.begin(), trial_.alerts.logged.end(), [&](const Alert& alert) {
-      return alert.entity == entity && (alert.key.empty() || alert.key == "?");
-    });
-    if (unnamed && row.kind == Kind::only_left && faulty(of_legacy)) return true;
-    return !trial_.alerts.logged_known && trial_.alerts.counted > 0 && !trial_.faults.empty();
-  }
-  [[nodiscard]] bool guarded(const std::string& edge) const { return !contract_.unguarded.contains(edge); }
-
   // -- legacy alone is the specification: G1, G2, G4, G7, O2, R2, S3, S6, V6 -----------------------------------------------
 
   void hold_against_legacy() {
@@ -196,8 +133,9 @@ class Judge {
   // -- G5, S1, S7, V2 ------------------------------------------------------------------------------------------------------
 
   void look_at_stores() {
-    const bool equal_at_the_end = trial_.copied && (trial_.ended == Stage::shadow || trial_.ended == Stage::live ||
-                                                    (trial_.ended == Stage::read_only && went_down_to_read_only()));
+    const bool equal_at_the_end = trial_.copied && trial_.alterations.empty() &&
+                                  (trial_.ended == Stage::shadow || trial_.ended == Stage::live ||
+                                   (trial_.ended == Stage::read_only && went_down_to_read_only()));
     if (!equal_at_the_end) return;
     check("G5", "the two databases agree at rest", [&](Outcome& outcome) {
       outcome.looked_at(trial_.stores.rows_left, "rows");
@@ -235,103 +173,6 @@ class Judge {
            std::any_of(trial_.played.records.begin(), trial_.played.records.end(), [&](const Record& record) {
              return !record.read && record.request.body.find(row.left) != std::string::npos;
            });
-  }
-
-  // -- the edges, G13, G14 -------------------------------------------------------------------------------------------------
-
-  void look_at_flips() {
-    std::int64_t entered_ns = 0;  // when the stage before was
-    for (const FlagMove& move : trial_.moves) {
-      const Edge edge{move.from, move.to};
-      const std::string invariant(invariant_of(edge));
-      const bool taken = move.served_ns != 0;
-      const auto made_since = [&](bool back, std::int64_t since_ns) {
-        return std::any_of(trial_.copies.begin(), trial_.copies.end(), [&](const CopyWindow& copy) {
-          return copy.done && copy.back == back && copy.from_ns >= since_ns && copy.to_ns <= move.asked_ns;
-        });
-      };
-      // Also where an alert names the row: the flip is what would lose it.
-      const bool differs = move.before && move.before->differences > 0;
-      const bool needs_equal = edge == Edge{Stage::read_only, Stage::shadow} ||
-                               edge == Edge{Stage::shadow, Stage::live} ||
-                               edge == Edge{Stage::live, Stage::completed} ||
-                               edge == Edge{Stage::live, Stage::shadow} || edge == Edge{Stage::completed, Stage::live};
-      if (taken && needs_equal && differs && guarded(invariant)) {
-        contradict(invariant, "the flip waits until both databases are equal",
-                   fmt::format("right before {} the databases differed in {} rows: {}", name_of(edge),
-                               move.before->differences, in_words(*move.before, move.before->rows.front())),
-                   "the flip was taken");
-      }
-      // What a service verified before it entered the stage it need not believe any more.
-      const bool unverified = (edge == Edge{Stage::read_only, Stage::shadow} && !made_since(false, entered_ns)) ||
-                              (edge == Edge{Stage::completed, Stage::live} && !made_since(true, entered_ns));
-      if (taken) entered_ns = move.served_ns;
-      if (!taken && legal(move.from, move.to)) {
-        const bool excuse = differs || trial_.open_alerts > 0 || trial_.alerts.counted > 0 || !trial_.faults.empty() ||
-                            unverified || move.straddled;
-        if (!excuse)
-          contradict(invariant, "a legal flip is taken when nothing stands against it",
-                     fmt::format("the flag said {}, both databases were equal and no alert was open", name_of(move.to)),
-                     "the new service did not follow");
-      }
-      if (!legal(move.from, move.to)) look_at_illegal(move);
-      if (taken) check(invariant, "the edge was taken", [](Outcome& outcome) { outcome.looked_at(1, "flips"); });
-    }
-    for (const Effect& effect : effects_.effects()) {
-      if (!effect.stage_known) continue;
-      const Record& record = record_of(effect);
-      const std::int64_t sent = trial_.played.began_ns + record.sent_ns;
-      const FlagMove* last = nullptr;
-      for (const FlagMove& move : trial_.moves)
-        if (move.served_ns != 0 && move.asked_ns + contract_.propagation_ns < sent) last = &move;
-      if (last == nullptr) continue;
-      // A later flip may have come meanwhile.
-      const bool later = std::any_of(trial_.moves.begin(), trial_.moves.end(), [&](const FlagMove& move) {
-        return move.asked_ns > last->asked_ns && move.to == effect.stage;
-      });
-      if (effect.stage != last->to && !later)
-        contradict("G13", "no request is served under an earlier stage once the flip has spread",
-                   fmt::format("{} was asked for {} ms before", name_of(Edge{last->from, last->to}),
-                               (sent - last->asked_ns) / 1'000'000),
-                   fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
-    }
-  }
-
-  // Nothing is served under a stage that no edge led to.
-  void look_at_illegal(const FlagMove& move) {
-    check("G14", "only legal edges are taken", [&](Outcome& outcome) {
-      for (const Effect& effect : effects_.effects()) {
-        const Record& record = record_of(effect);
-        if (!effect.stage_known || trial_.played.began_ns + record.done_ns < move.asked_ns) continue;
-        outcome.looked_at(1, "answers");
-        const bool led_there = effect.stage == trial_.began ||
-                               std::any_of(trial_.moves.begin(), trial_.moves.end(), [&](const FlagMove& other) {
-                                 return other.to == effect.stage && legal(other.from, other.to);
-                               });
-        if (!led_there)
-          outcome.contradict(fmt::format("the flag was set from {} to {}, and no edge leads there", name_of(move.from),
-                                         name_of(move.to)),
-                             fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)),
-                             &trial_.played, &record);
-      }
-    });
-  }
-
-  // -- R5, E1', R6 ---------------------------------------------------------------------------------------------------------
-
-  void look_at_copies() {
-    for (const CopyWindow& copy : trial_.copies) {
-      if (copy.done || !trial_.faults.empty()) continue;
-      contradict("R5", "the copy is equal", "nothing was broken while the data was copied",
-                 copy.back ? "the copy to the legacy database failed" : "the copy failed");
-    }
-    for (const Comparison& comparison : trial_.behind_copies) {
-      check("R5", "the copy is equal", [&](Outcome& outcome) {
-        outcome.looked_at(comparison.rows_left, "rows");
-        for (const RowDifference& row : comparison.rows)
-          outcome.contradict("the copy ended with success", in_words(comparison, row));
-      });
-    }
   }
 
   // -- G12, O1, R3, C1, G2, G3, S1 -----------------------------------------------------------------------------------------
@@ -573,7 +414,7 @@ class Judge {
 
   void look_at_alerts() {
     if (!trial_.alerts.known) return;
-    const bool n_fault = faulty(of_new_database), any = !trial_.faults.empty();
+    const bool n_fault = faulty(of_new_database), any = !trial_.faults.empty() || !trial_.alterations.empty();
     check("G11", "a hidden failure raises an alert, and nothing else does", [&](Outcome& outcome) {
       outcome.looked_at(1, "plays");
       if (!any && trial_.alerts.counted > 0)
@@ -591,78 +432,6 @@ class Judge {
       }
     });
   }
-
-  // -- S3, S4, O6, V3, V4, G15 ---------------------------------------------------------------------------------------------
-
-  void look_at_faults() {
-    for (const FaultWindow& fault : trial_.faults) {
-      for (const Effect& effect : effects_.effects()) {
-        const Record& record = record_of(effect);
-        if (!meets(trial_, fault, record) || !effect.stage_known) continue;
-        const bool within = trial_.played.began_ns + record.sent_ns >= fault.from_ns &&
-                            (fault.to_ns == 0 || trial_.played.began_ns + record.done_ns <= fault.to_ns);
-        if (of_new_database(fault) && effect.stage == Stage::shadow) look_at_hidden_fault(fault, record);
-        const bool down =
-            within && of_legacy(fault) && (fault.how == "stopped" || fault.how == "stop" || fault.how == "kill");
-        if (down && effect.write && acknowledged(record)) {
-          if (effect.stage == Stage::off)
-            contradict("O6", "with legacy stopped nothing succeeds", "legacy was stopped", what_happened(record),
-                       &record);
-          if (effect.stage == Stage::shadow)
-            contradict("S4", "a fault of legacy fails the request", "legacy was stopped", what_happened(record),
-                       &record);
-          if (effect.stage == Stage::live && contract_.legacy_failure_fails_request && effect.in_legacy.empty())
-            contradict("V3", "a failure of legacy follows the declared policy", "legacy was stopped",
-                       what_happened(record), &record);
-        }
-        if (of_legacy(fault) && effect.stage == Stage::shadow && effect.write && effect.in_legacy.empty() &&
-            !effect.in_new.empty())
-          contradict("S4", "a fault of legacy leaves nothing in the new database",
-                     what_happened(record) + ", and legacy did not take it", "the new database did", &record);
-        const bool in_one = !effect.in_legacy.empty() && effect.in_new.empty();
-        if (of_new_database(fault) && effect.stage == Stage::live && effect.write && in_one && trial_.alerts.known &&
-            trial_.alerts.counted == 0)
-          contradict("V4", "a fault of the new database leaves no trace in legacy, or an open alert",
-                     what_happened(record) + ", and legacy took it", "no alert was raised", &record);
-        if (fault.what == "flag" && !expected_stage(effect, record))
-          contradict("G15", "without its source the flag stays as it was last known",
-                     fault.how == "gone" ? "the source of the flag was gone" : "the source of the flag held garbage",
-                     fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &record);
-      }
-    }
-  }
-
-  void look_at_hidden_fault(const FaultWindow& fault, const Record& record) {
-    check("S3", "a fault of the new database never reaches a client", [&](Outcome& outcome) {
-      outcome.looked_at(1, "answers");
-      const auto took = record.done_ns - record.sent_ns;
-      if (took > contract_.fault_latency_ns)
-        outcome.contradict(fmt::format("with the new database {}, an answer may take {} ms", fault.how,
-                                       contract_.fault_latency_ns / 1'000'000),
-                           fmt::format("{} after {} ms", what_happened(record), took / 1'000'000), &trial_.played,
-                           &record);
-      if (record.outcome != RecordOutcome::answered)
-        outcome.contradict(
-            fmt::format("the new database was {}, and reads and writes do not depend on it in shadow", fault.how),
-            what_happened(record), &trial_.played, &record);
-    });
-  }
-
-  // The stage that the last flip before it led to.
-  [[nodiscard]] bool expected_stage(const Effect& effect, const Record& record) const {
-    Stage stage = trial_.began;
-    for (const FlagMove& move : trial_.moves)
-      if (move.served_ns != 0 && move.asked_ns <= trial_.played.began_ns + record.sent_ns) stage = move.to;
-    return effect.stage == stage;
-  }
-
-  const Contract& contract_;
-  const Trial& trial_;
-  const Volatile& noise_;
-  TrialEffects effects_;
-  Evidence evidence_;  // what alerts are held against rows with
-  Section section_;
-  Judgement judgement_;
 };
 
 }  // namespace
