@@ -347,7 +347,7 @@ void expect_answer(const Contract::Answer& declared, const History& history, Out
     if (wrong.empty()) continue;
     outcome.contradict(fmt::format("{} promises {} ({} {})", who, declared.status, declared.content_type,
                                    fmt::join(declared.headers, ", ")),
-                       fmt::format("{}: {}", wrong == "it" ? "but" : wrong, what_happened(record)), &history, &record);
+                       (wrong == "it" ? "" : wrong + ": ") + what_happened(record), &history, &record);
   }
 }
 

@@ -85,11 +85,14 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
     // Where the service does not say: the stage of the time in which it was answered, if there was only one.
     stage = trial.began;
     bool pure = true;
+    const FlagMove* beside = nullptr;
     for (const FlagMove& move : trial.moves) {
       const std::int64_t spread = move.asked_ns + contract.propagation_ns;
       if (move.could_be_set && legal(move.from, move.to) && move.asked_ns < began + record.done_ns &&
-          began + record.sent_ns < spread)
+          began + record.sent_ns < spread) {
         effect.straddles = Edge{move.from, move.to};
+        beside = &move;
+      }
       if (move.served_ns == 0) continue;
       if (spread <= began + record.sent_ns)
         stage = move.to;
@@ -107,11 +110,8 @@ TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
       }
     }
     // Behind a flip that every instance was seen to serve, an answer under the new stage is one of the new stage.
-    if (effect.straddles && effect.stage_known && effect.stage == effect.straddles->to &&
-        std::any_of(trial.moves.begin(), trial.moves.end(), [&](const FlagMove& move) {
-          return move.to == effect.stage && !move.straddled && move.served_ns != 0 &&
-                 move.served_ns <= began + record.sent_ns;
-        }))
+    if (beside != nullptr && effect.stage_known && effect.stage == beside->to && !beside->straddled &&
+        beside->served_ns != 0 && beside->served_ns <= began + record.sent_ns)
       effect.straddles.reset();
     const bool read_only =
         effect.stage == Stage::read_only ||

@@ -392,6 +392,160 @@ TEST(Trials, AFlipAtRestExcusesNothingOnceItIsServed) {
   }
 }
 
+TEST(Trials, AFlipOfLongAgoDoesNotMakeALaterOneOneAtRest) {
+  Story story;
+  story.trial.began = Stage::shadow;
+  story.trial.ended = Stage::live;
+  const auto move = [&](Stage from, Stage to, std::int64_t at, bool straddled) {
+    FlagMove made;
+    made.from = from;
+    made.to = to;
+    made.asked_ns = (1000 + at) * ms;
+    made.served_ns = (1020 + at) * ms;
+    made.straddled = straddled;
+    story.trial.moves.push_back(made);
+  };
+  move(Stage::shadow, Stage::live, 0, false);
+  move(Stage::live, Stage::completed, 1000, false);
+  move(Stage::completed, Stage::live, 2000, true);
+  write(story, 1, 2005, 2008, R"({"v":1})", 503, Stage::live);  // the two services served different stages
+  story.legacy_alone({});
+  EXPECT_TRUE(story.violations().empty());
+}
+
+// -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
+
+// A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
+class FlipWithADatabaseAtFault : public ::testing::Test {
+ protected:
+  FlipWithADatabaseAtFault() {
+    story.trial.ended = Stage::live;
+    story.trial.faults.push_back({"new-database", "stopped", 1000 * ms, 1500 * ms});
+    story.trial.alerts.counted = 1;
+    write(story, 1, 10, 20, R"({"v":1})");
+    story.commit(false, 15, "orders", "7", "v=1");
+    FlagMove move;
+    move.from = Stage::shadow;
+    move.to = Stage::live;
+    move.asked_ns = 1100 * ms;
+    move.served_ns = 1120 * ms;
+    story.trial.moves.push_back(move);
+  }
+  Story story;
+};
+TEST_F(FlipWithADatabaseAtFault, IsWrongWhileAWriteIsInOneDatabaseOnly) { EXPECT_TRUE(story.violates("E3")); }
+TEST_F(FlipWithADatabaseAtFault, IsRightWhenTheOtherOneTookItLater) {
+  story.commit(true, 60, "orders", "7", "v=1");
+  EXPECT_FALSE(story.violates("E3"));
+}
+TEST_F(FlipWithADatabaseAtFault, IsRightWhereItIsRefused) {
+  story.trial.moves.front().served_ns = 0;
+  story.trial.ended = Stage::shadow;
+  EXPECT_FALSE(story.violates("E3"));
+}
+
+TEST(Trials, ACopyThatWasKilledIsNoReasonToEnterShadow) {
+  for (const bool again : {false, true}) {
+    Story story;
+    story.trial.began = Stage::read_only;
+    story.trial.copies.push_back({1000 * ms, 1010 * ms, false, false, true});
+    if (again) story.trial.copies.push_back({1020 * ms, 1040 * ms, false, true});
+    FlagMove move;
+    move.from = Stage::read_only;
+    move.to = Stage::shadow;
+    move.asked_ns = 1100 * ms;
+    move.served_ns = 1120 * ms;
+    story.trial.moves.push_back(move);
+    EXPECT_EQ(story.violates("E2"), !again);
+    EXPECT_FALSE(story.violates("R5")) << "it was killed on purpose";
+  }
+}
+
+TEST(Trials, ACopyMadeAgainIsHeldAgainstR6) {
+  Story story;
+  story.trial.copies = {{1000 * ms, 1010 * ms, false, false, true}, {1020 * ms, 1040 * ms, false, true}};
+  story.trial.behind_copies.push_back(testing::same("legacy database", "new database"));
+  testing::differ(story.trial.behind_copies.front(), RowDifference::Kind::only_right, "orders", "7", "", "", "");
+  story.trial.behind_a_cut_one = {true};
+  EXPECT_TRUE(story.violates("R6"));
+  EXPECT_FALSE(story.violates("R5"));
+}
+
+TEST(Trials, AServiceThatEndsDuringAFlipComesBackInOneOfTheTwoStages) {
+  for (const Stage back : {Stage::shadow, Stage::live, Stage::off}) {
+    Story story;
+    FlagMove move;
+    move.from = Stage::shadow;
+    move.to = Stage::live;
+    move.asked_ns = 1000 * ms;
+    move.straddled = true;
+    story.trial.moves.push_back(move);
+    story.trial.faults.push_back({"new", "kill", 1005 * ms, 1050 * ms});
+    read(story, 1, 100, 110, R"({"v":1})", back);
+    EXPECT_EQ(story.violates("E!"), back == Stage::off) << name_of(back);
+  }
+}
+
+TEST(Trials, ARefusalThatWaitsForABrokenDatabaseBreaksR7) {
+  for (const std::int64_t took : {5, 1500}) {
+    Story story;
+    story.trial.began = story.trial.ended = Stage::read_only;
+    story.trial.faults.push_back({"legacy-database", "hung", 1000 * ms, 9000 * ms});
+    story.contract.refusal.status = 503;
+    write(story, 1, 10, 10 + took, "{}", 503, Stage::read_only);
+    EXPECT_EQ(story.violates("R7"), took > 1000) << took;
+  }
+}
+
+TEST(Trials, APartOfAnOperationInTheNewDatabaseBreaksS8) {
+  for (const bool whole : {false, true}) {
+    Story story;
+    story.trial.faults.push_back({"new-database", "reset write", 1000 * ms, 1500 * ms});
+    write(story, 1, 10, 20, R"({"v":1})");
+    const auto both_rows = [&](bool new_store, bool second) {
+      story.commit(new_store, 15, "orders", "7", "v=1");
+      auto& writes = (new_store ? story.trial.new_writes : story.trial.legacy_writes).writes;
+      if (second) writes.push_back(writes.back()), writes.back().key = "8";
+    };
+    both_rows(false, true);
+    both_rows(true, whole);
+    if (!whole) testing::differ(story.trial.stores, RowDifference::Kind::only_left, "orders", "8", "", "", "");
+    EXPECT_EQ(story.violates("S8"), !whole);
+  }
+}
+
+TEST(Trials, AMismatchThatTheServiceSeesAndKeepsToItselfBreaksS5) {
+  for (const bool alerted : {false, true}) {
+    Story story;
+    story.trial.alterations.push_back({true, 1000 * ms});
+    story.trial.alerts.counted = alerted ? 1 : 0;
+    story.request(1, 10, 20, "PATCH", "/orders/7", 200, R"({"note":"ring twice"})", Stage::shadow, R"({"v":1})");
+    story.commit_both(15, "orders", "7", "v=1");
+    testing::differ(story.trial.stores, RowDifference::Kind::changed, "orders", "7", "note", "ring twice", "altered");
+    EXPECT_EQ(story.violates("S5"), !alerted);
+    EXPECT_FALSE(story.violates("G5")) << "we altered it";
+    EXPECT_FALSE(story.violates("G11"));
+  }
+}
+
+TEST(Trials, LegacyThatServesWhoComesPastTheNewServiceBreaksC2AndR4) {
+  for (const Stage stage : {Stage::completed, Stage::read_only}) {
+    for (const int status : {200, 405, 503, 410}) {
+      Story story;
+      story.contract.refusal = {};
+      story.contract.refusal.status = 503;
+      story.contract.legacy_gone = {};
+      story.contract.legacy_gone.status = 410;
+      write(story, 1, 10, 20, "{}", status, stage);
+      story.trial.direct = story.trial.played;
+      story.trial.played.records.clear();
+      story.trial.began = story.trial.ended = stage;
+      EXPECT_EQ(story.violates("C2"), stage == Stage::completed && status != 410) << status;
+      EXPECT_EQ(story.violates("R4"), stage == Stage::read_only && status != 503 && status != 405) << status;
+    }
+  }
+}
+
 TEST(Trials, ACopyThatFailsBreaksR5) {
   Story story;
   story.trial.copies.push_back({900 * ms, 990 * ms, false, false});
