@@ -120,7 +120,9 @@ class Drawing {
         end_fault();
       }
       if (phase == fault_phase && phase != concurrent_phase) {
-        draw_steps(dice_.between(1, 4));  // each may take as long as a deadline
+        // Each may take as long as a deadline.
+        const bool waits = fault_->first.ends_with("hung") || fault_->first.starts_with("pause");
+        draw_steps(dice_.between(1, waits ? 2 : 4));
       } else if (phase == concurrent_phase) {
         draw_steps(dice_.between(0, 2));
         draw_lanes(straddled ? std::optional(way_[phase + 1]) : std::nullopt, way_[phase]);

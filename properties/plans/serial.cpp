@@ -64,7 +64,9 @@ std::vector<Item> items_of(const Trial& trial, const TrialEffects& effects) {
     }
     item.refused = claimed.empty() && record.outcome == replay::Outcome::answered && record.response.status >= 400 &&
                    record.response.status < 500;
-    if (record.outcome == replay::Outcome::lost) item.done = claimed.empty() ? never : std::max(item.done, item.likely);
+    // What was given up may take effect later: a service that stood still goes on with what it was sent.
+    if (record.outcome == replay::Outcome::lost && claimed.empty()) item.done = never;
+    if (failed && !claimed.empty()) item.done = std::max(item.done, item.likely);
     items.push_back(item);
   }
   std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.likely < b.likely; });

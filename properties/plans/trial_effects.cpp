@@ -184,11 +184,14 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, key); });
       });
-      // A store may be written behind the answer; then only what the row holds can tell whose write it is.
-      if (!within && !marked && !keyed && candidate.record->outcome != replay::Outcome::lost) continue;
       const auto& rows = written[transaction.transaction];
       const bool named = std::any_of(candidate.entities.begin(), candidate.entities.end(),
                                      [&](const std::string& entity) { return rows.contains(entity); });
+      // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
+      // perhaps taken later, by a service that had stood still.
+      const bool given_up =
+          candidate.record->outcome == replay::Outcome::lost || (candidate.record->response.status >= 500 && named);
+      if (!within && !marked && !keyed && !given_up) continue;
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken =

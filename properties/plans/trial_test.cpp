@@ -413,6 +413,19 @@ TEST(Trials, AFlipOfLongAgoDoesNotMakeALaterOneOneAtRest) {
   EXPECT_TRUE(story.violations().empty());
 }
 
+TEST(Trials, WhatWasGivenUpMayTakeEffectWhenTheServiceGoesOn) {
+  for (const bool fault : {true, false}) {
+    Story story;
+    if (fault) story.trial.faults.push_back({"legacy", "pause", 1005 * ms, 1100 * ms});
+    write(story, 1, 10, 90, R"({"v":"later"})", 504);
+    read(story, 2, 102, 104, R"({"v":"before"})");
+    story.commit_both(130, "orders", "7", "v=later");
+    read(story, 3, 140, 150, R"({"v":"later"})");
+    story.legacy_alone({{"/orders/7", R"({"v":"before"})"}});
+    EXPECT_EQ(story.violations().empty(), fault) << fault;
+  }
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
