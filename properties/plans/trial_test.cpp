@@ -426,6 +426,15 @@ TEST(Trials, WhatWasGivenUpMayTakeEffectWhenTheServiceGoesOn) {
   }
 }
 
+TEST(Trials, ACommitBehindAHungUpClientIsThatOnesAndNotTheNextRequests) {
+  Story story;
+  story.trial.faults.push_back({"client", "hang up write", 1005 * ms, 1100 * ms});
+  write(story, 1, 10, 12, R"({"v":1})").outcome = replay::Outcome::lost;
+  story.request(2, 13, 45, "DELETE", "/customers", 405);
+  story.commit_both(40, "orders", "7", "v=1");
+  EXPECT_FALSE(story.violates("G3"));
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
