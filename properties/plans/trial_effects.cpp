@@ -203,8 +203,9 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;
       const bool evident = named || marked || keyed || held > 0;
-      for (const bool fact : {exactly && evident && taken, exactly && evident, named && (within || given_up), marked,
-                              exactly, keyed && within, within, keyed, taken})
+      for (const bool fact :
+           {exactly && evident && taken, evident && (taken || given_up) && (within || given_up), exactly && evident,
+            named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
         score = 2 * score + static_cast<int>(fact);
       score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
       scores.emplace_back(score, candidate.effect);

@@ -435,6 +435,16 @@ TEST(Trials, ACommitBehindAHungUpClientIsThatOnesAndNotTheNextRequests) {
   EXPECT_FALSE(story.violates("G3"));
 }
 
+TEST(Trials, ARefusalThatHoldsTheSameValuesIsNotTheOneThatWroteWhenAnotherWasGivenUp) {
+  Story story;
+  story.trial.faults.push_back({"client", "hang up write", 1005 * ms, 1100 * ms});
+  story.request(1, 10, 12, "POST", "/orders", 0, "", Stage::shadow, R"({"sku":"SKU-7","n":1})").outcome =
+      replay::Outcome::lost;
+  story.request(2, 13, 45, "POST", "/products/bulk", 422, "{}", Stage::shadow, R"({"sku":"SKU-7"})");
+  story.commit_both(40, "orders", "17", "v=SKU-7");
+  EXPECT_FALSE(story.violates("G3"));
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
