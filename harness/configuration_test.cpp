@@ -286,10 +286,10 @@ TEST_F(ConfigurationFile, WhatCannotBeLeftOutIsAskedFor) {
               HasSubstr("give exactly one of file"));
   EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, start: y}, new: {url: x}}") + databases + flag),
               HasSubstr("services.legacy.start and services.legacy.stop are given together"));
-  EXPECT_THAT(
-      refusal_of_text(std::string("services: {legacy: {url: x}, new: {url: x, start: y, stop: z}}") + databases + flag),
-      HasSubstr("services.new.start is no key of the configuration"))
-      << "nobody would run it";
+  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x}, new: {url: x, kill: y}}") + databases + flag),
+              HasSubstr("services.new.kill needs services.new.start, which brings the service back"));
+  EXPECT_THAT(refusal_of_text(std::string("services: {legacy: {url: x, pause: y}, new: {url: x}}") + databases + flag),
+              HasSubstr("services.legacy.pause and services.legacy.resume are given together"));
   EXPECT_THAT(refusal("deadline: 9223372036854775807m\n"), HasSubstr("nothing here waits for longer than a day"));
   EXPECT_THAT(refusal("deadline: 1441m\n"), HasSubstr("nothing here waits for longer than a day"));
   EXPECT_THAT(refusal("refusal: {status: 4294967799}\n"), HasSubstr("refusal.status must be a status of HTTP"));

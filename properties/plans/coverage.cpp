@@ -33,7 +33,8 @@ Coverage::Coverage(const Catalogue& catalogue, const DrawingOptions& options) {
     met_.times[in_stage("a commit in both logs", stage)] = 0;
     if (options.lanes > 1) met_.times[in_stage("lanes", stage)] = 0;
     if (!options.faults) continue;
-    for (const auto& [cue, end] : options.fault_cues) met_.times[in_stage(cue, stage)] = 0;
+    for (const auto& [cue, end] : options.fault_cues)
+      if (says_something(cue, stage)) met_.times[in_stage(cue, stage)] = 0;
   }
   for (const char* what : {"a write acknowledged", "a write refused"}) met_.times[what] = 0;
   if (reachable(options, Stage::read_only)) met_.times["a write refused by read-only"] = 0;
@@ -51,7 +52,9 @@ void Coverage::add(const Contract& contract, const Trial& trial) {
     const auto* record = replay::record_of(trial.played, effect.step);
     if (effect.stage_known && record->outcome == replay::Outcome::answered) {
       stages.insert(effect.stage);
-      seen.insert(in_stage(replay::route_of(record->request.method, record->request.target), effect.stage));
+      // What is refused by its values says little of the operation; a write in read-only is refused whatever it holds.
+      if (record->response.status < 400 || effect.refused_by_stage)
+        seen.insert(in_stage(replay::route_of(record->request.method, record->request.target), effect.stage));
     }
     if (!effect.write) continue;
     if (acknowledged(*record)) seen.insert("a write acknowledged");
@@ -60,6 +63,9 @@ void Coverage::add(const Contract& contract, const Trial& trial) {
       seen.insert("a write refused");
     if (!effect.in_legacy.empty() && !effect.in_new.empty())
       seen.insert(in_stage("a commit in both logs", effect.stage));
+    for (const Alteration& altered : trial.alterations)
+      if (trial.played.began_ns + record->sent_ns >= altered.at_ns)
+        seen.insert(in_stage(altered.new_store ? "alter new-database" : "alter legacy-database", effect.stage));
     for (const FaultWindow& fault : trial.faults) {
       if (!meets(trial, fault, *record)) continue;
       seen.insert(in_stage(fmt::format("wire {}: {}", fault.what, fault.how), effect.stage));

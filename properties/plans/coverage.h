@@ -14,7 +14,7 @@ namespace rehearse::properties {
 
 class Coverage {
  public:
-  // What can be met with these operations and this world: operations that were accepted when they were captured, in every stage; every
+  // What can be met with these operations and this world: operations that were accepted when they were captured, in every stage, and are accepted there; every
   // edge, at rest and beside requests; every fault in shadow and in live; lanes there; refusals.
   Coverage(const Catalogue& catalogue, const DrawingOptions& options);
 

@@ -62,17 +62,6 @@ constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "
                            held_beside_a_short_flip = "200ms";
 constexpr int tries_for_a_gate = 6;
 
-// Whether the cue says something in that stage: a write comes over the wire that it is about, or clients do not read what it alters.
-bool comes_by(std::string_view cue, Stage stage) {
-  if (cue == "alter new-database") return stage == Stage::shadow;
-  if (cue == "alter legacy-database") return stage == Stage::live;
-  if (!cue.starts_with("wire ")) return true;
-  if (stage == Stage::read_only) return false;
-  return cue.starts_with("wire new-database") ? stage != Stage::off
-         : cue.starts_with("wire legacy")     ? stage != Stage::completed
-                                              : true;
-}
-
 // The first mark in the text, "~12~".
 std::string mark_in(std::string_view text) {
   for (auto at = text.find('~'); at != std::string_view::npos; at = text.find('~', at + 1)) {
@@ -114,7 +103,9 @@ class Drawing {
       }
       const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
       const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
-      if (phase == fault_phase && fault_->first.starts_with("wire ")) draw_write();
+      if (phase == fault_phase && (fault_->first.starts_with("wire ") || dice_.percent(70)) &&
+          fault_->first != "kill new")
+        draw_write();
       if (phase == fault_phase && fault_->first == "kill new") {
         draw_steps(dice_.between(0, 1));  // nobody answers
         end_fault();
@@ -196,7 +187,7 @@ class Drawing {
         // What is no obligation is tried, too, and seldom: a fault of the new database in off is one more proof that it is not needed.
         weights.push_back(met_.times.contains(what) ? 0.2 + met_.want(what) : 0.1);
         const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
-        if (!comes_by(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))
+        if (!says_something(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))
           weights.back() = 0;
       }
     }
@@ -660,12 +651,22 @@ class Drawing {
 
 }  // namespace
 
+bool says_something(std::string_view cue, Stage stage) {
+  if (cue == "alter new-database") return stage == Stage::shadow;
+  if (cue == "alter legacy-database") return stage == Stage::live;
+  if (!cue.starts_with("wire ")) return true;
+  if (stage == Stage::read_only) return false;
+  return cue.starts_with("wire new-database") ? stage != Stage::off
+         : cue.starts_with("wire legacy")     ? stage != Stage::completed
+                                              : true;
+}
+
 DrawingOptions with(Ingredients ingredients, DrawingOptions options) {
   if (ingredients == Ingredients::all) return options;
   options.with_flips = options.with_lanes = options.with_fault = 0;
   if (ingredients == Ingredients::lanes) options.with_lanes = 100;
   if (ingredients == Ingredients::faults) options.with_fault = 100;
-  if (ingredients == Ingredients::flips) options.with_flips = 100;
+  if (ingredients == Ingredients::flips) options.with_flips = 100, options.with_lanes = 50;
   return options;
 }
 

@@ -51,6 +51,9 @@ struct MetSoFar {
   [[nodiscard]] double want(const std::string& what) const;
 };
 
+// Whether the cue says something in that stage: a write comes over the wire that it is about, or clients do not read what it alters.
+[[nodiscard]] bool says_something(std::string_view cue, Stage stage);
+
 // "edge live → completed", "PATCH /orders/{} in shadow", "break new-database hung in live", "requests beside the edge off → read-only".
 [[nodiscard]] std::string edge_name(const Edge& edge);
 [[nodiscard]] std::string straddled_name(const Edge& edge);

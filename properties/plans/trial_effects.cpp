@@ -73,6 +73,19 @@ bool row_holds(const std::string& row, const std::string& text) {
   return false;
 }
 
+// What made a thing deletes nothing, and what deleted one makes none: of two requests about one row at the same time that tells which
+// wrote what. Other verbs say nothing, and a service may only mark what it deletes.
+bool fits_kind(const Record& record, const CommittedTransaction& transaction) {
+  const auto has = [&](std::string_view kind) {
+    return std::any_of(transaction.rows.begin(), transaction.rows.end(),
+                       [&](const std::string& row) { return row.find(kind) != std::string::npos; });
+  };
+  if (record.request.method == "DELETE") return !has(": INSERT:") || has(": DELETE:");
+  if (record.outcome == replay::Outcome::answered && record.response.status == 201)
+    return !has(": DELETE:") || has(": INSERT:");
+  return true;
+}
+
 }  // namespace
 
 TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
@@ -196,6 +209,7 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken =
           candidate.record->outcome != replay::Outcome::answered || candidate.record->response.status < 400;
+      const bool fits = fits_kind(*candidate.record, transaction);
       const auto held = std::count_if(candidate.values.begin(), candidate.values.end(), [&](const std::string& value) {
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, value); });
@@ -203,9 +217,9 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;
       const bool evident = named || marked || keyed || held > 0;
-      for (const bool fact :
-           {exactly && evident && taken, evident && (taken || given_up) && (within || given_up), exactly && evident,
-            named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
+      for (const bool fact : {exactly && evident && taken && fits, exactly && evident && taken,
+                              evident && (taken || given_up) && (within || given_up), exactly && evident,
+                              named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
         score = 2 * score + static_cast<int>(fact);
       score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
       scores.emplace_back(score, candidate.effect);

@@ -445,6 +445,26 @@ TEST(Trials, ARefusalThatHoldsTheSameValuesIsNotTheOneThatWroteWhenAnotherWasGiv
   EXPECT_FALSE(story.violates("G3"));
 }
 
+TEST(Trials, WhoMadeAThingIsNotWhoDeletedItAtTheSameTime) {
+  Story story;
+  story.request(1, 10, 30, "POST", "/orders", 201, R"({"id":17})");
+  story.request(2, 11, 31, "DELETE", "/orders/17", 204, "");
+  for (const bool new_store : {false, true}) {
+    for (const char* kind : {"INSERT", "DELETE"}) {
+      story.commit(new_store, *kind == 'I' ? 15 : 20, "orders", "17", "v=1");
+      auto& row = (new_store ? story.trial.new_ : story.trial.legacy).transactions.back().rows.back();
+      row.replace(row.find("UPDATE"), 6, kind);
+    }
+  }
+  const TrialEffects effects(story.contract, story.trial);
+  for (const StepId step : {1, 2}) {
+    const Effect& effect = *effects.of(step);
+    EXPECT_EQ(effect.in_legacy, (std::vector<std::size_t>{static_cast<std::size_t>(step) - 1})) << step;
+    EXPECT_EQ(effect.in_new, effect.in_legacy) << step;
+    EXPECT_FALSE(effect.ambiguous) << step;
+  }
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
