@@ -59,7 +59,7 @@ constexpr std::string_view conditional = "header:If-";
 // A gate holds a write at most so long: shorter than what services allow their databases, so that nothing fails for it alone; beside a
 // flip, which takes the propagation bound to spread, longer than that and shorter than what they allow each other.
 constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms",
-                           held_beside_a_short_flip = "200ms";
+                           held_beside_a_short_flip = "120ms";
 constexpr int tries_for_a_gate = 6;
 
 // The first mark in the text, "~12~".
@@ -405,7 +405,7 @@ class Drawing {
 
   void draw_gated(Gate& gate, std::optional<Stage> flip) {
     // Many services lock the row before they change it: then only who is held as its transaction begins can be overtaken.
-    const bool at_begin = !flip && dice_.percent(50);
+    const bool at_begin = gate.shortly || (!flip && dice_.percent(50));
     cue_behind(fmt::format("wire {}: hold {} at most {}", gate.wire,
                            at_begin ? "\"BEGIN\"" : fmt::format("write \"{}\"", gate.mark),
                            !flip          ? held_beside_a_write
@@ -417,7 +417,7 @@ class Drawing {
     cue_behind(fmt::format("wire {}: await", gate.wire), other);
     if (flip) {
       cue_behind(cue_of(set_to(*flip)), other);
-      cue_behind(gate.shortly ? "wait 60ms" : "settle", other);
+      cue_behind(gate.shortly ? "wait 30ms" : "settle", other);
       if (gate.shortly || dice_.percent(50)) add_behind(std::move(gate.other), 2, other);
     } else {
       add_behind(std::move(gate.other), 2, other);

@@ -228,7 +228,9 @@ class Judge : public Judging {
   // -- O3 ------------------------------------------------------------------------------------------------------------------
 
   void look_at_upstream() {
-    if (!trial_.upstream_known || !trial_.faults.empty()) return;
+    if (!trial_.upstream_known) return;
+    look_at_second_tries();
+    if (!trial_.faults.empty()) return;
     using Asked = std::tuple<std::string, std::string, std::string>;  // method, target, body
     const auto asked_in = [](const replay::Request& request) {
       return Asked{request.method, request.target, request.body};
@@ -278,6 +280,31 @@ class Judge : public Judging {
               }
             });
     }
+  }
+  // O4: also when legacy failed, what is not idempotent (RFC 9110, section 9.2.2) comes once for each time that a client sent it.
+  void look_at_second_tries() {
+    using Asked = std::tuple<std::string, std::string, std::string>;
+    std::map<Asked, std::int64_t> sent, came;
+    std::map<Asked, const Record*> first;
+    for (const Effect& effect : effects_.effects()) {
+      const Record& record = record_of(effect);
+      const bool once = record.request.method == "POST" || record.request.method == "PATCH";
+      if (!once || !effect.write) continue;
+      const Asked asked{record.request.method, record.request.target, record.request.body};
+      ++sent[asked];
+      // What is sent in other stages may be asked for in a form of the service's own.
+      if (effect.stage == Stage::off && effect.stage_known && !effect.straddles) first.try_emplace(asked, &record);
+    }
+    for (const UpstreamRequest& upstream : trial_.upstream)
+      ++came[{upstream.request.method, upstream.request.target, upstream.request.body}];
+    for (const auto& [asked, record] : first)
+      check("O4", "nothing is sent again on the way", [&, &what = asked, &of = *record](Outcome& outcome) {
+        outcome.looked_at(1, "requests that are not idempotent");
+        if (came[what] > sent[what])
+          outcome.contradict(
+              fmt::format("{}: sent {} time{}", what_happened(of), sent[what], sent[what] == 1 ? "" : "s"),
+              fmt::format("legacy was asked {} times", came[what]), &trial_.played, &of);
+      });
   }
   // All values of a field, in order: one line or several say the same (RFC 9110, section 5.3).
   [[nodiscard]] static std::optional<std::string> combined(const replay::Headers& headers, const std::string& name) {

@@ -149,8 +149,10 @@ void look_at_alterations(Judging& judging) {
       continue;
     const Rows in_new = rows_of(trial.new_, trial.new_writes, effect.in_new);
     for (const RowDifference& row : trial.stores.rows) {
+      const std::string& answer = record.response.body;
+      const std::string in_answer = row.left == "NULL" ? fmt::format("\"{}\":null", row.column) : '"' + row.left + '"';
       const bool shown = row.kind == RowDifference::Kind::changed && in_new.contains({row.entity, row.key}) &&
-                         row.left.size() > 1 && record.response.body.find('"' + row.left + '"') != std::string::npos;
+                         row.left.size() > 1 && answer.find(in_answer) != std::string::npos;
       if (!shown) continue;
       judging.check("S5", "a mismatch that the service can see raises an alert", [&](Outcome& outcome) {
         outcome.looked_at(1, "writes");

@@ -720,6 +720,14 @@ TEST_F(Upstream, BodyThatCameAnotherWayIsFound) {
   story.trial.upstream.back().request.body = "{\"note\":1}";
   EXPECT_TRUE(story.violates("O3"));
 }
+TEST_F(Upstream, WriteThatWasSentAgainBehindAFailureBreaksO4) {
+  story.trial.faults.push_back({"legacy", "answer status 503 write", 1000 * ms, 2000 * ms});
+  came(12);
+  EXPECT_FALSE(story.violates("O4"));
+  came(14);
+  EXPECT_TRUE(story.violates("O4"));
+  EXPECT_FALSE(story.violates("O3")) << "beside a fault a service may do without";
+}
 TEST_F(Upstream, SaysNothingWithoutAWireOrBesideAFault) {
   story.trial.upstream_known = false;
   EXPECT_FALSE(story.violates("O3"));
