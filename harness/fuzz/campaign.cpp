@@ -30,10 +30,10 @@ using Clock = std::chrono::steady_clock;
 
 // What a round of plans is made of: about as much time for each. They are drawn together and played by the stage that they begin in,
 // because going there takes the propagation bound for every edge.
-constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 28},
-                                                                              {properties::Ingredients::lanes, 20},
-                                                                              {properties::Ingredients::faults, 10},
-                                                                              {properties::Ingredients::flips, 6},
+constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 20},
+                                                                              {properties::Ingredients::lanes, 14},
+                                                                              {properties::Ingredients::faults, 16},
+                                                                              {properties::Ingredients::flips, 12},
                                                                               {properties::Ingredients::all, 8}};
 constexpr int confirmations = 10;
 

@@ -185,7 +185,11 @@ class Drawing {
         const auto what = in_stage(options_.fault_cues[f].first, way_[phase]);
         choices.emplace_back(phase, f);
         // What is no obligation is tried, too, and seldom: a fault of the new database in off is one more proof that it is not needed.
-        weights.push_back(met_.times.contains(what) ? 0.2 + met_.want(what) : 0.1);
+        const double want = met_.times.contains(what) ? met_.want(what) : 0;
+        // Where everybody waits for a deadline, a plan takes as long as twenty others.
+        const bool waits =
+            options_.fault_cues[f].first.ends_with("hung") || options_.fault_cues[f].first.starts_with("pause");
+        weights.push_back((0.1 + 2 * want * want) * (waits ? 0.3 : 1));
         const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
         if (!says_something(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))
           weights.back() = 0;

@@ -465,6 +465,17 @@ TEST(Trials, WhoMadeAThingIsNotWhoDeletedItAtTheSameTime) {
   }
 }
 
+TEST(Trials, AnAlertWithoutAFaultIsAnAlarmUnlessTheMachineWasTooSlow) {
+  for (const std::int64_t took : {10, 300}) {
+    Story story;
+    write(story, 1, 10, 10 + took, R"({"v":1})");
+    story.commit_both(15, "orders", "7", "v=1");
+    story.trial.alerts.counted = 1;
+    story.legacy_alone({});
+    EXPECT_EQ(judge(story.contract, story.trial, {}).verdict(), took == 10 ? Verdict::fail : Verdict::unknown);
+  }
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
