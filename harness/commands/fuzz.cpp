@@ -178,6 +178,12 @@ int fuzz(const FuzzArguments& arguments) {
       options.drawing.begins.push_back(*stage);
     }
   }
+  if (arguments.captured) {
+    if (traffic.empty())
+      throw Error("--captured: there is no captured traffic; give `traffic:` in the configuration or --traffic FILE");
+    for (const auto stage : options.drawing.begins)
+      options.captured.push_back(captured_plan(configuration, traffic, stage));
+  }
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const auto clear = [&] {
     if (terminal) fmt::print(stderr, "\r\033[K");

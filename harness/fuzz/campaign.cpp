@@ -112,6 +112,8 @@ class Campaign {
   CampaignResult run() {
     started_ = Clock::now();
     play_known();
+    for (const Plan& plan : options_.captured)
+      if (!stopped() && result_.failures.size() < options_.failures) play_new(plan);
     const auto until = Clock::now() + options_.time;
     std::uint64_t seed = options_.seed * 1'000'003;
     while (!over(until)) {
@@ -337,6 +339,35 @@ properties::Catalogue operations_of(const Configuration& configuration, const st
     return !configuration.is_business(operation.samples.front().request->target);
   });
   return joined(std::move(catalogue), described);
+}
+
+Plan captured_plan(const Configuration& configuration, const std::string& traffic, properties::Stage begins) {
+  replay::PlannerOptions planner;
+  planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
+  Plan captured = plan_files({traffic}, configuration.redaction, {}, planner).plan;
+  Plan plan;
+  replay::StepId last = 0;
+  for (const replay::Step& step : captured.steps) last = std::max(last, step.id);
+  replay::Step world;
+  world.id = ++last;
+  world.cue = cue_of(properties::world_at(begins));
+  plan.steps.push_back(world);
+  for (replay::Step& step : captured.steps) {
+    if (!step.request || !configuration.is_business(step.request.get()->target)) continue;
+    step.lane = 1;
+    step.due_ns = 0;
+    step.overlaps = step.http2 = false;
+    step.after = {{plan.steps.back().id, replay::CauseKind::hand}};
+    plan.steps.push_back(std::move(step));
+  }
+  // What was left out makes nothing.
+  std::set<replay::StepId> kept;
+  for (const replay::Step& step : plan.steps) kept.insert(step.id);
+  for (replay::Step& step : plan.steps) {
+    std::erase_if(step.uses, [&](const replay::Use& use) { return !kept.contains(use.from); });
+    if (!kept.contains(step.retry_of)) step.retry_of = 0;
+  }
+  return plan;
 }
 
 properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {

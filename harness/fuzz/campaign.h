@@ -45,6 +45,7 @@ struct CampaignOptions {
   std::size_t failures = 1;                 // ends behind so many
   std::string directory;                    // of failing plans
   properties::DrawingOptions drawing;
+  std::vector<replay::Plan> captured;  // played before any that is drawn, and shrunk when they fail
   std::chrono::milliseconds shrink_budget{120'000};
   bool shrink = true;
   std::chrono::milliseconds confirm_budget{20'000};
@@ -83,6 +84,10 @@ struct CampaignResult {
 // The operations of the service: mined from captures or a traffic file, from the configuration's OpenAPI document, or from both. Throws
 // Error when there is neither, or one cannot be read.
 [[nodiscard]] properties::Catalogue operations_of(const Configuration& configuration, const std::string& traffic);
+
+// The captured requests in their order, one behind the other, for a world that begins in the stage.
+[[nodiscard]] replay::Plan captured_plan(const Configuration& configuration, const std::string& traffic,
+                                         properties::Stage begins);
 
 // The catalogue with the keys that the world holds in the place of those that were captured.
 [[nodiscard]] properties::Catalogue in_world(properties::Catalogue catalogue, World& world);

@@ -101,11 +101,14 @@ class Drawing {
         draw_steps(dice_.between(1, 3));  // something to be broken with
         cue(fault_->first);
       }
-      const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(50);
+      const bool straddled = phase + 1 < phases && phase == concurrent_phase && dice_.percent(75);
       const std::size_t size = std::max<std::size_t>(1, options_.operations / phases);
+      const bool altered = fault_ && fault_->first.starts_with("alter ");
       if (phase == fault_phase && (fault_->first.starts_with("wire ") || dice_.percent(70)) &&
-          fault_->first != "kill new")
+          fault_->first != "kill new" && !altered)
         draw_write();
+      // Only what changes something that was there shows that it was altered.
+      for (int i = 0; phase == fault_phase && altered && i < 4; ++i) draw_change();
       if (phase == fault_phase && fault_->first == "kill new") {
         draw_steps(dice_.between(0, 1));  // nobody answers
         end_fault();
@@ -307,6 +310,12 @@ class Drawing {
       if (!operation->makes.empty()) creating.push_back(operation);
     add_behind(step_of(*dice_.of(creating.empty() ? writes_ : creating), 0), 1, ends_);
   }
+  void draw_change() {
+    std::vector<const Operation*> changing;
+    for (const Operation* operation : writes_)
+      if (operation->makes.empty()) changing.push_back(operation);
+    if (!changing.empty()) add_behind(step_of(*dice_.of(changing), 0), 1, ends_);
+  }
   void add_behind(Step step, std::int64_t lane, std::vector<StepId>& ends) {
     step.lane = lane;
     for (const StepId end : ends) step.after.push_back({end, CauseKind::hand});
@@ -459,6 +468,15 @@ class Drawing {
         return copy;
       }
     }
+    // What was read is read again: it may have been written since.
+    if (!readable_.empty() && dice_.percent(15)) {
+      const auto& [read, of_lane] = readable_[dice_.below(readable_.size())];
+      if (of_lane == 0 || of_lane == lane) {
+        Step copy = read;
+        copy.after.clear();
+        return copy;
+      }
+    }
     return step_of(choose_operation(), lane);
   }
 
@@ -477,6 +495,9 @@ class Drawing {
     for (const Slot& slot : sample.slots) fill(slot, operation, request, step, lane);
     const bool keyed = replay::field(request.headers, "Idempotency-Key").has_value();
     step.request = std::move(request);
+    const bool of_one = std::any_of(sample.slots.begin(), sample.slots.end(),
+                                    [](const Slot& slot) { return slot.at.starts_with("path:"); });
+    if (operation.read && of_one) readable_.emplace_back(step, lane);
     if (!operation.read) {
       if (keyed) repeatable_.emplace_back(step, lane);
       for (const auto& [source, sort] : operation.makes) handles_[sort].push_back({last_id_ + 1, source, lane});
@@ -643,8 +664,9 @@ class Drawing {
   Stage stage_ = Stage::off;  // of the phase that is being drawn
   std::vector<const Operation*> writes_, reads_;
   std::size_t lanes_ = 1, odd_percent_ = 0;
-  const Slot* odd_slot_ = nullptr;  // of the request that is drawn
-  std::set<std::string> named_;     // the things that it names already
+  std::vector<std::pair<Step, std::int64_t>> readable_;  // reads of one thing, and whose
+  const Slot* odd_slot_ = nullptr;                       // of the request that is drawn
+  std::set<std::string> named_;                          // the things that it names already
   std::optional<std::pair<std::string, std::string>> fault_;
   bool fault_ended_ = false;
   std::map<Sort, std::vector<std::string>> hot_;
@@ -669,8 +691,8 @@ DrawingOptions with(Ingredients ingredients, DrawingOptions options) {
   if (ingredients == Ingredients::all) return options;
   options.with_flips = options.with_lanes = options.with_fault = 0;
   if (ingredients == Ingredients::lanes) options.with_lanes = 100;
-  if (ingredients == Ingredients::faults) options.with_fault = 100;
-  if (ingredients == Ingredients::flips) options.with_flips = 100, options.with_lanes = 50;
+  if (ingredients == Ingredients::faults) options.with_fault = 100, options.with_flips = 30;
+  if (ingredients == Ingredients::flips) options.with_flips = 100, options.with_lanes = 60;
   return options;
 }
 
