@@ -200,11 +200,6 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       const auto& rows = written[transaction.transaction];
       const bool named = std::any_of(candidate.entities.begin(), candidate.entities.end(),
                                      [&](const std::string& entity) { return rows.contains(entity); });
-      // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
-      // perhaps taken later, by a service that had stood still.
-      const bool given_up =
-          candidate.record->outcome == replay::Outcome::lost || (candidate.record->response.status >= 500 && named);
-      if (!within && !marked && !keyed && !given_up) continue;
       const auto& claimed = new_store ? effects_[candidate.effect].in_new : effects_[candidate.effect].in_legacy;
       const bool exactly = transaction.at_ns >= sent && transaction.at_ns <= done;
       const bool taken =
@@ -214,12 +209,18 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, value); });
       });
+      const bool evident = named || marked || keyed || held > 0;
+      // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
+      // perhaps taken later, by a service that had stood still.
+      const bool given_up =
+          candidate.record->outcome == replay::Outcome::lost || (candidate.record->response.status >= 500 && evident);
+      if (!within && !marked && !keyed && !given_up) continue;
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;
-      const bool evident = named || marked || keyed || held > 0;
-      for (const bool fact : {exactly && evident && taken && fits, exactly && evident && taken,
-                              evident && (taken || given_up) && (within || given_up), exactly && evident,
-                              named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
+      const bool plausible = evident && (taken || given_up) && (within || given_up);
+      for (const bool fact :
+           {exactly && evident && taken && fits, plausible && fits, exactly && evident && taken, plausible,
+            exactly && evident, named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
         score = 2 * score + static_cast<int>(fact);
       score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
       scores.emplace_back(score, candidate.effect);

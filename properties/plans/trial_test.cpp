@@ -476,6 +476,21 @@ TEST(Trials, AnAlertWithoutAFaultIsAnAlarmUnlessTheMachineWasTooSlow) {
   }
 }
 
+TEST(Trials, ARowThatWasMadeBehindAFailureIsNotTheDeletionsThatCameNext) {
+  Story story;
+  story.trial.faults.push_back({"legacy-database", "cut after commit", 1005 * ms, 1100 * ms});
+  story.request(1, 10, 12, "POST", "/orders", 503, "{}", Stage::shadow, R"({"sku":"SKU-7"})");
+  story.request(2, 13, 45, "DELETE", "/orders/1", 204, "");
+  for (const char* kind : {"INSERT", "DELETE"}) {
+    story.commit(false, *kind == 'I' ? 20 : 30, "orders", *kind == 'I' ? "17" : "1", "v=SKU-7 1");
+    auto& row = story.trial.legacy.transactions.back().rows.back();
+    row.replace(row.find("UPDATE"), 6, kind);
+  }
+  const TrialEffects effects(story.contract, story.trial);
+  EXPECT_EQ(effects.of(1)->in_legacy, (std::vector<std::size_t>{0}));
+  EXPECT_EQ(effects.of(2)->in_legacy, (std::vector<std::size_t>{1}));
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
