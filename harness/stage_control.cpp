@@ -128,6 +128,21 @@ std::int64_t StageControl::follow(Stage to, milliseconds bound) {
   return wall_clock_ns();
 }
 
+bool StageControl::agree(milliseconds bound) {
+  const auto until = std::chrono::steady_clock::now() + bound;
+  while (true) {
+    const auto polls = poll_stages(configuration_);
+    for (const Stage stage : properties::all_stages) {
+      const std::string& value = configuration_.flag.values.at(stage);
+      const bool all = !polls.empty() && std::all_of(polls.begin(), polls.end(),
+                                                     [&](const StagePoll& poll) { return poll.value == value; });
+      if (all) return now_ = stage, true;
+    }
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
 std::int64_t StageControl::go_to(Stage to) {
   std::int64_t settled = wall_clock_ns();
   while (now_ != to) {

@@ -32,6 +32,9 @@ class StageControl {
   // serve the stage, or 0 when one has not within `bound`, or counts a refusal and keeps to it; then the flag is back
   // where it was.
   std::int64_t follow(properties::Stage to, milliseconds bound);
+  // Waits until every instance serves the same stage, which is the one that they are in from now on; false when they do not within
+  // `bound`.
+  bool agree(milliseconds bound);
   // Sets the flag to a stage and does not look.
   void set(properties::Stage to);
 
