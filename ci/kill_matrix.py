@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """The kill matrix of generated plans, as Markdown: each seeded bug against each way to look for it.
 
-One way has more in it than the one before: sequences as they were captured, odd data, flips, faults, lanes. A bug is looked for from
-the weakest way on until one finds it within the time; `+` stands where it was found, `-` where it was not, and nothing where a
-weaker way had found it already. Ends with 1 when fewer than 95 of 100 bugs are found, or the right invariant is named for fewer than 90.
+By default each bug is looked for once, with all that plans can hold, as who runs `rehearse fuzz` does. With --each-way one way has more
+in it than the one before: sequences as they were captured, odd data, flips, faults, lanes, gates; a bug is looked for from the weakest
+way on until one finds it within the time; `+` stands where it was found, `-` where it was not, and nothing where a weaker way had
+found it already. Ends with 1 when fewer than 95 of 100 bugs are found, or the right invariant is named for fewer than 90.
 """
 import argparse
 import datetime
@@ -20,17 +21,19 @@ WAYS = [
     ("+ flips", ["--no-faults", "--lanes", "1"]),
     ("+ faults", ["--lanes", "1"]),
     ("+ lanes", []),
+    ("+ gates", ["wires"]),
 ]
+ALL = [("all", ["wires"])]
 
 
-def expected_invariants(binary):
-    """Bug -> the invariants of which one must be named; empty where the table does not say."""
+def seeded_bugs(binary):
+    """Bug -> the invariants of which one must be named, and what its system needs besides."""
     done = subprocess.run([f"{binary}/fixtures/orders-new", "--list-bugs=tsv"], capture_output=True, text=True, check=True)
     table = {}
     for line in done.stdout.splitlines():
         columns = line.split("\t")
         if len(columns) >= 3 and columns[0].startswith("B"):
-            table[columns[0]] = set(columns[2].replace(",", " ").split())
+            table[columns[0]] = (set(columns[2].replace(",", " ").split()), columns[3])
     return table
 
 
@@ -42,10 +45,14 @@ def witness_length(bug):
         return None
 
 
-def look(arguments, bug, flags, directory):
-    command = [f"{arguments.binary}/fixtures/orders-system", "--small", "--oracle", "--bug", bug, "--",
+def look(arguments, bug, needs, flags, directory):
+    system = ["--wires"] if "wires" in flags else []
+    flags = [flag for flag in flags if flag != "wires"]
+    if needs == "instances":
+        system += ["--instances", "2"]
+    command = [f"{arguments.binary}/fixtures/orders-system", "--small", "--oracle", *system, "--bug", bug, "--",
                f"{arguments.binary}/rehearse", "fuzz", "--config", arguments.config, "-o", directory, "--json",
-               "--seed", str(arguments.seed), "--seconds", str(arguments.seconds), "--shrink-seconds", "30", *flags]
+               "--seed", str(arguments.seed), "--seconds", str(arguments.seconds), "--shrink-seconds", str(arguments.shrink_seconds), *flags]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=arguments.seconds + 300)
     except subprocess.TimeoutExpired:
@@ -66,28 +73,33 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("bugs", nargs="+")
+    parser.add_argument("--shrink-seconds", type=int, default=30)
+    parser.add_argument("--each-way", action="store_true")
+    parser.add_argument("bugs", nargs="*")
     arguments = parser.parse_args()
-    expected = expected_invariants(arguments.binary)
-    unknown = [bug for bug in arguments.bugs if not expected.get(bug)]
+    bugs = seeded_bugs(arguments.binary)
+    arguments.bugs = arguments.bugs or list(bugs)
+    unknown = [bug for bug in arguments.bugs if bug not in bugs]
     if unknown:
         parser.error(f"{', '.join(unknown)}: no such bug; orders-new --list-bugs prints them")
-    print("| bug | " + " | ".join(name for name, _ in WAYS) + " | plans | seconds | invariants | right one named | steps | witness | reproduced |")
-    print("|" + "---|" * (len(WAYS) + 8))
-    found, right, ratios = 0, 0, []
+    ways = WAYS if arguments.each_way else ALL
+    print("| bug | " + " | ".join(name for name, _ in ways) + " | plans | seconds | invariants | right one named | steps | witness | reproduced |")
+    print("|" + "---|" * (len(ways) + 8))
+    found, right, ratios, seconds = 0, 0, [], []
     for bug in arguments.bugs:
         cells, failure = [], None
-        for name, flags in WAYS:
+        for name, flags in ways:
             if failure:
                 cells.append("")
                 continue
-            failure = look(arguments, bug, flags, os.path.join(arguments.out, f"{bug}-{len(cells)}"))
+            failure = look(arguments, bug, bugs[bug][1], flags, os.path.join(arguments.out, f"{bug}-{len(cells)}"))
             cells.append("+" if failure else "-")
         if not failure:
             print(f"| {bug} | " + " | ".join(cells) + " | | | not found | | | | |", flush=True)
             continue
         found += 1
-        named = bool(expected[bug] & set(failure["invariants"]))
+        seconds.append(failure["seconds"])
+        named = bool(bugs[bug][0] & set(failure["invariants"]))
         right += named
         witness = witness_length(bug)
         if witness:
@@ -96,6 +108,7 @@ def main():
               f"{' '.join(failure['invariants'])} | {'yes' if named else '**no**'} | {failure['steps']} | {witness or ''} | "
               f"{failure['failed']} of {failure['played']} |", flush=True)
     print(f"\n{found} of {len(arguments.bugs)} found within {arguments.seconds} s a way; the right invariant named for {right}", end="")
+    print(f"; seconds until found, median {statistics.median(seconds):.1f}" if seconds else "", end="")
     print(f"; steps beside the witness, median {statistics.median(ratios):.2f}" if ratios else "", end="")
     print(f". {datetime.date.today()}, {os.cpu_count()} processors, {platform.processor() or platform.machine()}.")
     return 0 if found >= 0.95 * len(arguments.bugs) and right >= 0.9 * len(arguments.bugs) else 1

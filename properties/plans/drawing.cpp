@@ -142,7 +142,9 @@ class Drawing {
   void choose_way() {
     std::vector<double> weights;
     for (const Stage stage : options_.begins) {
-      double weight = 0.2;
+      // Where both databases are written there is most to break; where only one is, there is nothing that could differ.
+      const bool both = stage == Stage::shadow || stage == Stage::live;
+      double weight = options_.with_flips == 0 ? (both ? 6 : stage == Stage::completed ? 3 : 1) : 0.2;
       for (const Stage next : all_stages)
         if (legal(stage, next)) weight += deficit(stage, next);
       weights.push_back(weight);
@@ -340,7 +342,7 @@ class Drawing {
     const bool both = dual && flip && (*flip == Stage::shadow || *flip == Stage::live) && dice_.percent(50);
     const bool to_new = both || stage_ == Stage::completed || (!flip && dual);
     const std::string wire = to_new ? "new-database" : "legacy";
-    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(50))
+    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(65))
       return std::nullopt;
     std::vector<const Operation*> changing;
     for (const Operation* operation : writes_)
