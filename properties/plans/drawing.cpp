@@ -94,9 +94,9 @@ class Drawing {
     for (std::size_t phase = 0; phase < phases; ++phase) {
       stage_ = way_[phase];
       // Whoever enters read-only copies, also when the way goes back to off; and a copy of a copy changes nothing.
-      if (stage_ == Stage::read_only && dice_.percent(15)) cue(fmt::format("copy cut {}ms", dice_.between(1, 40)));
-      if (stage_ == Stage::read_only && dice_.percent(40)) cue("copy");
-      if (stage_ == Stage::read_only && dice_.percent(8)) cue("copy");
+      if (stage_ == Stage::read_only && dice_.percent(15)) copy(fmt::format("copy cut {}ms", dice_.between(1, 40)));
+      if (stage_ == Stage::read_only && dice_.percent(40)) copy("copy");
+      if (stage_ == Stage::read_only && dice_.percent(8)) copy("copy");
       if (phase == fault_phase) {
         draw_steps(dice_.between(1, 3));  // something to be broken with
         cue(fault_->first);
@@ -250,6 +250,12 @@ class Drawing {
     ends_ = {add(std::move(step)).id};
   }
 
+  // Nobody copies while something is broken: it would wait for as long as a copy may take.
+  void copy(const std::string& text) {
+    end_fault();
+    cue(text);
+  }
+
   void end_fault() {
     if (!fault_ || fault_ended_) return;
     const bool begun = std::any_of(plan_.steps.begin(), plan_.steps.end(),
@@ -260,12 +266,12 @@ class Drawing {
   }
 
   void before_flip(Stage from, Stage to) {
-    if (from == Stage::read_only && to == Stage::shadow && !dice_.percent(4)) cue("copy");
-    if (from == Stage::completed && to == Stage::live && !dice_.percent(4)) cue("copy back");
+    if (from == Stage::read_only && to == Stage::shadow && !dice_.percent(4)) copy("copy");
+    if (from == Stage::completed && to == Stage::live && !dice_.percent(4)) copy("copy back");
   }
   void arrive(Stage from, Stage to) {
     cue("settle");
-    if (from == Stage::completed && to == Stage::live) cue("copy back");
+    if (from == Stage::completed && to == Stage::live) copy("copy back");
   }
   void move(Stage from, Stage to) {
     before_flip(from, to);
@@ -280,7 +286,7 @@ class Drawing {
     }
     cue(cue_of(flip_to(to)));
     if (dice_.percent(20)) cue("settle");
-    if (from == Stage::completed && to == Stage::live) cue("copy back");
+    if (from == Stage::completed && to == Stage::live) copy("copy back");
   }
 
   // The flag says what no edge leads to, and the next request must not notice.
