@@ -44,7 +44,7 @@ TEST(JUnit, AReportThatCheckedNothingIsAnError) {
 }
 
 TEST(JUnit, CountsAreThoseOfTheCases) {
-  EXPECT_THAT(render_junit(failing_report()), HasSubstr("tests=\"6\" failures=\"2\" errors=\"0\" skipped=\"1\""));
+  EXPECT_THAT(render_junit(failing_report()), HasSubstr("tests=\"8\" failures=\"3\" errors=\"0\" skipped=\"2\""));
 }
 
 TEST(JUnit, CarriesTheCausesOfWhatDiffersEachOnce) {

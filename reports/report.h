@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +11,7 @@
 
 namespace rehearse::reports {
 
-inline constexpr int report_schema_version = 2;
+inline constexpr int report_schema_version = 3;
 
 // One stage or one edge of the rehearsal: a row of the console table.
 struct Section {
@@ -75,6 +76,53 @@ struct RuleUse {
   std::vector<std::string> remarks;  // "matched nothing"
 };
 
+// One point of a percentile spectrum.
+struct LatencyPoint {
+  double quantile = 0;  // 0.5 is the median
+  double legacy_ms = 0, candidate_ms = 0;
+};
+
+// One block of pairs: what the new service took, over what legacy took for the same requests in the same seconds.
+struct LatencyBlock {
+  double at_seconds = 0;  // since the measurement began
+  double log_ratio = 0;   // ln(candidate / legacy); 0.095 is +10 %
+};
+
+// Service time of one route in one section, legacy beside new, in pairs.
+struct RouteLatency {
+  std::string section, route;  // the route: "GET /orders/{}", or "all"
+  std::uint64_t pairs = 0;
+  std::uint64_t errors = 0;  // pairs of which one side failed; they are not in the spectrum
+  std::vector<LatencyPoint> spectrum;
+};
+
+// One budget and what it was judged by.
+struct BudgetResult {
+  std::string section, route;
+  std::string metric;      // "overhead_p50", "p99", "error_rate", "throughput"
+  std::string limit;       // as the configuration says it: "10%", "20ms"
+  double limit_value = 0;  // in `unit`
+  std::string unit;        // "ratio" (0.10 is +10 %, or 10 % of the requests), "ms", "requests/s"
+  properties::Verdict verdict = properties::Verdict::unknown;
+  std::string reason;                      // one sentence
+  double estimate = 0, low = 0, high = 0;  // in `unit`; the interval
+  double resolvable = 0;   // the smallest overhead that could have been decided with these blocks, in `unit`; 0: none
+  int looks = 0;           // how often the blocks were looked at until it was decided
+  bool confirmed = false;  // a second measurement came to the same
+  std::vector<LatencyBlock> blocks;  // empty for what is not relative
+};
+
+// Where latencies were measured, and how well.
+struct Environment {
+  std::string machine;  // "2 × Intel Xeon, Linux 6.1"
+  double load = 0;      // run queue of the last minute
+  double steal_percent = 0;
+  double send_error_p50_ms = 0, send_error_p99_ms = 0;  // actual send − planned send
+  double null_probe_p50_ms = 0, null_probe_p99_ms = 0;  // an endpoint that does nothing, asked through the same stack
+  double planned_rate = 0, achieved_rate = 0;           // requests/s
+  std::string scheduling;                               // the policy that was obtained
+};
+
 // More causes than these help nobody; the rest is counted.
 inline constexpr std::size_t max_differences = 100;
 
@@ -95,7 +143,10 @@ struct Report {
   std::uint64_t more_differences = 0;   // causes that are not listed
   std::vector<VolatileValue> volatiles;
   std::vector<RuleUse> rules;
-  std::string history;  // the history file that this judgement can be made from again
+  std::vector<RouteLatency> latencies;
+  std::vector<BudgetResult> budgets;       // what fails or is unknown stands in `results` too, as L1
+  std::optional<Environment> environment;  // none: no latency was measured
+  std::string history;                     // the history file that this judgement can be made from again
 };
 
 // The document as JSON (reports/report.schema.json describes it) and back. `from_json` throws std::invalid_argument with one

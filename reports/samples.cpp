@@ -40,6 +40,26 @@ Result result(std::string invariant, std::string title, std::string scope, Verdi
   return result;
 }
 
+// A budget of ten percent whose estimate is `overhead`.
+BudgetResult budget(std::string section, Verdict verdict, std::string reason, double overhead) {
+  BudgetResult budget;
+  budget.section = std::move(section);
+  budget.route = "GET /orders/{}";
+  budget.metric = "overhead_p50";
+  budget.limit = "10%";
+  budget.limit_value = 0.1;
+  budget.unit = "ratio";
+  budget.verdict = verdict;
+  budget.reason = std::move(reason);
+  budget.estimate = overhead;
+  budget.low = overhead - 0.03;
+  budget.high = overhead + 0.03;
+  budget.resolvable = 0.03;
+  budget.looks = 1;
+  budget.blocks = {{2.5, 0.21}, {5, 0.2}, {7.5, 0.25}};
+  return budget;
+}
+
 }  // namespace
 
 Report passing_report() {
@@ -69,6 +89,9 @@ Report passing_report() {
                       {"database: orders.updated_at", 212, "", 0, 0, 0}};
   report.sections[5].matched -= 12;
   report.sections[5].ignored = 12;
+  report.latencies = {{"shadow", "GET /orders/{}", 4800, 3, {{0.5, 1.7, 1.8}, {0.99, 3.6, 3.9}, {0.999, 9.1, 9.8}}}};
+  report.budgets = {budget("shadow", Verdict::pass, "decided after 12 blocks of pairs", 0.058)};
+  report.environment = {"2 × Intel Xeon, Linux 6.1", 1.4, 0.3, 0.05, 0.21, 0.06, 0.31, 160, 159.6, "SCHED_FIFO 1"};
   report.rules = {{"ignore GET /orders/{}: $.debug", "for developers", "shop team", "2026-12-31", 12, {}}};
   return report;
 }
@@ -118,12 +141,32 @@ Report failing_report() {
                          {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}}}};
   report.more_differences = 1;
   report.rules.push_back({"tolerance every route: $.price (within 1%)", "rounding", "", "", 0, {"matched nothing"}});
+  report.budgets = {
+      budget("completed", Verdict::fail, "over budget in 12 of 12 blocks, and again in 12 of 12", 0.231),
+      budget("shadow", Verdict::unknown, "the null probe's p99 took 6.1 ms, more than a quarter of 20ms", 0),
+      budget("off", Verdict::pass, "within budget in 11 of 12 blocks", 0.058)};
+  report.budgets[0].confirmed = true;
+  report.budgets[1].metric = "p99";
+  report.budgets[1].limit = "20ms";
+  report.budgets[1].limit_value = 20;
+  report.budgets[1].unit = "ms";
+  report.budgets[1].estimate = report.budgets[1].low = report.budgets[1].high = report.budgets[1].resolvable = 0;
+  report.budgets[1].blocks.clear();
+  Result slow = result("L1", "latency, errors and throughput are within budget", "completed", Verdict::fail, "");
+  slow.violations = 1;
+  slow.findings.push_back({"overhead_p50 of GET /orders/{} is at most 10%",
+                           "+23.1% (20.1% to 26.1%): over budget in 12 of 12 blocks, and again in 12 of 12", "", "",
+                           -1});
   report.results.push_back(lost);
   report.results.push_back(other);
   report.results.push_back(result("S3", "a fault of the new database is hidden from clients", "shadow",
                                   Verdict::unknown,
                                   "the new database could not be stopped: no stop command is configured under "
                                   "databases.new.faults, so nothing was provoked and nothing is proved"));
+  report.results.push_back(slow);
+  report.results.push_back(
+      result("L1", "latency, errors and throughput are within budget", "shadow", Verdict::unknown,
+             "p99 of GET /orders/{}: the null probe's p99 took 6.1 ms, more than a quarter of 20ms"));
   return report;
 }
 
@@ -156,6 +199,10 @@ Report report_that_says(const std::string& text) {
       for (BodyLine& line : example->bodies) line.expected = line.observed = text;
     }
   }
+  for (RouteLatency& route : report.latencies) route.section = route.route = text;
+  for (BudgetResult& budget : report.budgets)
+    budget.section = budget.route = budget.metric = budget.limit = budget.reason = text;
+  report.environment->machine = report.environment->scheduling = text;
   for (RuleUse& rule : report.rules) {
     rule.rule = rule.reason = rule.owner = rule.expires = text;
     for (std::string& remark : rule.remarks) remark = text;
