@@ -30,6 +30,7 @@ using properties::Section;
 using properties::Stage;
 using replay::History;
 using replay::Plan;
+using Kind = properties::Mark::Kind;
 
 constexpr const char* oracle_1 = properties::first_oracle;
 constexpr const char* oracle_2 = properties::second_oracle;
@@ -40,14 +41,23 @@ constexpr std::size_t max_late_answers = 3;
 
 struct Interrupted {};
 
+std::int64_t wall_clock_ns() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class Rehearsal {
  public:
   Rehearsal(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options)
-      : config_(configuration), plan_(plan), options_(options), stages_(configuration), stores_(configuration) {
+      : config_(configuration),
+        plan_(plan),
+        options_(options),
+        stages_(configuration, [this](Kind kind, std::string text) { mark(kind, std::move(text)); }),
+        stores_(configuration) {
     evidence_.contract = config_.contract;
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
     evidence_.complete = false;
+    evidence_.began_ns = wall_clock_ns();
   }
 
   Evidence run() {
@@ -70,9 +80,11 @@ class Rehearsal {
       if (options_.selection.everything()) rehearse_round_trip();
       evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
+      mark(Kind::error, "a service does not follow the flag");
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
       keep_section();
     } catch (const Interrupted&) {
+      mark(Kind::error, "interrupted");
       // What was begun is not proved: the section stands in the evidence, and its checks find what is missing.
       if (current_.played.empty()) current_.played = current_.name;
       current_.not_done["G16"] = "the rehearsal was interrupted";
@@ -240,7 +252,12 @@ class Rehearsal {
     current_.name = name;
     current_.stage = stage;
     started_ = std::chrono::steady_clock::now();
+    mark(Kind::section, name);
     if (options_.on_section) options_.on_section(name);
+  }
+
+  void mark(Kind kind, std::string text) {
+    evidence_.timeline.push_back({kind, wall_clock_ns(), std::move(text), current_.name});
   }
 
   void end() {
@@ -385,12 +402,9 @@ class Rehearsal {
   }
 
   void make_the_copy(Section& section) {
-    const auto now = [] {
-      return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-    };
-    section.copy_began_ns = now();
+    section.copy_began_ns = wall_clock_ns();
     section.copied = stages_.copy_forward();
-    section.copy_ended_ns = now();
+    section.copy_ended_ns = wall_clock_ns();
   }
 
   // A copy that was made of a database which did not stand still would break the sections that begin with it: they make
@@ -486,8 +500,10 @@ class Rehearsal {
                      : fault == Fault::new_database_read_only ? BrokenDatabase::How::read_only
                                                               : BrokenDatabase::How::hung;
     BrokenDatabase broken = stores_.break_new(how);
+    mark(Kind::fault, std::string(name_of(fault)));
     play_section(current_, current_.name, part);
     broken.mend();
+    mark(Kind::fault, "new database mended");
     current_.quiet = stores_.come_to_rest();
   }
 
@@ -500,6 +516,7 @@ class Rehearsal {
       return;
     }
     run_or_throw(config_.legacy.stop, config_.command_deadline, "stopping the legacy service");
+    mark(Kind::fault, "legacy service stopped");
     try {
       BrokenDatabase broken = stores_.break_legacy(BrokenDatabase::How::stopped);
       const AlertReader alerts(config_);
@@ -519,6 +536,7 @@ class Rehearsal {
     }
     run_or_throw(config_.legacy.start, config_.command_deadline, "starting the legacy service again");
     wait_for_legacy();
+    mark(Kind::fault, "legacy service runs again");
   }
 
   void wait_for_legacy() {
@@ -570,8 +588,10 @@ class Rehearsal {
     const AlertReader alerts(config_);
     // A database that refuses writes leaves them in legacy alone, in shadow and in live.
     BrokenDatabase broken = stores_.break_new(BrokenDatabase::How::read_only);
+    mark(Kind::fault, "new database read-only");
     play(current_.name + ": writes that open it", slice(plan_, 0, config_.fault_steps), new_url());
     broken.mend();
+    mark(Kind::fault, "new database mended");
     // What one instance could not write down while its database refused, another instance learns of only now.
     std::this_thread::sleep_for(config_.flag.propagation);
     static_cast<void>(stores_.come_to_rest());
@@ -643,9 +663,11 @@ class Rehearsal {
   void provoke(BrokenDatabase::How how, const std::string& in_words, const Plan& writes) {
     properties::Provocation provocation{in_words, current_.name + ", legacy database " + in_words, 0};
     BrokenDatabase broken = stores_.break_legacy(how);
+    mark(Kind::fault, fmt::format("legacy database {}", how == BrokenDatabase::How::hung ? "hung" : "read-only"));
     const auto before = legacy_requests();
     play(provocation.history, writes, new_url());
     broken.mend();
+    mark(Kind::fault, "legacy database mended");
     static_cast<void>(stores_.come_to_rest());  // a second try may come behind the answer
     const auto after = legacy_requests();
     if (before && after) provocation.arrived = static_cast<std::int64_t>(*after - *before);
@@ -684,6 +706,7 @@ class Rehearsal {
     properties::PairedReads pair{around, current_.name + ": before, " + around, current_.name + ": after, " + around};
     play(pair.before, reads, new_url());
     const auto affected = Session(database.dsn, what).run(sql).affected;
+    mark(Kind::fault, around);
     if (affected == 0) current_.not_done[invariant] = "the poison changed no row";
     play(pair.after, reads, new_url());
     current_.paired.push_back(std::move(pair));

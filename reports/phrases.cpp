@@ -89,6 +89,19 @@ std::string conservation_line(const Report& report, std::string (*escape)(std::s
   return line;
 }
 
+std::string summary_of(const Since& since) {
+  const auto count = [&](std::string_view state) {
+    return grouped(static_cast<std::uint64_t>(
+        std::count_if(since.findings.begin(), since.findings.end(), [&](const auto& f) { return f.state == state; })));
+  };
+  return fmt::format("{} new, {} still there, {} gone", count("new"), count("still there"), count("gone"));
+}
+
+std::string change_of(const ChangedNumber& number) {
+  if (number.unit.empty()) return fmt::format("{:+}", std::llround(number.now - number.before));
+  return number.before > 0 ? fmt::format("{:+.1f}%", (number.now / number.before - 1) * 100) : "–";
+}
+
 std::string grouped(std::uint64_t value) {
   std::string digits = std::to_string(value);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");

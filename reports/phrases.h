@@ -51,6 +51,11 @@ namespace rehearse::reports {
 // True when both say the same: then one of them is enough.
 [[nodiscard]] bool same_place(const Example& a, const Example& b);
 
+// "2 new, 1 still there, 3 gone".
+[[nodiscard]] std::string summary_of(const Since& since);
+// "+12.3%", "+4"; "–" where there was nothing to compare with.
+[[nodiscard]] std::string change_of(const ChangedNumber& number);
+
 // 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);
 

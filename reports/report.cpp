@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
+#include "reports/course_json.h"
 #include "reports/escape.h"
 #include "reports/latency_json.h"
 #include "reports/members.h"
@@ -244,7 +245,11 @@ std::string to_json(const Report& report) {
                              {"rules", std::move(rules)},
                              {"latencies", json_of(report.latencies)},
                              {"budgets", json_of(report.budgets)},
-                             {"environment", json_of(report.environment)}};
+                             {"environment", json_of(report.environment)},
+                             {"rows", json_of(report.rows)},
+                             {"more_rows", report.more_rows},
+                             {"timeline", json_of(report.timeline)},
+                             {"since", json_of(report.since)}};
   std::string out;
   print(out, document, 0);
   return out + "\n";
@@ -295,6 +300,10 @@ Report from_json(const std::string& text) {
   report.latencies = latencies_of(members.list("latencies"));
   report.budgets = budgets_of(members.list("budgets"));
   report.environment = environment_of(members.at("environment"));
+  report.rows = rows_of(members.list("rows"));
+  report.more_rows = members.number<std::uint64_t>("more_rows");
+  report.timeline = timeline_of(members.list("timeline"));
+  report.since = since_of(members.at("since"));
   return report;
 }
 

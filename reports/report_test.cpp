@@ -13,6 +13,7 @@
 #include "reports/markdown.h"
 #include "reports/phrases.h"
 #include "reports/samples.h"
+#include "reports/since.h"
 
 namespace rehearse::reports {
 namespace {
@@ -57,6 +58,17 @@ TEST(ReportJson, ComesBackAsItWent) {
   EXPECT_EQ(back.budgets[0].blocks[2].log_ratio, 0.25);
   EXPECT_EQ(back.environment->scheduling, "SCHED_FIFO 1");
   EXPECT_FALSE(from_json(to_json(Report{})).environment);
+  ASSERT_EQ(back.rows.size(), 2U);
+  EXPECT_EQ(back.rows[0].columns[1].right, "NULL");
+  EXPECT_EQ(back.rows[0].writes[0].transaction, 812);
+  EXPECT_TRUE(back.rows[1].alerted);
+  EXPECT_EQ(back.more_rows, 3U);
+  EXPECT_EQ(back.timeline.back().kind, "error");
+  EXPECT_FALSE(back.since);
+  Report changed = failing_report();
+  changed.since = since(passing_report(), changed);
+  EXPECT_EQ(to_json(from_json(to_json(changed))), to_json(changed));
+  EXPECT_EQ(from_json(to_json(changed)).since->findings.size(), changed.since->findings.size());
 }
 
 TEST(ReportJson, KeepsTheLargestSeed) {

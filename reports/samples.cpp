@@ -92,6 +92,18 @@ Report passing_report() {
   report.latencies = {{"shadow", "GET /orders/{}", 4800, 3, {{0.5, 1.7, 1.8}, {0.99, 3.6, 3.9}, {0.999, 9.1, 9.8}}}};
   report.budgets = {budget("shadow", Verdict::pass, "decided after 12 blocks of pairs", 0.058)};
   report.environment = {"2 × Intel Xeon, Linux 6.1", 1.4, 0.3, 0.05, 0.21, 0.06, 0.31, 160, 159.6, "SCHED_FIFO 1"};
+  report.timeline = {{0, "section", "oracle", "oracle"},
+                     {4.2, "section", "off", "off"},
+                     {8.4, "flip", "off → read-only", "off"},
+                     {8.9, "section", "read-only", "read-only"},
+                     {9.5, "copy", "copy legacy to new begins", "read-only"},
+                     {10.1, "copy", "copy legacy to new done", "read-only"},
+                     {14, "section", "shadow", "shadow"},
+                     {19, "fault", "new database hung", "shadow"},
+                     {21, "fault", "new database mended", "shadow"},
+                     {25, "section", "live", "live"},
+                     {40, "section", "live → completed", "live → completed"},
+                     {40.5, "flip", "live → completed", "live → completed"}};
   report.rules = {{"ignore GET /orders/{}: $.debug", "for developers", "shop team", "2026-12-31", 12, {}}};
   return report;
 }
@@ -140,6 +152,30 @@ Report failing_report() {
                          {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}},
                          {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}}}};
   report.more_differences = 1;
+  DifferingRow row;
+  row.section = "live → completed";
+  row.left = "legacy database";
+  row.right = "new database";
+  row.entity = "orders";
+  row.key = "1481";
+  row.columns = {{"status", "paid", "open"}, {"total", "12.00", "NULL"}};
+  row.writes = {{"legacy database", 812, "2026-03-01T08:00:01.204Z", "0/16B3748", false},
+                {"new database", 640, "2026-03-01T08:00:01.206Z", "", true}};
+  row.request = "curl -i -X POST 'http://127.0.0.1:8081/orders/1481/payments' --data-raw '{}'";
+  row.history = "live";
+  row.step = 481;
+  report.rows = {row};
+  row.key = "1500";
+  row.columns.clear();
+  row.only_in = "legacy database";
+  row.alerted = true;
+  row.writes.clear();
+  row.request.clear();
+  row.history.clear();
+  row.step = -1;
+  report.rows.push_back(row);
+  report.more_rows = 3;
+  report.timeline.push_back({40.9, "error", "7 requests lost: no answer within 10000 ms", "live → completed"});
   report.rules.push_back({"tolerance every route: $.price (within 1%)", "rounding", "", "", 0, {"matched nothing"}});
   report.budgets = {
       budget("completed", Verdict::fail, "over budget in 12 of 12 blocks, and again in 12 of 12", 0.231),
@@ -202,6 +238,13 @@ Report report_that_says(const std::string& text) {
   for (RouteLatency& route : report.latencies) route.section = route.route = text;
   for (BudgetResult& budget : report.budgets)
     budget.section = budget.route = budget.metric = budget.limit = budget.reason = text;
+  for (DifferingRow& row : report.rows) {
+    row.section = row.left = row.right = row.entity = row.key = row.request = row.history = text;
+    if (!row.only_in.empty()) row.only_in = text;
+    for (RowColumn& column : row.columns) column.column = column.left = column.right = text;
+    for (RowWrite& write : row.writes) write.database = write.committed = write.lsn = text;
+  }
+  for (TimelineMark& mark : report.timeline) mark.text = mark.section = text;
   report.environment->machine = report.environment->scheduling = text;
   for (RuleUse& rule : report.rules) {
     rule.rule = rule.reason = rule.owner = rule.expires = text;
