@@ -136,6 +136,18 @@ void tell_time_line(const Evidence& evidence, Report& report) {
                    [](const TimelineMark& a, const TimelineMark& b) { return a.at_seconds < b.at_seconds; });
 }
 
+double end_of(const Report& report) {
+  double end = 0;
+  for (const TimelineMark& mark : report.timeline) {
+    end = std::max(end, mark.at_seconds);
+    if (mark.kind != "section") continue;
+    for (const Section& section : report.sections) {
+      if (section.name == mark.text) end = std::max(end, mark.at_seconds + section.seconds);
+    }
+  }
+  return end;
+}
+
 void list_rows(const Evidence& evidence, Report& report) {
   std::vector<DifferingRow> rows, alerted;
   for (const properties::Section& section : evidence.sections) {

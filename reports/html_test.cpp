@@ -95,18 +95,18 @@ TEST(Html, ANumberThatAChartDrawsStandsInATable) {
 // As large as a judgement of ours can make it, and then larger.
 Report enormous_report() {
   Report report = failing_report();
-  const std::string text(20'000, '<');
+  const std::string text(9'000, '<');
   properties::Result& lost = report.results[3];
   for (std::size_t i = 0; i < 20; ++i) lost.findings.push_back({text, text, text, text, 7});
-  for (std::size_t i = 0; i < 60; ++i) report.results.push_back(lost);
+  for (std::size_t i = 0; i < 20; ++i) report.results.push_back(lost);
   report.differences[0].first.bodies.assign(500, {text.substr(0, 500), text.substr(0, 400), true});
   report.differences.resize(100, report.differences[0]);
   report.rows.resize(200, report.rows[0]);
   for (DifferingRow& row : report.rows) row.columns.assign(5, {text, text, text});
-  report.timeline.resize(20'000, report.timeline.back());
-  report.volatiles.resize(20'000, {text.substr(0, 300), 1, "", 0, 0, 0});
-  report.sections.resize(3'000, report.sections.back());
-  report.latencies.resize(2'000, report.latencies[0]);
+  report.timeline.resize(8'000, report.timeline.back());
+  report.volatiles.resize(8'000, {text.substr(0, 300), 1, "", 0, 0, 0});
+  report.sections.resize(1'000, report.sections.back());
+  report.latencies.resize(500, report.latencies[0]);
   return report;
 }
 

@@ -97,6 +97,18 @@ std::string summary_of(const Since& since) {
   return fmt::format("{} new, {} still there, {} gone", count("new"), count("still there"), count("gone"));
 }
 
+std::vector<const ChangedNumber*> slowest(const Since& since) {
+  std::vector<const ChangedNumber*> changed;
+  const auto ratio = [](const ChangedNumber& number) { return number.now / number.before; };
+  for (const ChangedNumber& number : since.latencies) {
+    if (number.name.ends_with("p50") && number.before > 0 && std::abs(ratio(number) - 1) > 0.1)
+      changed.push_back(&number);
+  }
+  std::stable_sort(changed.begin(), changed.end(), [&](const auto* a, const auto* b) { return ratio(*a) > ratio(*b); });
+  changed.resize(std::min<std::size_t>(changed.size(), 8));
+  return changed;
+}
+
 std::string change_of(const ChangedNumber& number) {
   if (number.unit.empty()) return fmt::format("{:+}", std::llround(number.now - number.before));
   return number.before > 0 ? fmt::format("{:+.1f}%", (number.now / number.before - 1) * 100) : "–";

@@ -55,6 +55,8 @@ namespace rehearse::reports {
 [[nodiscard]] std::string summary_of(const Since& since);
 // "+12.3%", "+4"; "–" where there was nothing to compare with.
 [[nodiscard]] std::string change_of(const ChangedNumber& number);
+// Medians that changed by more than a tenth, the ones that grew most first, eight at most.
+[[nodiscard]] std::vector<const ChangedNumber*> slowest(const Since& since);
 
 // 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);
