@@ -84,9 +84,9 @@ std::string navigation_of(const std::string& body) {
 
 std::string page_of(const Report& report, const page::Limits& limits, const page::Names& names) {
   const Context page{report, limits, names, limits.findings};
-  std::string body = path_of(page) + figures_of(report) + since_of(page) + overview_of(page) + filter_of(page) +
-                     results_of(page) + differences_of(page) + rows_of(page) + latency_of(page) + timeline_of(page) +
-                     not_compared_of(page) + repeat_of(page);
+  std::string body = path_of(page) + figures_of(report) + worst_of(page) + since_of(page) + overview_of(page) +
+                     filter_of(page) + results_of(page) + differences_of(page) + rows_of(page) + latency_of(page) +
+                     timeline_of(page) + not_compared_of(page) + repeat_of(page);
   return head_of(report) + banner_of(page) + navigation_of(body) + "<main id=main class=page>\n" + body +
          "</main>\n<script>" + std::string(page::script()) + "</script>\n</body>\n</html>\n";
 }

@@ -85,7 +85,8 @@ std::string differences_of(const Context& page) {
       counted(report.differences.size() + report.more_differences, "way"));
   const std::size_t shown = std::min(report.differences.size(), page.limits.items);
   for (std::size_t i = 0; i < shown; ++i) out += difference_of(page, report.differences[i]);
-  return out + left_out(report.differences.size() - shown + report.more_differences, "cause") + "</section>\n";
+  return out + left_out(report.differences.size() - shown, "cause") + unlisted(report.more_differences, "cause") +
+         "</section>\n";
 }
 
 std::string not_compared_of(const Context& page) {

@@ -68,7 +68,7 @@ std::string rows_of(const Context& page) {
       counted(report.rows.size() + report.more_rows, "row"));
   const std::size_t shown = std::min(report.rows.size(), page.limits.items);
   for (std::size_t i = 0; i < shown; ++i) out += row_of(page, report.rows[i]);
-  return out + left_out(report.rows.size() - shown + report.more_rows, "row") + "</section>\n";
+  return out + left_out(report.rows.size() - shown, "row") + unlisted(report.more_rows, "row") + "</section>\n";
 }
 
 std::string timeline_of(const Context& page) {

@@ -86,7 +86,7 @@ std::string budget_of(const Context& page, const BudgetResult& budget) {
       page.shown(budget.reason.empty() ? "no reason was given" : budget.reason));
   if (measured) {
     out += term(page, "measured",
-                fmt::format("{}, surely between {} and {}", in_unit(budget.estimate, budget),
+                fmt::format("{}, with an interval from {} to {}", in_unit(budget.estimate, budget),
                             in_unit(budget.low, budget), in_unit(budget.high, budget)));
   }
   if (budget.resolvable > 0)

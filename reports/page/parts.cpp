@@ -39,7 +39,9 @@ std::string verdict_word(Verdict verdict) {
   return fmt::format("<b class={0}>{1} {0}</b>", name_of(verdict), mark_of(verdict));
 }
 
-std::string link_to(std::string_view name) { return fmt::format("<a class=link href=\"#{}\">link to this</a>", name); }
+std::string link_to(std::string_view name) {
+  return fmt::format("<a class=link href=\"#{}\" title=\"Link to this\" aria-label=\"Link to this\">#</a>", name);
+}
 
 std::string term(const Context& page, std::string_view name, std::string_view text) {
   return text.empty() ? "" : fmt::format("<dt>{}<dd><pre>{}</pre>\n", name, page.shown(text));
@@ -52,6 +54,12 @@ std::string number_cell(double value, std::string_view text) {
 std::string left_out(std::uint64_t count, std::string_view noun) {
   return count == 0 ? ""
                     : fmt::format("<p class=soft>and {} that the page has no room for: see the JSON document</p>\n",
+                                  counted(count, fmt::format("more {}", noun)));
+}
+
+std::string unlisted(std::uint64_t count, std::string_view noun) {
+  return count == 0 ? ""
+                    : fmt::format("<p class=soft>and {} that the report counts and does not list</p>\n",
                                   counted(count, fmt::format("more {}", noun)));
 }
 

@@ -51,11 +51,14 @@ struct Context {
 [[nodiscard]] std::string number_cell(double value, std::string_view text);
 // "and 12 more stand in the JSON document"; empty when there are none.
 [[nodiscard]] std::string left_out(std::uint64_t count, std::string_view noun);
+// The same of what the report itself does not list.
+[[nodiscard]] std::string unlisted(std::uint64_t count, std::string_view noun);
 // The section of that name; nothing when there is none.
 [[nodiscard]] const Section* section_named(const Report& report, std::string_view name);
 
 // The parts, in the order of the page; empty when the report has nothing of the kind.
 [[nodiscard]] std::string path_of(const Context& page);
+[[nodiscard]] std::string worst_of(const Context& page);
 [[nodiscard]] std::string since_of(const Context& page);
 [[nodiscard]] std::string overview_of(const Context& page);
 [[nodiscard]] std::string filter_of(const Context& page);

@@ -106,7 +106,7 @@ std::string scope_of(const Context& page, const Scope& scope) {
   }
   if (scope.section != nullptr && scope.section->seconds > 0) add(duration(scope.section->seconds));
   std::string out = fmt::format(
-      "<details class=\"section {0}\"{1} data-group{2}><summary><h3>{3} {4}</h3> <span class=soft>{5}</span>"
+      "<details class=\"section {0}\"{1} data-group{2}><summary><h3>{4}</h3> {3} <span class=soft>{5}</span>"
       "</summary>\n",
       name_of(verdict), scope.section == nullptr ? "" : fmt::format(" id=\"{}\"", page.names.of(scope.section)),
       verdict == Verdict::pass ? "" : " open", verdict_word(verdict), html_escape(scope.name), said);
@@ -163,6 +163,28 @@ std::string overview_of(const Context& page) {
   if (!report.conservation.empty())
     out += "<p class=soft>" + html_escape(excerpt(conservation_line(report, valid_utf8), page.limits.text)) + "</p>\n";
   return out + "</section>\n";
+}
+
+std::string worst_of(const Context& page) {
+  constexpr std::size_t shown_at_once = 12;
+  std::string items;
+  std::size_t shown = 0, more = 0;
+  for (const Verdict verdict : {Verdict::fail, Verdict::unknown}) {
+    for (const Result* result : results_with(page.report, verdict)) {
+      if (shown >= shown_at_once) {
+        ++more;
+        continue;
+      }
+      ++shown;
+      items += fmt::format("<li><a href=\"#{}\"><span class={}>{}</span> {} in {}</a> {} <span class=soft>{}</span>\n",
+                           page.names.of(result), name_of(verdict), mark_of(verdict), page.shown(result->invariant),
+                           page.shown(result->scope), page.shown(result->title),
+                           verdict == Verdict::fail ? counted(result->violations, "violation") : "not proved");
+    }
+  }
+  if (items.empty()) return "";
+  if (more > 0) items += fmt::format("<li><a href=#invariants>and {}</a>\n", counted(more, "more check"));
+  return "<ul class=broken aria-label=\"What is broken or not proved\">\n" + items + "</ul>\n";
 }
 
 std::string filter_of(const Context& page) {
