@@ -70,6 +70,7 @@ class Rehearsal {
     // A restore would make the database that a wrong name names.
     static_cast<void>(Session(config_.legacy_database.dsn, Stores::legacy_name));
     static_cast<void>(Session(config_.new_database.dsn, Stores::new_name));
+    if (options_.on_start) options_.on_start(expected());
     try {
       rehearse_oracle();
       for (Stage stage : properties::all_stages) {
@@ -148,6 +149,47 @@ class Rehearsal {
       throw Error(
           "the traffic holds no exchange that can be played; see `rehearse show` for what it holds and why it was left "
           "out");
+  }
+
+  // What `run` is going to do, section by section.
+  [[nodiscard]] std::vector<ExpectedSection> expected() const {
+    const std::size_t all = plan_.steps.size(), part = std::min(all, config_.fault_steps);
+    const std::size_t reads = reads_of(plan_).steps.size();
+    const bool everything = options_.selection.everything();
+    std::vector<ExpectedSection> sections{{"oracle", 2 * all + (selected(Stage::read_only) ? 2 * reads : 0)}};
+    const auto add = [&](std::string name, std::size_t requests) { sections.push_back({std::move(name), requests}); };
+    const auto add_guard = [&](Stage from, Stage to) {
+      if (guarded(from, to)) add(name_of(Edge{from, to}) + " with an open alert", part);
+    };
+    for (const Stage stage : properties::all_stages) {
+      if (!selected(stage)) continue;
+      add(std::string(name_of(stage)), all);
+      if (stage == Stage::off) add("off, new database stopped", part);
+      if (stage == Stage::shadow) {
+        for (const char* fault :
+             {"new database stopped", "new database read-only", "new database hung", "legacy stopped"})
+          add(fmt::format("shadow, {}", fault), part);
+        if (everything) add_guard(Stage::shadow, Stage::live);
+      }
+      if (stage == Stage::live) add("live, legacy stopped", part);
+      if (stage == Stage::live && everything) {
+        add_guard(Stage::live, Stage::completed);
+        add_guard(Stage::live, Stage::shadow);
+      }
+      if (stage == Stage::completed) add("completed, legacy stopped", part);
+    }
+    if (!everything) {
+      for (const Edge& edge :
+           {Edge{Stage::shadow, Stage::live}, Edge{Stage::live, Stage::completed}, Edge{Stage::live, Stage::shadow}}) {
+        if (on_the_way(edge)) add_guard(edge.from, edge.to);
+      }
+    }
+    for (const auto& walk : walks()) {
+      add(fmt::format("walk: {}", name_of(Edge{walk[0], walk[1]})), all / walk.size());
+      for (std::size_t i = 1; i < walk.size(); ++i) add(name_of(Edge{walk[i - 1], walk[i]}), all / walk.size());
+    }
+    if (everything) add("round trip without writes", std::min(reads, max_read_backs) * 2);
+    return sections;
   }
 
   // -- the databases ---------------------------------------------------------------------------------------------------
@@ -264,6 +306,7 @@ class Rehearsal {
     current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     keep_section();
     writer_->add_document("evidence", to_json(evidence_));
+    if (options_.on_section_end) options_.on_section_end(evidence_, evidence_.sections.back());
   }
 
   void keep_section() {

@@ -242,18 +242,18 @@ class Console {
   }
 
   void rows() {
-    if (report_.rows.empty()) return;
-    heading(fmt::format("Databases differ in {}", counted(report_.rows.size() + report_.more_rows, "row")));
-    const std::size_t shown = std::min(report_.rows.size(), rows_shown);
+    const std::size_t unexplained = unexplained_rows(report_);  // they stand first
+    if (unexplained == 0) return;
+    heading(fmt::format("Databases differ in {} that no alert names", counted(unexplained, "row")));
+    const std::size_t shown = std::min(unexplained, rows_shown);
     for (std::size_t i = 0; i < shown; ++i) {
       const DifferingRow& row = report_.rows[i];
       std::string columns;
       for (const RowColumn& column : row.columns) columns += (columns.empty() ? "" : ", ") + column.column;
-      wrapped("  ", terminal_escape(fmt::format("{}/{} in {}: {}{}", row.entity, excerpt(row.key, 80), row.section,
-                                                row.only_in.empty() ? columns : "only in the " + row.only_in,
-                                                row.alerted ? " (an open alert names it)" : "")));
+      wrapped("  ", terminal_escape(fmt::format("{}/{} in {}: {}", row.entity, excerpt(row.key, 80), row.section,
+                                                row.only_in.empty() ? columns : "only in the " + row.only_in)));
     }
-    const auto more = report_.rows.size() - shown + report_.more_rows;
+    const auto more = unexplained - shown + report_.more_rows;
     if (more > 0) out_ += fmt::format("  and {} more: see the report files\n", grouped(more));
   }
 

@@ -161,19 +161,19 @@ std::string rules_of(const Report& report) {
 
 // A row is told by where it is and what differs; its values stand in the report files.
 std::string rows_of(const Report& report) {
-  if (report.rows.empty()) return "";
-  std::string out =
-      fmt::format("\n### Databases differ in {}\n\n", counted(report.rows.size() + report.more_rows, "row"));
-  const std::size_t shown = std::min(report.rows.size(), rows_shown);
+  const std::size_t unexplained = unexplained_rows(report);  // they stand first
+  if (unexplained == 0) return "";
+  std::string out = fmt::format("\n### Databases differ in {} that no alert names\n\n", counted(unexplained, "row"));
+  const std::size_t shown = std::min(unexplained, rows_shown);
   for (std::size_t i = 0; i < shown; ++i) {
     const DifferingRow& row = report.rows[i];
     std::string columns;
     for (const RowColumn& column : row.columns) columns += (columns.empty() ? "" : ", ") + column.column;
     if (!row.only_in.empty()) columns = "only in the " + row.only_in;
-    out += fmt::format("- **{}** in {}: {}{}\n", cell(row.entity + "/" + row.key, 120), cell(row.section, 60),
-                       cell(columns, 200), row.alerted ? " (an open alert names it)" : "");
+    out += fmt::format("- **{}** in {}: {}\n", cell(row.entity + "/" + row.key, 120), cell(row.section, 60),
+                       cell(columns, 200));
   }
-  const auto more = report.rows.size() - shown + report.more_rows;
+  const auto more = unexplained - shown + report.more_rows;
   return more > 0 ? out + fmt::format("- and {} more\n", grouped(more)) : out;
 }
 

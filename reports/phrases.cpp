@@ -89,6 +89,11 @@ std::string conservation_line(const Report& report, std::string (*escape)(std::s
   return line;
 }
 
+std::size_t unexplained_rows(const Report& report) {
+  return static_cast<std::size_t>(
+      std::count_if(report.rows.begin(), report.rows.end(), [](const DifferingRow& row) { return !row.alerted; }));
+}
+
 std::string summary_of(const Since& since) {
   const auto count = [&](std::string_view state) {
     return grouped(static_cast<std::uint64_t>(

@@ -14,6 +14,7 @@
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
 #include "harness/commands/rendering.h"
+#include "harness/progress.h"
 #include "properties/answers/suggest.h"
 #include "properties/check.h"
 #include "replay/error.h"
@@ -51,38 +52,6 @@ Selection selection_of(const GateArguments& arguments) {
   }
   return selection;
 }
-
-// Progress for a person who waits; a pipe gets none.
-class Progress {
- public:
-  Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
-  ~Progress() { clear(); }
-
-  void section(const std::string& name) {
-    name_ = name;
-    draw("");
-  }
-  void step(std::size_t done, std::size_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (done != total && now - drawn_ < std::chrono::milliseconds(100)) return;
-    draw(fmt::format("{:>6} of {} requests", done, total));
-  }
-
- private:
-  void draw(const std::string& what) {
-    if (!terminal_) return;
-    drawn_ = std::chrono::steady_clock::now();
-    fmt::print(stderr, "\r\033[K{:<36} {}", name_, what);
-    std::fflush(stderr);
-  }
-  void clear() const {
-    if (terminal_) fmt::print(stderr, "\r\033[K");
-  }
-
-  bool terminal_;
-  std::string name_;
-  std::chrono::steady_clock::time_point drawn_;
-};
 
 std::string document(const replay::HistoryFile& file, std::string_view name) {
   for (const auto& [key, body] : file.documents) {
@@ -199,8 +168,15 @@ int gate(const GateArguments& arguments) {
       {repeat_document, arguments.repeat},
       {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
   {
-    Progress progress;
-    options.on_section = [&](const std::string& name) { progress.section(name); };
+    Progress progress(standard_error_display());
+    const auto checks = properties::all_checks();
+    options.on_start = [&](std::vector<ExpectedSection> sections) { progress.expect(std::move(sections)); };
+    options.on_section = [&](const std::string& name) { progress.begin(name); };
+    options.on_section_end = [&](const properties::Evidence& so_far, const properties::Section& ended) {
+      std::uint64_t findings = 0;
+      for (const auto& result : properties::judge_section(checks, so_far, ended)) findings += result.violations;
+      progress.end(ended.name, findings);
+    };
     options.on_progress = [&](std::size_t done, std::size_t total) { progress.step(done, total); };
     static_cast<void>(rehearse(configuration, plan, options));
   }

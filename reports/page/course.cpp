@@ -62,12 +62,22 @@ std::string_view name_of_kind(std::string_view kind) {
 std::string rows_of(const Context& page) {
   const Report& report = page.report;
   if (report.rows.empty()) return "";
+  const std::size_t unexplained = unexplained_rows(report), alerted = report.rows.size() - unexplained;
   std::string out = fmt::format(
-      "<section id=databases aria-labelledby=databases-title data-group>\n<h2 id=databases-title>Databases differ in "
-      "{}</h2>\n",
-      counted(report.rows.size() + report.more_rows, "row"));
+      "<section id=databases aria-labelledby=databases-title data-group>\n<h2 id=databases-title>{}</h2>\n",
+      unexplained > 0 ? fmt::format("Databases differ in {} that no alert names", counted(unexplained, "row"))
+                      : "The databases differ where alerts say so, and nowhere else");
   const std::size_t shown = std::min(report.rows.size(), page.limits.items);
-  for (std::size_t i = 0; i < shown; ++i) out += row_of(page, report.rows[i]);
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (i == unexplained) {
+      out += fmt::format(
+          "<details data-group><summary>{} that open alerts name, as they must while a database is broken on "
+          "purpose</summary>\n",
+          counted(alerted, "row"));
+    }
+    out += row_of(page, report.rows[i]);
+  }
+  if (shown > unexplained) out += "</details>\n";
   return out + left_out(report.rows.size() - shown, "row") + unlisted(report.more_rows, "row") + "</section>\n";
 }
 
