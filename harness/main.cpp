@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/manual.h"
 #include "harness/commands/planning.h"
 #include "replay/error.h"
 #include "replay/traffic_file.h"
@@ -449,6 +450,15 @@ int run(int argc, char** argv) {
   fuzz_command->add_flag("--verbose", fuzzing.verbose, "name all that no plan met");
   fuzz_command->add_flag("--json", fuzzing.json, "print the result as JSON");
   fuzz_command->callback([&] { status = fuzz(fuzzing); });
+
+  std::string shell;
+  auto* completion_command = app.add_subcommand("completion", "print the completions for a shell");
+  completion_command->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion_command->callback([&] { printing([&] { return fmt::print("{}", completion_script(app, shell)), 0; }); });
+  auto* manual_command = app.add_subcommand("manual", "print the manual page: rehearse manual | man -l -");
+  manual_command->callback([&] { printing([&] { return fmt::print("{}", manual_page(app, REHEARSE_VERSION)), 0; }); });
 
   try {
     app.parse(argc, argv);
