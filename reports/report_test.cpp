@@ -80,6 +80,7 @@ TEST(ReportJson, KeepsTheLargestSeed) {
 TEST(ReportJson, IsAsWritten) {
   expect_golden("failing.json", to_json(failing_report()));
   expect_golden("passing.json", to_json(passing_report()));
+  expect_golden("unknown.json", to_json(unknown_report()));
 }
 
 TEST(ReportJson, CarriesHostileTextUnchangedWhereItIsUtf8) {
