@@ -62,14 +62,12 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME rehearse)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION devel)
-set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "proves that a service migration is safe before anyone takes it
- Plays captured and made-up requests against the new service at every stage of
- the migration flag, watches both databases, and says pass, fail or unknown.")
+set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
+  "Plays captured and made-up requests against the new service at every stage of the migration flag, watches both databases, and says pass, fail or unknown.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME librehearse-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libboost1.81-dev, libboost-json1.81-dev, libboost-url1.81-dev, libfmt-dev, libsqlite3-dev, zlib1g-dev, libssl-dev, libyaml-cpp-dev, libpcap-dev, libzstd-dev, libnghttp2-dev, libbrotli-dev, libpqxx-dev, libpq-dev, libxxhash-dev, pkg-config")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "the C++ face of rehearse
- Headers, static libraries and a CMake package (find_package(rehearse)) for
- properties of one's own.")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
+  "The C++ face: headers, static libraries and a CMake package, find_package(rehearse), for properties of one's own.")
 include(CPack)
