@@ -88,7 +88,9 @@ std::string Progress::time_left() const {
   const double share = done_share();
   if (share < told_from) return "";
   const double left = (display_.seconds() - began_) * (1 - share) / share;
-  return left < 1 ? "nearly done" : fmt::format("about {} left", reports::duration(std::ceil(left)));
+  const auto whole = std::llround(std::ceil(left));
+  if (left < 1) return "nearly done";
+  return whole < 100 ? fmt::format("about {} s left", whole) : fmt::format("about {} min left", (whole + 30) / 60);
 }
 
 double Progress::rate() const {

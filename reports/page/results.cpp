@@ -64,8 +64,14 @@ std::string broken(const Context& page, const Result& result) {
   if (result.findings.empty() && !result.reason.empty())
     out += fmt::format("<p{}>{}\n", item(Verdict::fail, result.scope), page.shown(result.reason));
   std::size_t shown = 0;
-  for (; shown < result.findings.size() && page.findings_left > 0; ++shown, --page.findings_left)
+  const std::size_t room = std::min(result.findings.size(), page.findings_left);
+  for (; shown < room; ++shown, --page.findings_left) {
+    // The first shows what is wrong, the second that it was no accident.
+    if (shown == 2)
+      out += fmt::format("<details data-group><summary>{}</summary>\n", counted(room - 2, "more finding"));
     out += finding_of(page, result, result.findings[shown]);
+  }
+  if (room > 2) out += "</details>\n";
   if (result.violations > shown) {
     out += fmt::format("<p class=soft>{} shown of {}; the history holds the rest.\n", grouped(shown),
                        counted(result.violations, "violation"));

@@ -132,9 +132,9 @@
       .call(d3.axisBottom(x).ticks(Math.max(2, Math.min(10, (area.right - area.left) / 70))).tickFormat((v) => v + " s").tickSizeOuter(0));
     area.svg.append("text").attr("class", "lane").attr("x", 0).attr("y", area.top + 20).text("sections");
     const groups = area.svg.append("g").selectAll("a").data(bars).enter().append("a").attr("href", (b) => b.target ? "#" + b.target : null);
-    const bar = groups.append("rect").attr("class", (b) => "bar " + (b.verdict || "unknown")).attr("x", (b) => x(b.at)).attr("y", area.top)
+    const bar = groups.append("rect").attr("class", (b) => "bar " + (b.verdict || "plain")).attr("x", (b) => x(b.at)).attr("y", area.top)
       .attr("width", (b) => Math.max(1.5, x(b.until) - x(b.at))).attr("height", 30);
-    explained(bar, (b) => b.text + ": " + (b.verdict || "no verdict") + ", " + b.at.toFixed(1) + " s to " + b.until.toFixed(1) + " s", false);
+    explained(bar, (b) => b.text + ": " + (b.verdict || "preparation") + ", " + b.at.toFixed(1) + " s to " + b.until.toFixed(1) + " s", false);
     lanes.forEach(function (lane, i) {
       const middle = area.top + 52 + i * step;
       area.svg.append("text").attr("class", "lane").attr("x", 0).attr("y", middle + 4).text(lane[1]);
