@@ -17,10 +17,13 @@ using page::Context;
 using properties::Verdict;
 
 // From what is nearly always enough down to what always fits.
-constexpr std::array<page::Limits, 5> all_limits{{{20'000, 10'000, 10'000, 400},
-                                                  {4'000, 2'000, 2'000, 200},
-                                                  {1'000, 1'000, 1'000, 60},
-                                                  {300, 300, 300, 24},
+constexpr std::array<page::Limits, 8> all_limits{{{20'000, 10'000, 10'000, 400},
+                                                  {4'000, 2'000, 2'000, 100},
+                                                  {2'000, 1'000, 1'000, 40},
+                                                  {1'500, 500, 1'000, 24},
+                                                  {1'000, 250, 500, 16},
+                                                  {300, 250, 250, 12},
+                                                  {150, 120, 120, 8},
                                                   {60, 60, 60, 6}}};
 
 std::string head_of(const Report& report) {

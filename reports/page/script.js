@@ -32,8 +32,8 @@
       .on("mouseleave", hide).on("blur", hide);
   }
 
-  function canvas(figure, height, margin) {
-    const width = Math.max(280, figure.clientWidth);
+  function canvas(figure, room, height, margin) {
+    const width = Math.max(280, room);
     let svg = d3.select(figure).select("svg.chart");
     if (svg.empty()) svg = d3.select(figure).insert("svg", "div.scroll").attr("class", "chart");
     svg.selectAll("*").remove();
@@ -52,10 +52,10 @@
   }
 
   // Percentiles by how many requests are slower: each step to the right is ten times rarer.
-  function draw_spectrum(figure) {
+  function draw_spectrum(figure, room) {
     const points = rows_of(figure).map(numbers).map((n) => ({ q: n[0], legacy: n[1], new_: n[2] }));
     if (points.length < 2) return;
-    const area = canvas(figure, 250, { left: 58, right: 20, top: 26, bottom: 30 });
+    const area = canvas(figure, room, 250, { left: 58, right: 20, top: 26, bottom: 30 });
     const rarity = (q) => 1 / Math.max(1e-6, 1 - Math.min(q, 0.999999));
     const x = d3.scaleLog().domain([rarity(points[0].q), rarity(points[points.length - 1].q)]).range([area.left, area.right]);
     const values = points.flatMap((p) => [p.legacy, p.new_]).filter((v) => v > 0);
@@ -66,8 +66,8 @@
     const ticks = wide ? y.ticks(4).filter((v) => /^[125]/.test(String(v).replace(/^0\.0*/, ""))) : y.ticks(5);
     horizontal_grid(area, y, ticks);
     const named = points.filter((p, i) => i === 0 || i === points.length - 1 || [0.5, 0.75, 0.9, 0.99, 0.999, 0.9999].includes(p.q));
-    const room = Math.max(1, Math.floor((area.right - area.left) / 46));
-    const shown = named.filter((p, i) => i % Math.ceil(named.length / room) === 0);
+    const fitting = Math.max(1, Math.floor((area.right - area.left) / 46));
+    const shown = named.filter((p, i) => i % Math.ceil(named.length / fitting) === 0);
     area.svg.append("g").attr("transform", "translate(0," + area.bottom + ")")
       .call(d3.axisBottom(x).tickValues(shown.map((p) => rarity(p.q))).tickFormat((v, i) => quantile_name(shown[i].q)).tickSizeOuter(0));
     area.svg.append("g").attr("transform", "translate(" + area.left + ",0)").call(d3.axisLeft(y).tickValues(ticks).tickFormat(ms));
@@ -84,12 +84,12 @@
   }
 
   // A point a block of pairs, the interval of their median as a band, the budget as a line.
-  function draw_blocks(figure) {
+  function draw_blocks(figure, room) {
     const blocks = rows_of(figure).map(numbers).map((n) => ({ at: n[0], ratio: n[1] }));
     if (blocks.length === 0) return;
     const limit = Number(figure.dataset.limit), low = Number(figure.dataset.low), high = Number(figure.dataset.high);
     const estimate = Number(figure.dataset.estimate);
-    const area = canvas(figure, 210, { left: 58, right: 84, top: 26, bottom: 34 });
+    const area = canvas(figure, room, 210, { left: 58, right: 84, top: 26, bottom: 34 });
     const extent = d3.extent(blocks.map((b) => b.ratio).concat([0, limit, low, high]));
     const pad = Math.max(0.01, (extent[1] - extent[0]) * 0.12);
     const x = d3.scaleLinear().domain([0, d3.max(blocks, (b) => b.at) * 1.02 || 1]).range([area.left, area.right]);
@@ -117,7 +117,7 @@
   }
 
   // Sections as bars on a line of their own, what happened in them as marks of a shape each.
-  function draw_timeline(figure) {
+  function draw_timeline(figure, room) {
     const marks = rows_of(figure).map((row) => ({ at: Number(row.cells[0].dataset.v), kind: row.dataset.kind, section: row.cells[2].textContent,
       text: row.cells[3].textContent, verdict: row.dataset.verdict, target: row.dataset.target }));
     const end = Math.max(Number(figure.dataset.end), d3.max(marks, (m) => m.at) || 0, 0.001);
@@ -126,7 +126,7 @@
     const lanes = [["flip", "flips", d3.symbolTriangle], ["fault", "faults", d3.symbolCross], ["copy", "copies", d3.symbolSquare],
       ["error", "errors", d3.symbolDiamond]].filter((lane) => marks.some((m) => m.kind === lane[0]));
     const step = 26, height = 26 + 44 + lanes.length * step + 30;
-    const area = canvas(figure, height, { left: 74, right: 14, top: 26, bottom: 30 });
+    const area = canvas(figure, room, height, { left: 74, right: 14, top: 26, bottom: 30 });
     const x = d3.scaleLinear().domain([0, end]).range([area.left, area.right]);
     area.svg.append("g").attr("transform", "translate(0," + area.bottom + ")")
       .call(d3.axisBottom(x).ticks(Math.max(2, Math.min(10, (area.right - area.left) / 70))).tickFormat((v) => v + " s").tickSizeOuter(0));
@@ -149,9 +149,10 @@
   const draw = { spectrum: draw_spectrum, blocks: draw_blocks, timeline: draw_timeline };
   // What nobody has opened yet needs no chart.
   function draw_visible(root) {
-    all("figure[data-chart]", root).forEach(function (figure) {
-      if (figure.clientWidth > 0) draw[figure.dataset.chart](figure);
-    });
+    // All widths first: a chart that was drawn makes the browser lay out the page anew before it tells the next one.
+    all("figure[data-chart]", root).filter((figure) => !figure.closest("details:not([open])"))
+      .map((figure) => [figure, figure.clientWidth]).filter((one) => one[1] > 0)
+      .forEach((one) => draw[one[0].dataset.chart](one[0], one[1]));
   }
 
   // --- links: what they lead to is opened, shown and named ------------------------------------------------------------------
@@ -193,13 +194,13 @@
           if (item.text === null) item.text = (item.element.textContent + " " + data.section + " " + (data.words || "")).toLowerCase();
           fits = parts.every((part) => item.text.includes(part));
         }
-        item.element.hidden = !fits;
+        if (item.element.hidden === fits) item.element.hidden = !fits;
         if (fits) ++shown;
       });
       const filtering = parts.length > 0 || place.value || kinds.length < 3;
       all("[data-group]").forEach(function (group) {
         const some = group.querySelector("[data-item]:not([hidden])") !== null;
-        group.hidden = filtering && !some;
+        if (group.hidden !== (filtering && !some)) group.hidden = filtering && !some;
         if (filtering && some && parts.length > 0 && group.tagName === "DETAILS") group.open = true;
       });
       count.textContent = shown + " of " + items.length + " shown";
