@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -51,8 +52,14 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 struct Ended {
   int status = -1;
-  std::string out, err;
+  std::string out, err;  // without the lines that tell progress
 };
+
+// "rehearse: 5 of 26, shadow: ..." is told of every section that ended.
+std::string without_progress(const std::string& text) {
+  static const std::regex progress("rehearse: [0-9]+ of [0-9]+, [^\n]*\n");
+  return std::regex_replace(text, progress, "");
+}
 
 // A directory of its own, in which everything that a test starts writes.
 class Program : public testing::Test {
@@ -83,7 +90,7 @@ class Program : public testing::Test {
                         ">{}/stdout 2>{}/stderr",
                         REHEARSE_SOURCE_DIR, d, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
             280s);
-    return {result.status, contents(directory_ / "stdout"), contents(directory_ / "stderr")};
+    return {result.status, contents(directory_ / "stdout"), without_progress(contents(directory_ / "stderr"))};
   }
   // ... below the orders system, with passwords in the connection strings.
   [[nodiscard]] Ended with_orders(const std::string& script, const std::string& options = "") const {
