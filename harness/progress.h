@@ -33,7 +33,7 @@ class Progress {
 
   void expect(std::vector<ExpectedSection> sections);
   void begin(const std::string& section);
-  void step(std::size_t done, std::size_t total);  // of the play that is going on
+  void step(std::size_t done, std::size_t total);                // of the play that is going on
   void end(const std::string& section, std::uint64_t findings);  // the next one ends it too
 
  private:

@@ -289,7 +289,8 @@ std::string zsh_script(const CLI::App& app) {
     cases += fmt::format("    {})\n      _arguments{} \\\n        '*:file:_files' ;;\n", shell_quoted(command.name()),
                          zsh_arguments(*command.app));
     if (command.path.size() == 1)
-      described += fmt::format("    {}\n", shell_quoted(command.name() + ":" + zsh_text(command.app->get_description())));
+      described +=
+          fmt::format("    {}\n", shell_quoted(command.name() + ":" + zsh_text(command.app->get_description())));
   }
   std::string nested;
   for (const Command& command : commands_of(app)) {
