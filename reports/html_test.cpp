@@ -55,6 +55,16 @@ TEST(Html, DrawsTheWholePathWithWhatWasNotRehearsed) {
   EXPECT_THAT(page, HasSubstr("aria-label=\"completed → live: pass\">✓ pass</a>"));
 }
 
+TEST(Html, AGuardThatHeldDoesNotMakeAnEdgeGreenAndOneThatDidNotMakesItRed) {
+  Report report = passing_report();
+  Section guard = report.sections[6];
+  guard.name = "live → shadow with an open alert";
+  report.sections.push_back(guard);
+  EXPECT_THAT(render_html(report), HasSubstr("title=\"live → shadow\">not taken</span>"));
+  report.sections.back().verdict = properties::Verdict::fail;
+  EXPECT_THAT(render_html(report), HasSubstr("aria-label=\"live → shadow: fail\""));
+}
+
 TEST(Html, AStageIsAsBadAsTheWorstOfItsFaults) {
   Report report = passing_report();
   Section hung = report.sections[4];

@@ -26,7 +26,10 @@ constexpr std::array<Stop, 5> stops{{{"off", "all goes to legacy"},
 struct Outcome {
   const Section* first = nullptr;
   Verdict verdict = Verdict::pass;
+  bool itself = false;
   std::uint64_t besides = 0, findings = 0;
+  // What was tried beside a stage or an edge can condemn it, and cannot prove it: a guard that held says nothing of the way itself.
+  [[nodiscard]] bool told() const { return itself || (first != nullptr && verdict != Verdict::pass); }
 };
 
 Outcome outcome_of(const Report& report, const std::string& name, std::string_view beside) {
@@ -37,6 +40,7 @@ Outcome outcome_of(const Report& report, const std::string& name, std::string_vi
     if (outcome.first == nullptr || (itself && outcome.first->name != name)) outcome.first = &section;
     outcome.verdict = properties::worst(outcome.verdict, section.verdict);
     outcome.findings += section.findings;
+    outcome.itself |= itself;
     if (!itself) ++outcome.besides;
   }
   return outcome;
@@ -44,7 +48,7 @@ Outcome outcome_of(const Report& report, const std::string& name, std::string_vi
 
 std::string stage_of(const Context& page, const Stop& stop) {
   const Outcome outcome = outcome_of(page.report, std::string(stop.name), ", ");
-  if (outcome.first == nullptr) {
+  if (!outcome.told()) {
     return fmt::format(
         "<li class=stage><span><b>{}</b><span class=\"said none\">not rehearsed</span><small>{}</small>"
         "</span>\n",
@@ -63,7 +67,7 @@ std::string edge_of(const Context& page, std::string_view from, std::string_view
   const std::string name = fmt::format("{} → {}", from, to);
   const Outcome outcome = outcome_of(page.report, name, " with ");
   const std::string_view direction = back ? " back" : "";
-  if (outcome.first == nullptr)
+  if (!outcome.told())
     return fmt::format("<span class=\"edge{} none\" title=\"{}\">not taken</span>\n", direction, name);
   return fmt::format("<a class=\"edge{0} {1}\" href=\"#{2}\" aria-label=\"{3}: {1}\">{4} {1}</a>\n", direction,
                      name_of(outcome.verdict), page.names.of(outcome.first), name, mark_of(outcome.verdict));
