@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -51,8 +53,14 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 struct Ended {
   int status = -1;
-  std::string out, err;
+  std::string out, err;  // without the lines that tell progress
 };
+
+// "rehearse: 5 of 26, shadow: ..." is told of every section that ended.
+std::string without_progress(const std::string& text) {
+  static const std::regex progress("rehearse: [0-9]+ of [0-9]+, [^\n]*\n");
+  return std::regex_replace(text, progress, "");
+}
 
 // A directory of its own, in which everything that a test starts writes.
 class Program : public testing::Test {
@@ -83,7 +91,7 @@ class Program : public testing::Test {
                         ">{}/stdout 2>{}/stderr",
                         REHEARSE_SOURCE_DIR, d, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, REHEARSE_BINARY_DIR, d, d, d),
             280s);
-    return {result.status, contents(directory_ / "stdout"), contents(directory_ / "stderr")};
+    return {result.status, contents(directory_ / "stdout"), without_progress(contents(directory_ / "stderr"))};
   }
   // ... below the orders system, with passwords in the connection strings.
   [[nodiscard]] Ended with_orders(const std::string& script, const std::string& options = "") const {
@@ -147,6 +155,22 @@ TEST_F(CleanRehearsal, PassesEveryInvariantAndCanBeJudgedAgainWithoutTheServices
 
   const json::value document = report();
   EXPECT_EQ(document.at("verdict"), "pass");
+  std::map<std::string, std::vector<std::string>> happened;
+  double last = 0;
+  for (const json::value& mark : document.at("timeline").as_array()) {
+    EXPECT_GE(mark.at("at_seconds").to_number<double>(), last);
+    last = mark.at("at_seconds").to_number<double>();
+    happened[std::string(mark.at("kind").as_string())].emplace_back(mark.at("text").as_string());
+  }
+  EXPECT_LE(last, document.at("seconds").to_number<double>());
+  EXPECT_THAT(happened["section"],
+              testing::IsSupersetOf({"oracle", "off", "shadow, new database hung", "live → shadow"}));
+  EXPECT_THAT(happened["flip"], testing::IsSupersetOf({"off → read-only", "shadow → live", "completed → live"}));
+  EXPECT_THAT(happened["fault"], testing::IsSupersetOf({"new database hung", "new database mended",
+                                                        "legacy service stopped", "legacy database altered by hand"}));
+  EXPECT_THAT(happened["copy"], testing::IsSupersetOf({"copy legacy to new done", "copy new to legacy done"}));
+  EXPECT_THAT(happened["error"], IsEmpty());
+  for (const json::value& row : document.at("rows").as_array()) EXPECT_EQ(row.at("alerted"), true) << row;
   std::set<std::string> sections;
   for (const json::value& section : document.at("sections").as_array())
     sections.emplace(section.at("name").as_string());
@@ -253,6 +277,26 @@ TEST_P(SeededBug, IsNamed) {
   EXPECT_THAT(lines_of(ended.out).at(2), StartsWith("FAIL"));
   EXPECT_THAT(lines_of(ended.out).back(), StartsWith("FAIL"));
   EXPECT_EQ(shell("xmllint --noout $OUT/report/junit.xml").status, 0);
+}
+
+// A write that is missing in the new database: the row is told with the transaction that wrote it in legacy, and the request.
+TEST_F(CleanRehearsal, OfAMissingWriteTheRowTheTransactionAndTheRequestAreTold) {
+  const Ended ended = gate("--stage shadow", "--bug B33");
+  ASSERT_EQ(ended.status, 1) << ended.out << ended.err;
+  const json::value document = report();
+  const json::value& row = document.at("rows").as_array().at(0);
+  EXPECT_EQ(row.at("section"), "shadow");
+  EXPECT_EQ(row.at("entity"), "products");
+  EXPECT_EQ(row.at("alerted"), false);
+  EXPECT_NE(row.at("columns").as_array().empty(), row.at("only_in").as_string().empty())
+      << "what differs, or who has it";
+  EXPECT_THAT(std::string(row.at("request").as_string()), HasSubstr("/products/bulk'"));
+  EXPECT_EQ(row.at("writes").as_array().at(0).at("database"), "legacy database");
+  EXPECT_GT(row.at("writes").as_array().at(0).at("transaction").as_int64(), 0);
+  const Ended mended =
+      shell("$REHEARSE report $OUT/report/report.json --against $OUT/report/history.sqlite -o $OUT/same");
+  EXPECT_EQ(mended.status, 1) << mended.err;
+  EXPECT_THAT(mended.out, HasSubstr(": 0 new, "));
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, SeededBug, testing::ValuesIn(scenarios()),

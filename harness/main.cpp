@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/manual.h"
 #include "harness/commands/planning.h"
 #include "replay/error.h"
 #include "replay/traffic_file.h"
@@ -88,6 +89,19 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   int status = exit_pass;
 
+  const auto add_output = [](CLI::App* command, Output& out) {
+    command->add_option("-o,--out", out.directory, "directory of the report files")->capture_default_str();
+    command->add_option("--html", out.html, "write the page to this file, too");
+    command->add_option("--json-file", out.document, "write the report as JSON to this file, too");
+    command->add_option("--junit", out.junit, "write JUnit XML to this file, too");
+    command->add_option("--markdown", out.markdown, "write the summary for a pull request to this file, too");
+    command->add_option("--prometheus", out.prometheus,
+                        "write metrics in the Prometheus text format to this file, too");
+    command->add_flag("--github", out.github,
+                      "print annotations for a GitHub workflow, and add the summary to $GITHUB_STEP_SUMMARY");
+    command->add_flag("--json", out.json, "print the report as JSON");
+  };
+
   GateArguments gating;
   gating.repeat = quoted_command_line(argc, argv);
   auto* gate_command =
@@ -97,19 +111,21 @@ int run(int argc, char** argv) {
                            "only this stage (repeatable): off, read-only, shadow, live, completed");
   gate_command->add_option("--edge", gating.edges, "only this edge (repeatable): FROM:TO");
   gate_command->add_option("--traffic", gating.traffic, "play this capture instead of the configuration's");
-  gate_command->add_option("-o,--out", gating.out, "directory of the report files")->capture_default_str();
+  add_output(gate_command, gating.out);
   gate_command->add_option("--redaction-key", gating.redaction_key,
                            "a file with the key under which secrets are masked");
-  gate_command->add_flag("--json", gating.json, "print the report as JSON");
   gate_command->add_flag("--strict", gating.strict,
                          "unknown when a rule about answers is not needed, expired or too broad");
   gate_command->callback([&] { status = gate(gating); });
 
   ReportArguments reporting;
-  auto* report_command = app.add_subcommand("report", "judge a history again and render it, without sending anything");
-  report_command->add_option("history", reporting.history, "the history file of a rehearsal")->required();
-  report_command->add_option("-o,--out", reporting.out, "directory of the report files")->capture_default_str();
-  report_command->add_flag("--json", reporting.json, "print the report as JSON");
+  auto* report_command =
+      app.add_subcommand("report", "judge a history again, or render a report.json, without sending anything");
+  report_command->add_option("file", reporting.file, "the history file of a rehearsal, or its report as JSON")
+      ->required();
+  report_command->add_option("--against", reporting.against,
+                             "the history or the report of an earlier rehearsal: say what changed since");
+  add_output(report_command, reporting.out);
   report_command->add_flag("--strict", reporting.strict,
                            "unknown when a rule about answers is not needed, expired or too broad");
   report_command->add_option("--rules", reporting.rules,
@@ -365,6 +381,7 @@ int run(int argc, char** argv) {
   });
 
   PairsArguments pairing;
+  pairing.out.directory = "pairs";
   pairing.repeat = quoted_command_line(argc, argv);
   auto* pairs_command =
       app.add_subcommand("pairs", "send the reads to both services at work, back to back, and compare the answers");
@@ -381,8 +398,7 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0.001, 86'400.0))
       ->capture_default_str();
   pairs_command->add_option("--seed", pairing.seed, "which service is asked first is drawn with it");
-  pairs_command->add_option("-o,--out", pairing.out, "directory of the report files")->capture_default_str();
-  pairs_command->add_flag("--json", pairing.json, "print the report as JSON");
+  add_output(pairs_command, pairing.out);
   pairs_command->add_flag("--strict", pairing.strict,
                           "unknown when a rule about answers is not needed, expired or too broad");
   pairs_command->add_flag("--send-masked", pairing.send_masked,
@@ -434,6 +450,15 @@ int run(int argc, char** argv) {
   fuzz_command->add_flag("--verbose", fuzzing.verbose, "name all that no plan met");
   fuzz_command->add_flag("--json", fuzzing.json, "print the result as JSON");
   fuzz_command->callback([&] { status = fuzz(fuzzing); });
+
+  std::string shell;
+  auto* completion_command = app.add_subcommand("completion", "print the completions for a shell");
+  completion_command->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion_command->callback([&] { printing([&] { return fmt::print("{}", completion_script(app, shell)), 0; }); });
+  auto* manual_command = app.add_subcommand("manual", "print the manual page: rehearse manual | man -l -");
+  manual_command->callback([&] { printing([&] { return fmt::print("{}", manual_page(app, REHEARSE_VERSION)), 0; }); });
 
   try {
     app.parse(argc, argv);

@@ -30,6 +30,7 @@ using properties::Section;
 using properties::Stage;
 using replay::History;
 using replay::Plan;
+using Kind = properties::Mark::Kind;
 
 constexpr const char* oracle_1 = properties::first_oracle;
 constexpr const char* oracle_2 = properties::second_oracle;
@@ -40,14 +41,23 @@ constexpr std::size_t max_late_answers = 3;
 
 struct Interrupted {};
 
+std::int64_t wall_clock_ns() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class Rehearsal {
  public:
   Rehearsal(const Configuration& configuration, const Plan& plan, const RehearsalOptions& options)
-      : config_(configuration), plan_(plan), options_(options), stages_(configuration), stores_(configuration) {
+      : config_(configuration),
+        plan_(plan),
+        options_(options),
+        stages_(configuration, [this](Kind kind, std::string text) { mark(kind, std::move(text)); }),
+        stores_(configuration) {
     evidence_.contract = config_.contract;
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
     evidence_.complete = false;
+    evidence_.began_ns = wall_clock_ns();
   }
 
   Evidence run() {
@@ -60,6 +70,7 @@ class Rehearsal {
     // A restore would make the database that a wrong name names.
     static_cast<void>(Session(config_.legacy_database.dsn, Stores::legacy_name));
     static_cast<void>(Session(config_.new_database.dsn, Stores::new_name));
+    if (options_.on_start) options_.on_start(expected());
     try {
       rehearse_oracle();
       for (Stage stage : properties::all_stages) {
@@ -70,9 +81,11 @@ class Rehearsal {
       if (options_.selection.everything()) rehearse_round_trip();
       evidence_.complete = true;
     } catch (const StageNotServed& stuck) {
+      mark(Kind::error, "a service does not follow the flag");
       current_.polls.insert(current_.polls.end(), stuck.polls.begin(), stuck.polls.end());
       keep_section();
     } catch (const Interrupted&) {
+      mark(Kind::error, "interrupted");
       // What was begun is not proved: the section stands in the evidence, and its checks find what is missing.
       if (current_.played.empty()) current_.played = current_.name;
       current_.not_done["G16"] = "the rehearsal was interrupted";
@@ -136,6 +149,47 @@ class Rehearsal {
       throw Error(
           "the traffic holds no exchange that can be played; see `rehearse show` for what it holds and why it was left "
           "out");
+  }
+
+  // What `run` is going to do, section by section.
+  [[nodiscard]] std::vector<ExpectedSection> expected() const {
+    const std::size_t all = plan_.steps.size(), part = std::min(all, config_.fault_steps);
+    const std::size_t reads = reads_of(plan_).steps.size();
+    const bool everything = options_.selection.everything();
+    std::vector<ExpectedSection> sections{{"oracle", 2 * all + (selected(Stage::read_only) ? 2 * reads : 0)}};
+    const auto add = [&](std::string name, std::size_t requests) { sections.push_back({std::move(name), requests}); };
+    const auto add_guard = [&](Stage from, Stage to) {
+      if (guarded(from, to)) add(name_of(Edge{from, to}) + " with an open alert", part);
+    };
+    for (const Stage stage : properties::all_stages) {
+      if (!selected(stage)) continue;
+      add(std::string(name_of(stage)), all);
+      if (stage == Stage::off) add("off, new database stopped", part);
+      if (stage == Stage::shadow) {
+        for (const char* fault :
+             {"new database stopped", "new database read-only", "new database hung", "legacy stopped"})
+          add(fmt::format("shadow, {}", fault), part);
+        if (everything) add_guard(Stage::shadow, Stage::live);
+      }
+      if (stage == Stage::live) add("live, legacy stopped", part);
+      if (stage == Stage::live && everything) {
+        add_guard(Stage::live, Stage::completed);
+        add_guard(Stage::live, Stage::shadow);
+      }
+      if (stage == Stage::completed) add("completed, legacy stopped", part);
+    }
+    if (!everything) {
+      for (const Edge& edge :
+           {Edge{Stage::shadow, Stage::live}, Edge{Stage::live, Stage::completed}, Edge{Stage::live, Stage::shadow}}) {
+        if (on_the_way(edge)) add_guard(edge.from, edge.to);
+      }
+    }
+    for (const auto& walk : walks()) {
+      add(fmt::format("walk: {}", name_of(Edge{walk[0], walk[1]})), all / walk.size());
+      for (std::size_t i = 1; i < walk.size(); ++i) add(name_of(Edge{walk[i - 1], walk[i]}), all / walk.size());
+    }
+    if (everything) add("round trip without writes", std::min(reads, max_read_backs) * 2);
+    return sections;
   }
 
   // -- the databases ---------------------------------------------------------------------------------------------------
@@ -240,13 +294,19 @@ class Rehearsal {
     current_.name = name;
     current_.stage = stage;
     started_ = std::chrono::steady_clock::now();
+    mark(Kind::section, name);
     if (options_.on_section) options_.on_section(name);
+  }
+
+  void mark(Kind kind, std::string text) {
+    evidence_.timeline.push_back({kind, wall_clock_ns(), std::move(text), current_.name});
   }
 
   void end() {
     current_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     keep_section();
     writer_->add_document("evidence", to_json(evidence_));
+    if (options_.on_section_end) options_.on_section_end(evidence_, evidence_.sections.back());
   }
 
   void keep_section() {
@@ -385,12 +445,9 @@ class Rehearsal {
   }
 
   void make_the_copy(Section& section) {
-    const auto now = [] {
-      return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-    };
-    section.copy_began_ns = now();
+    section.copy_began_ns = wall_clock_ns();
     section.copied = stages_.copy_forward();
-    section.copy_ended_ns = now();
+    section.copy_ended_ns = wall_clock_ns();
   }
 
   // A copy that was made of a database which did not stand still would break the sections that begin with it: they make
@@ -486,8 +543,10 @@ class Rehearsal {
                      : fault == Fault::new_database_read_only ? BrokenDatabase::How::read_only
                                                               : BrokenDatabase::How::hung;
     BrokenDatabase broken = stores_.break_new(how);
+    mark(Kind::fault, std::string(name_of(fault)));
     play_section(current_, current_.name, part);
     broken.mend();
+    mark(Kind::fault, "new database mended");
     current_.quiet = stores_.come_to_rest();
   }
 
@@ -500,6 +559,7 @@ class Rehearsal {
       return;
     }
     run_or_throw(config_.legacy.stop, config_.command_deadline, "stopping the legacy service");
+    mark(Kind::fault, "legacy service stopped");
     try {
       BrokenDatabase broken = stores_.break_legacy(BrokenDatabase::How::stopped);
       const AlertReader alerts(config_);
@@ -519,6 +579,7 @@ class Rehearsal {
     }
     run_or_throw(config_.legacy.start, config_.command_deadline, "starting the legacy service again");
     wait_for_legacy();
+    mark(Kind::fault, "legacy service runs again");
   }
 
   void wait_for_legacy() {
@@ -570,8 +631,10 @@ class Rehearsal {
     const AlertReader alerts(config_);
     // A database that refuses writes leaves them in legacy alone, in shadow and in live.
     BrokenDatabase broken = stores_.break_new(BrokenDatabase::How::read_only);
+    mark(Kind::fault, "new database read-only");
     play(current_.name + ": writes that open it", slice(plan_, 0, config_.fault_steps), new_url());
     broken.mend();
+    mark(Kind::fault, "new database mended");
     // What one instance could not write down while its database refused, another instance learns of only now.
     std::this_thread::sleep_for(config_.flag.propagation);
     static_cast<void>(stores_.come_to_rest());
@@ -643,9 +706,11 @@ class Rehearsal {
   void provoke(BrokenDatabase::How how, const std::string& in_words, const Plan& writes) {
     properties::Provocation provocation{in_words, current_.name + ", legacy database " + in_words, 0};
     BrokenDatabase broken = stores_.break_legacy(how);
+    mark(Kind::fault, fmt::format("legacy database {}", how == BrokenDatabase::How::hung ? "hung" : "read-only"));
     const auto before = legacy_requests();
     play(provocation.history, writes, new_url());
     broken.mend();
+    mark(Kind::fault, "legacy database mended");
     static_cast<void>(stores_.come_to_rest());  // a second try may come behind the answer
     const auto after = legacy_requests();
     if (before && after) provocation.arrived = static_cast<std::int64_t>(*after - *before);
@@ -684,6 +749,7 @@ class Rehearsal {
     properties::PairedReads pair{around, current_.name + ": before, " + around, current_.name + ": after, " + around};
     play(pair.before, reads, new_url());
     const auto affected = Session(database.dsn, what).run(sql).affected;
+    mark(Kind::fault, around);
     if (affected == 0) current_.not_done[invariant] = "the poison changed no row";
     play(pair.after, reads, new_url());
     current_.paired.push_back(std::move(pair));

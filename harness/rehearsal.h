@@ -26,12 +26,20 @@ struct Selection {
   [[nodiscard]] bool everything() const { return stages.empty() && edges.empty(); }
 };
 
+// A section that is to come, and about how many requests it sends.
+struct ExpectedSection {
+  std::string name;
+  std::size_t requests = 0;
+};
+
 struct RehearsalOptions {
   Selection selection;
   std::string history_path;                                        // where the history file is written
   std::vector<std::pair<std::string, std::int64_t>> conservation;  // what became of the captured exchanges
   std::vector<std::pair<std::string, std::string>> documents;      // written into the history file as they are
+  std::function<void(std::vector<ExpectedSection>)> on_start;      // before anything is sent
   std::function<void(const std::string& section)> on_section;
+  std::function<void(const properties::Evidence& so_far, const properties::Section& ended)> on_section_end;
   std::function<void(std::size_t done, std::size_t total)> on_progress;
   const std::atomic<bool>* stop = nullptr;
 };

@@ -15,6 +15,7 @@ namespace {
 
 using properties::Stage;
 using properties::StagePoll;
+using Kind = properties::Mark::Kind;
 using namespace std::chrono_literals;
 
 // What the new service's instances serve; when they do not agree, what one of them serves instead of `usual`.
@@ -32,8 +33,10 @@ std::int64_t wall_clock_ns() {
 
 }  // namespace
 
-StageControl::StageControl(const Configuration& configuration)
-    : configuration_(configuration), flag_(make_flag(configuration.flag, configuration.command_deadline)) {
+StageControl::StageControl(const Configuration& configuration, NoteMark note)
+    : configuration_(configuration),
+      note_(std::move(note)),
+      flag_(make_flag(configuration.flag, configuration.command_deadline)) {
   // Nobody but us answers OFREP: until the first value the services have no flag at all.
   if (configuration.flag.kind == FlagSettings::Kind::ofrep) flag_->set(configuration.flag.values.at(Stage::off));
 }
@@ -69,6 +72,7 @@ void StageControl::learn() {
 }
 
 std::int64_t StageControl::flip(Stage to) {
+  note(Kind::flip, name_of(properties::Edge{now_, to}));
   const std::string& value = configuration_.flag.values.at(to);
   flag_->set(value);
   const std::int64_t settled = wall_clock_ns() + std::chrono::nanoseconds(configuration_.flag.propagation).count();
@@ -167,6 +171,7 @@ properties::FlagTrial StageControl::attempt(const std::string& value, const std:
   const std::string& metric = configuration_.flag.rejected_metric;
   const auto refused_before = counted_by_new_service(configuration_, metric);
   trial.served_before = served_instead(configuration_, now);
+  note(Kind::flip, fmt::format("tried: {}, although {}", value, why));
   flag_->set(value);
   // A service may think for a while before it takes the flip: it is watched for twice the bound.
   const auto watched_until = std::chrono::steady_clock::now() + 2 * configuration_.flag.propagation;
@@ -192,8 +197,7 @@ bool StageControl::copy_forward(milliseconds cut) {
   if (configuration_.copy_forward.empty())
     throw Error(
         "copy.forward is missing in the configuration: give the command that copies legacy to the new database");
-  const auto deadline = cut.count() > 0 ? cut : configuration_.command_deadline;
-  copied_ = run(configuration_.copy_forward, deadline).status == 0;
+  copied_ = copy(configuration_.copy_forward, "legacy to new", cut.count() > 0 ? cut : configuration_.command_deadline);
   return copied_;
 }
 
@@ -201,7 +205,18 @@ bool StageControl::copy_backward() {
   if (configuration_.copy_backward.empty())
     throw Error(
         "copy.backward is missing in the configuration: give the command that brings legacy up to the new database");
-  return run(configuration_.copy_backward, configuration_.command_deadline).status == 0;
+  return copy(configuration_.copy_backward, "new to legacy", configuration_.command_deadline);
+}
+
+bool StageControl::copy(const std::string& command, const char* what, milliseconds deadline) {
+  note(Kind::copy, fmt::format("copy {} begins", what));
+  const bool copied = run(command, deadline).status == 0;
+  note(copied ? Kind::copy : Kind::error, fmt::format("copy {} {}", what, copied ? "done" : "failed"));
+  return copied;
+}
+
+void StageControl::note(Kind kind, std::string text) const {
+  if (note_) note_(kind, std::move(text));
 }
 
 }  // namespace rehearse::harness

@@ -1,6 +1,7 @@
 // Moves both services from stage to stage over legal edges, with the copies that an edge needs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,9 +18,12 @@ struct StageNotServed {
   std::vector<properties::StagePoll> polls;
 };
 
+// Told of what the flag and the copies do, as it begins or ends.
+using NoteMark = std::function<void(properties::Mark::Kind kind, std::string text)>;
+
 class StageControl {
  public:
-  explicit StageControl(const Configuration& configuration);
+  explicit StageControl(const Configuration& configuration, NoteMark note = {});
 
   // Learns the stage that both services serve. Throws Error when they cannot be reached, do not say, or do not agree.
   void learn();
@@ -58,7 +62,11 @@ class StageControl {
   static constexpr milliseconds patience{5'000};
   static constexpr milliseconds refusal_grace{150};
 
+  bool copy(const std::string& command, const char* what, milliseconds deadline);
+  void note(properties::Mark::Kind kind, std::string text) const;
+
   const Configuration& configuration_;
+  NoteMark note_;
   std::unique_ptr<Flag> flag_;
   properties::Stage now_ = properties::Stage::off;
   bool copied_ = false;

@@ -89,30 +89,36 @@ std::vector<std::string> taken_away(const Evidence& evidence) {
 
 }  // namespace
 
+std::vector<Result> judge_section(std::span<const Check> checks, const Evidence& evidence, const Section& section) {
+  std::vector<Result> results;
+  for (const Check& check : checks) {
+    if (evidence.waived.contains(std::string(check.invariant))) continue;
+    Outcome outcome;
+    const auto not_done = section.not_done.find(std::string(check.invariant));
+    if (not_done != section.not_done.end()) {
+      outcome.cannot_tell(not_done->second);
+    }
+    try {
+      if (!check.applies(section)) continue;
+      check.look(evidence, section, outcome);
+    } catch (const std::exception& problem) {
+      outcome.cannot_tell(fmt::format("the check failed: {}", problem.what()));
+    } catch (...) {
+      outcome.cannot_tell("the check failed");
+    }
+    Result result = std::move(outcome).finish();
+    result.invariant = check.invariant;
+    result.title = check.title;
+    result.scope = section.name;
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
 Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
   Judgement judgement;
   for (const Section& section : evidence.sections) {
-    for (const Check& check : checks) {
-      if (evidence.waived.contains(std::string(check.invariant))) continue;
-      Outcome outcome;
-      const auto not_done = section.not_done.find(std::string(check.invariant));
-      if (not_done != section.not_done.end()) {
-        outcome.cannot_tell(not_done->second);
-      }
-      try {
-        if (!check.applies(section)) continue;
-        check.look(evidence, section, outcome);
-      } catch (const std::exception& problem) {
-        outcome.cannot_tell(fmt::format("the check failed: {}", problem.what()));
-      } catch (...) {
-        outcome.cannot_tell("the check failed");
-      }
-      Result result = std::move(outcome).finish();
-      result.invariant = check.invariant;
-      result.title = check.title;
-      result.scope = section.name;
-      judgement.results.push_back(std::move(result));
-    }
+    for (Result& result : judge_section(checks, evidence, section)) judgement.results.push_back(std::move(result));
   }
   if (!evidence.complete) {
     judgement.results.push_back(

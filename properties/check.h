@@ -48,6 +48,10 @@ struct Check {
 // no result.
 [[nodiscard]] Judgement judge(std::span<const Check> checks, const Evidence& evidence);
 
+// The same of one section of it.
+[[nodiscard]] std::vector<Result> judge_section(std::span<const Check> checks, const Evidence& evidence,
+                                                const Section& section);
+
 // Every check there is, in the order of the report.
 [[nodiscard]] std::vector<Check> all_checks();
 

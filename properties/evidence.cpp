@@ -42,6 +42,8 @@ BOOST_DESCRIBE_STRUCT(Traced, (), (history, step, legacy_changes, new_changes))
 BOOST_DESCRIBE_STRUCT(FlagTrial, (), (value, why, invariant, served_before, served_after, reported))
 BOOST_DESCRIBE_STRUCT(Alert, (), (store, stage, operation, entity, key))
 BOOST_DESCRIBE_STRUCT(StagePoll, (), (service, value, at_ns))
+BOOST_DESCRIBE_ENUM(Mark::Kind, section, flip, fault, copy, error)
+BOOST_DESCRIBE_STRUCT(Mark, (), (kind, at_ns, text, section))
 BOOST_DESCRIBE_STRUCT(Alerts, (), (known, counted, logged, logged_known))
 BOOST_DESCRIBE_STRUCT(Section, (),
                       (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
@@ -62,9 +64,12 @@ struct Document {
   std::vector<std::string> rehearsed;
   std::map<std::string, std::int64_t> recorded;
   bool complete = true;
+  std::int64_t began_ns = 0;
+  std::vector<Mark> timeline;
 };
 BOOST_DESCRIBE_STRUCT(Document, (),
-                      (schema_version, contract, sections, conservation, waived, bound, rehearsed, recorded, complete))
+                      (schema_version, contract, sections, conservation, waived, bound, rehearsed, recorded, complete,
+                       began_ns, timeline))
 
 }  // namespace
 
@@ -88,19 +93,24 @@ const replay::History* Evidence::history(const std::string& name) const {
 }
 
 std::string to_json(const Evidence& evidence) {
-  return boost::json::serialize(boost::json::value_from(
-      Document{evidence_schema_version, evidence.contract, evidence.sections, evidence.conservation, evidence.waived,
-               evidence.bound, evidence.rehearsed, evidence.recorded, evidence.complete}));
+  return boost::json::serialize(boost::json::value_from(Document{
+      evidence_schema_version, evidence.contract, evidence.sections, evidence.conservation, evidence.waived,
+      evidence.bound, evidence.rehearsed, evidence.recorded, evidence.complete, evidence.began_ns, evidence.timeline}));
 }
 
 Evidence evidence_from_json(const std::string& text) {
   try {
-    const auto parsed = boost::json::parse(text);
+    auto parsed = boost::json::parse(text);
     // The version first: a field that another version lacks is no sentence to anybody.
     const int version = parsed.at("schema_version").to_number<int>();
     if (version != evidence_schema_version)
       throw Error("it has schema_version " + std::to_string(version) + " and not " +
                   std::to_string(evidence_schema_version));
+    // Files from before there was a time line are judged as ever; they just have none.
+    if (auto& object = parsed.as_object(); !object.contains("timeline")) {
+      object["timeline"] = boost::json::array();
+      object["began_ns"] = 0;
+    }
     auto document = boost::json::value_to<Document>(parsed);
     Evidence evidence;
     evidence.contract = std::move(document.contract);
@@ -111,6 +121,8 @@ Evidence evidence_from_json(const std::string& text) {
     evidence.rehearsed = std::move(document.rehearsed);
     evidence.recorded = std::move(document.recorded);
     evidence.complete = document.complete;
+    evidence.began_ns = document.began_ns;
+    evidence.timeline = std::move(document.timeline);
     return evidence;
   } catch (const std::exception& problem) {
     throw Error(std::string("the evidence in the history file cannot be read: ") + problem.what() +

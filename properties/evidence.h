@@ -167,6 +167,15 @@ struct StagePoll {
   std::int64_t at_ns = 0;  // wall clock, when it was asked
 };
 
+// Something that the rehearsal did or met, for whoever wants to see the run as it went.
+struct Mark {
+  enum class Kind { section, flip, fault, copy, error };
+  Kind kind = Kind::section;
+  std::int64_t at_ns = 0;  // wall clock
+  std::string text;        // "shadow", "read-only → shadow", "new database hung", "mended"
+  std::string section;     // in which it was
+};
+
 struct Alerts {
   bool known = false;
   std::int64_t counted = 0;   // how much the counter grew
@@ -234,6 +243,8 @@ struct Evidence {
   std::map<std::string, std::int64_t> recorded;
   // False from the beginning of a rehearsal until its end: what a killed one left behind proves nothing.
   bool complete = true;
+  std::int64_t began_ns = 0;   // wall clock; 0 when it is not known
+  std::vector<Mark> timeline;  // in the order of time
 
   // The histories of `section.earlier` that there are.
   [[nodiscard]] std::vector<const replay::History*> earlier_plays(const Section& section) const;

@@ -28,6 +28,8 @@ TEST(Evidence, ComesBackFromItsJson) {
   evidence.bound = {{4, "json:/id", "30011", 3, Belief::refuted}};
   evidence.rehearsed = {"off", "live"};
   evidence.recorded = {{"oracle 1", 4}};
+  evidence.began_ns = 1'000;
+  evidence.timeline = {{Mark::Kind::flip, 2'000, "off → read-only", "read-only"}};
   evidence.contract.legacy_failure_fails_request = false;
   Section& section = evidence.sections[2];
   section.earlier = {"walk 1: off"};
@@ -47,6 +49,9 @@ TEST(Evidence, ComesBackFromItsJson) {
   EXPECT_EQ(back.sections.back().edge, evidence.sections.back().edge);
   EXPECT_EQ(back.conservation, evidence.conservation);
   EXPECT_EQ(back.bound, evidence.bound);
+  ASSERT_EQ(back.timeline.size(), 1U);
+  EXPECT_EQ(back.timeline[0].kind, Mark::Kind::flip);
+  EXPECT_EQ(back.timeline[0].at_ns, 2'000);
   EXPECT_EQ(back.contract.stage_values, evidence.contract.stage_values);
 }
 
@@ -66,6 +71,16 @@ TEST(Evidence, JudgedAgainFromItsJsonItComesToTheSame) {
     return all;
   };
   EXPECT_EQ(lines(back), lines(evidence));
+}
+
+TEST(Evidence, OfAFileFromBeforeTheTimeLineIsReadWithoutOne) {
+  std::string text = to_json(testing::rehearsed());
+  const std::string added = ",\"began_ns\":0,\"timeline\":[]";
+  ASSERT_NE(text.find(added), std::string::npos);
+  text.erase(text.find(added), added.size());
+  const Evidence old = evidence_from_json(text);
+  EXPECT_EQ(old.sections.size(), testing::rehearsed().sections.size());
+  EXPECT_TRUE(old.timeline.empty());
 }
 
 TEST(Evidence, SaysWhatItCannotRead) {

@@ -20,6 +20,8 @@ constexpr std::size_t request_limit = 2000;   // a curl line that is still worth
 constexpr std::size_t findings_a_result = 3;  // the first shows what is wrong, two more that it was no accident
 constexpr std::size_t volatile_values_shown = 8;
 constexpr std::size_t differences_shown = 5;
+constexpr std::size_t rows_shown = 8;
+constexpr std::size_t changes_shown = 10;
 constexpr std::size_t body_lines_shown = 24;
 constexpr std::size_t value_limit = 200;  // code points of one value that differs
 
@@ -32,8 +34,10 @@ class Console {
     verdict_line();
     wrapped("", about());
     table();
+    changes();
     findings();
     differences();
+    rows();
     unknowns();
     volatiles();
     rules();
@@ -205,6 +209,52 @@ class Console {
     for (std::size_t i = 0; i < std::min(lines.size(), body_lines_shown); ++i)
       row(lines[i].differs ? "*" : " ", lines[i].expected, lines[i].observed);
     if (lines.size() > body_lines_shown) row(" ", "...", "...");
+  }
+
+  // What changed since an earlier rehearsal; what is still there is told below, and only counted here.
+  void changes() {
+    if (!report_.since) return;
+    const Since& since = *report_.since;
+    heading("Since the rehearsal of " + terminal_escape(since.started) + ": " + summary_of(since));
+    for (const auto& [state, mark] : {std::pair("new", "+"), std::pair("gone", "-")}) {
+      std::size_t shown = 0, more = 0;
+      for (const ChangedFinding& finding : since.findings) {
+        if (finding.state != state) continue;
+        if (shown++ < changes_shown) {
+          wrapped(fmt::format("  {} ", mark),
+                  terminal_escape(fmt::format("{}: {}", finding.what, excerpt(finding.text, value_limit))));
+        } else {
+          ++more;
+        }
+      }
+      if (more > 0) out_ += fmt::format("  and {} more that are {}\n", more, state);
+    }
+    for (const ChangedVerdict& verdict : since.verdicts) {
+      const auto said = [](const std::string& text) { return text.empty() ? "not rehearsed" : text; };
+      if (verdict.before != verdict.now)
+        wrapped("  ", terminal_escape(fmt::format("{}: {} then, {} now", verdict.section, said(verdict.before),
+                                                  said(verdict.now))));
+    }
+    for (const ChangedNumber* number : slowest(since)) {
+      wrapped("  ", terminal_escape(fmt::format("{} {} then, {} now ({})", number->name, milliseconds(number->before),
+                                                milliseconds(number->now), change_of(*number))));
+    }
+  }
+
+  void rows() {
+    const std::size_t unexplained = unexplained_rows(report_);  // they stand first
+    if (unexplained == 0) return;
+    heading(fmt::format("Databases differ in {} that no alert names", counted(unexplained, "row")));
+    const std::size_t shown = std::min(unexplained, rows_shown);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const DifferingRow& row = report_.rows[i];
+      std::string columns;
+      for (const RowColumn& column : row.columns) columns += (columns.empty() ? "" : ", ") + column.column;
+      wrapped("  ", terminal_escape(fmt::format("{}/{} in {}: {}", row.entity, excerpt(row.key, 80), row.section,
+                                                row.only_in.empty() ? columns : "only in the " + row.only_in)));
+    }
+    const auto more = unexplained - shown + report_.more_rows;
+    if (more > 0) out_ += fmt::format("  and {} more: see the report files\n", grouped(more));
   }
 
   void rules() {

@@ -36,7 +36,7 @@ TEST(Console, IsAsWritten) {
 
 TEST(Console, SaysTheVerdictFirstAndLast) {
   const auto lines = lines_of(render_console(failing_report()));
-  EXPECT_EQ(lines.front(), "FAIL  do not cut over: 2 invariants broken");
+  EXPECT_EQ(lines.front(), "FAIL  do not cut over: 3 invariants broken");
   EXPECT_EQ(lines.back(), lines.front());
 }
 

@@ -18,6 +18,8 @@ constexpr std::size_t fact_limit = 1500;     // code points of one fact
 constexpr std::size_t request_limit = 2500;  // of a curl line
 constexpr std::size_t findings_a_result = 3;
 constexpr std::size_t volatile_values_shown = 10;
+constexpr std::size_t rows_shown = 10;
+constexpr std::size_t changes_shown = 20;
 constexpr std::size_t differences_shown = 5;
 constexpr std::size_t body_lines_shown = 30;
 constexpr std::size_t rules_shown = 30;
@@ -157,6 +159,54 @@ std::string rules_of(const Report& report) {
   return out;
 }
 
+// A row is told by where it is and what differs; its values stand in the report files.
+std::string rows_of(const Report& report) {
+  const std::size_t unexplained = unexplained_rows(report);  // they stand first
+  if (unexplained == 0) return "";
+  std::string out = fmt::format("\n### Databases differ in {} that no alert names\n\n", counted(unexplained, "row"));
+  const std::size_t shown = std::min(unexplained, rows_shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const DifferingRow& row = report.rows[i];
+    std::string columns;
+    for (const RowColumn& column : row.columns) columns += (columns.empty() ? "" : ", ") + column.column;
+    if (!row.only_in.empty()) columns = "only in the " + row.only_in;
+    out += fmt::format("- **{}** in {}: {}\n", cell(row.entity + "/" + row.key, 120), cell(row.section, 60),
+                       cell(columns, 200));
+  }
+  const auto more = unexplained - shown + report.more_rows;
+  return more > 0 ? out + fmt::format("- and {} more\n", grouped(more)) : out;
+}
+
+std::string since_of(const Report& report) {
+  if (!report.since) return "";
+  const Since& since = *report.since;
+  std::string out = fmt::format("### Since the rehearsal of {}: {}\n\n", cell(since.started, 40), summary_of(since));
+  std::string rows;
+  std::size_t shown = 0, more = 0;
+  for (const ChangedFinding& finding : since.findings) {
+    if (finding.state == "still there") continue;
+    if (shown++ >= changes_shown) {
+      ++more;
+      continue;
+    }
+    rows += fmt::format("| {} | {} | {} | {} | {} |\n", cell(finding.state, 20), cell(finding.what, 80),
+                        cell(finding.text, 160), grouped(finding.before), grouped(finding.now));
+  }
+  if (!rows.empty()) out += "| state | what | observed | then | now |\n|---|---|---|--:|--:|\n" + rows + "\n";
+  if (more > 0) out += fmt::format("and {} more\n\n", more);
+  shown = 0;
+  for (const ChangedVerdict& verdict : since.verdicts) {
+    const auto said = [](const std::string& text) { return text.empty() ? "not rehearsed" : text; };
+    if (verdict.before != verdict.now && shown++ < changes_shown)
+      out += fmt::format("- {}: {} then, {} now\n", cell(verdict.section, 60), cell(said(verdict.before), 20),
+                         cell(said(verdict.now), 20));
+  }
+  for (const ChangedNumber* number : slowest(since))
+    out += fmt::format("- {}: {} then, {} now ({})\n", cell(number->name, 60), milliseconds(number->before),
+                       milliseconds(number->now), change_of(*number));
+  return out + "\n";
+}
+
 std::string closing(const Report& report) {
   std::string out;
   if (!report.volatiles.empty()) {
@@ -182,12 +232,14 @@ std::string render_markdown(const Report& report) {
   if (!report.conservation.empty()) {
     out += excerpt(conservation_line(report, markdown_escape), 2000) + "\n\n";
   }
+  out += since_of(report);
   append_while_it_fits(out, results_with(report, Verdict::fail), "broken invariants", failure_of);
   if (const auto unknown = results_with(report, Verdict::unknown); !unknown.empty()) {
     out += "### Not proved\n\n";
     append_while_it_fits(out, unknown, "reasons", reason_of);
   }
   if (out.size() + closing_room < markdown_limit) out += differences_of(report, markdown_limit - out.size());
+  if (const std::string rows = rows_of(report); out.size() + rows.size() + closing_room < markdown_limit) out += rows;
   if (const std::string rules = rules_of(report); out.size() + rules.size() + closing_room < markdown_limit)
     out += rules;
   const std::string end = closing(report);

@@ -89,6 +89,36 @@ std::string conservation_line(const Report& report, std::string (*escape)(std::s
   return line;
 }
 
+std::size_t unexplained_rows(const Report& report) {
+  return static_cast<std::size_t>(
+      std::count_if(report.rows.begin(), report.rows.end(), [](const DifferingRow& row) { return !row.alerted; }));
+}
+
+std::string summary_of(const Since& since) {
+  const auto count = [&](std::string_view state) {
+    return grouped(static_cast<std::uint64_t>(
+        std::count_if(since.findings.begin(), since.findings.end(), [&](const auto& f) { return f.state == state; })));
+  };
+  return fmt::format("{} new, {} still there, {} gone", count("new"), count("still there"), count("gone"));
+}
+
+std::vector<const ChangedNumber*> slowest(const Since& since) {
+  std::vector<const ChangedNumber*> changed;
+  const auto ratio = [](const ChangedNumber& number) { return number.now / number.before; };
+  for (const ChangedNumber& number : since.latencies) {
+    if (number.name.ends_with("p50") && number.before > 0 && std::abs(ratio(number) - 1) > 0.1)
+      changed.push_back(&number);
+  }
+  std::stable_sort(changed.begin(), changed.end(), [&](const auto* a, const auto* b) { return ratio(*a) > ratio(*b); });
+  changed.resize(std::min<std::size_t>(changed.size(), 8));
+  return changed;
+}
+
+std::string change_of(const ChangedNumber& number) {
+  if (number.unit.empty()) return fmt::format("{:+}", std::llround(number.now - number.before));
+  return number.before > 0 ? fmt::format("{:+.1f}%", (number.now / number.before - 1) * 100) : "–";
+}
+
 std::string grouped(std::uint64_t value) {
   std::string digits = std::to_string(value);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");

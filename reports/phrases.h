@@ -51,6 +51,15 @@ namespace rehearse::reports {
 // True when both say the same: then one of them is enough.
 [[nodiscard]] bool same_place(const Example& a, const Example& b);
 
+// The rows that no open alert names; while a database is broken on purpose, others differ as they must.
+[[nodiscard]] std::size_t unexplained_rows(const Report& report);
+// "2 new, 1 still there, 3 gone".
+[[nodiscard]] std::string summary_of(const Since& since);
+// "+12.3%", "+4"; "–" where there was nothing to compare with.
+[[nodiscard]] std::string change_of(const ChangedNumber& number);
+// Medians that changed by more than a tenth, the ones that grew most first, eight at most.
+[[nodiscard]] std::vector<const ChangedNumber*> slowest(const Since& since);
+
 // 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t value);
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <cmath>
 #include <stdexcept>
 
+#include "reports/course_json.h"
 #include "reports/escape.h"
+#include "reports/latency_json.h"
+#include "reports/members.h"
 
 namespace rehearse::reports {
 namespace {
@@ -15,11 +17,6 @@ namespace json = boost::json;
 using properties::Finding;
 using properties::Result;
 using properties::Verdict;
-
-json::value text(const std::string& value) { return json::value(valid_utf8(value)); }
-
-// JSON has no NaN and no infinity; a measurement that is neither counts as not measured.
-json::value measured(double value) { return json::value(std::isfinite(value) ? value : 0.0); }
 
 json::value json_of(const Finding& finding) {
   return {{"expected", text(finding.expected)},
@@ -117,57 +114,6 @@ void print(std::string& out, const json::value& value, std::size_t indent) {
     out += json_escape(json::serialize(value));
   }
 }
-
-// Reads the members of one object; every complaint names the member.
-class Members {
- public:
-  Members(const json::value& value, std::string_view what) : what_(what) {
-    if (!value.is_object()) throw std::invalid_argument(fmt::format("The report is damaged: {} is no object.", what));
-    object_ = &value.get_object();
-  }
-
-  const json::value& at(std::string_view name) const {
-    const json::value* value = object_->if_contains(name);
-    if (value == nullptr) complain(name, "is missing");
-    return *value;
-  }
-
-  std::string text(std::string_view name) const {
-    const auto* value = at(name).if_string();
-    if (value == nullptr) complain(name, "is no text");
-    return {value->begin(), value->end()};
-  }
-
-  template <class Number>
-  Number number(std::string_view name) const {
-    boost::system::error_code failed;
-    const auto value = at(name).to_number<Number>(failed);
-    if (failed) complain(name, "is no number of its kind");
-    return value;
-  }
-
-  const json::array& list(std::string_view name) const {
-    const auto* value = at(name).if_array();
-    if (value == nullptr) complain(name, "is no list");
-    return *value;
-  }
-
-  Verdict verdict(std::string_view name) const {
-    const std::string value = text(name);
-    for (const Verdict each : {Verdict::pass, Verdict::unknown, Verdict::fail}) {
-      if (properties::name_of(each) == value) return each;
-    }
-    complain(name, "is no verdict");
-  }
-
- private:
-  [[noreturn]] void complain(std::string_view name, std::string_view complaint) const {
-    throw std::invalid_argument(fmt::format("The report is damaged: \"{}\" of {} {}.", name, what_, complaint));
-  }
-
-  std::string_view what_;
-  const json::object* object_ = nullptr;
-};
 
 Finding finding_of(const json::value& value) {
   const Members members(value, "a finding");
@@ -296,7 +242,14 @@ std::string to_json(const Report& report) {
                              {"differences", std::move(differences)},
                              {"more_differences", report.more_differences},
                              {"volatiles", std::move(volatiles)},
-                             {"rules", std::move(rules)}};
+                             {"rules", std::move(rules)},
+                             {"latencies", json_of(report.latencies)},
+                             {"budgets", json_of(report.budgets)},
+                             {"environment", json_of(report.environment)},
+                             {"rows", json_of(report.rows)},
+                             {"more_rows", report.more_rows},
+                             {"timeline", json_of(report.timeline)},
+                             {"since", json_of(report.since)}};
   std::string out;
   print(out, document, 0);
   return out + "\n";
@@ -344,6 +297,13 @@ Report from_json(const std::string& text) {
   for (const json::value& each : members.list("differences")) report.differences.push_back(difference_of(each));
   report.more_differences = members.number<std::uint64_t>("more_differences");
   for (const json::value& each : members.list("rules")) report.rules.push_back(rule_of(each));
+  report.latencies = latencies_of(members.list("latencies"));
+  report.budgets = budgets_of(members.list("budgets"));
+  report.environment = environment_of(members.at("environment"));
+  report.rows = rows_of(members.list("rows"));
+  report.more_rows = members.number<std::uint64_t>("more_rows");
+  report.timeline = timeline_of(members.list("timeline"));
+  report.since = since_of(members.at("since"));
   return report;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +11,7 @@
 
 namespace rehearse::reports {
 
-inline constexpr int report_schema_version = 2;
+inline constexpr int report_schema_version = 3;
 
 // One stage or one edge of the rehearsal: a row of the console table.
 struct Section {
@@ -75,8 +76,121 @@ struct RuleUse {
   std::vector<std::string> remarks;  // "matched nothing"
 };
 
+// One point of a percentile spectrum.
+struct LatencyPoint {
+  double quantile = 0;  // 0.5 is the median
+  double legacy_ms = 0, candidate_ms = 0;
+};
+
+// One block of pairs: what the new service took, over what legacy took for the same requests in the same seconds.
+struct LatencyBlock {
+  double at_seconds = 0;  // since the measurement began
+  double log_ratio = 0;   // ln(candidate / legacy); 0.095 is +10 %
+};
+
+// Service time of one route in one section, legacy beside new, in pairs.
+struct RouteLatency {
+  std::string section, route;  // the route: "GET /orders/{}", or "all"
+  std::uint64_t pairs = 0;
+  std::uint64_t errors = 0;  // pairs of which one side failed; they are not in the spectrum
+  std::vector<LatencyPoint> spectrum;
+};
+
+// One budget and what it was judged by.
+struct BudgetResult {
+  std::string section, route;
+  std::string metric;      // "overhead_p50", "p99", "error_rate", "throughput"
+  std::string limit;       // as the configuration says it: "10%", "20ms"
+  double limit_value = 0;  // in `unit`
+  std::string unit;        // "ratio" (0.10 is +10 %, or 10 % of the requests), "ms", "requests/s"
+  properties::Verdict verdict = properties::Verdict::unknown;
+  std::string reason;                      // one sentence
+  double estimate = 0, low = 0, high = 0;  // in `unit`; the interval
+  double resolvable = 0;   // the smallest overhead that could have been decided with these blocks, in `unit`; 0: none
+  int looks = 0;           // how often the blocks were looked at until it was decided
+  bool confirmed = false;  // a second measurement came to the same
+  std::vector<LatencyBlock> blocks;  // empty for what is not relative
+};
+
+// Where latencies were measured, and how well.
+struct Environment {
+  std::string machine;  // "2 × Intel Xeon, Linux 6.1"
+  double load = 0;      // run queue of the last minute
+  double steal_percent = 0;
+  double send_error_p50_ms = 0, send_error_p99_ms = 0;  // actual send − planned send
+  double null_probe_p50_ms = 0, null_probe_p99_ms = 0;  // an endpoint that does nothing, asked through the same stack
+  double planned_rate = 0, achieved_rate = 0;           // requests/s
+  std::string scheduling;                               // the policy that was obtained
+};
+
+// Something that happened while it was rehearsed.
+struct TimelineMark {
+  double at_seconds = 0;  // since the rehearsal began
+  std::string kind;       // "section", "flip", "fault", "copy", "error"
+  std::string text;       // "shadow", "read-only → shadow", "new database hung", "3 requests lost: no answer"
+  std::string section;    // in which it happened
+};
+
+// The write that a database committed last of a row, as its commit log says.
+struct RowWrite {
+  std::string database;  // "legacy database"
+  std::int64_t transaction = 0;
+  std::string committed;  // RFC 3339, UTC
+  std::string lsn;
+  bool deleted = false;
+};
+
+struct RowColumn {
+  std::string column, left, right;
+};
+
+// A row that is not the same in two databases, with who wrote it.
+struct DifferingRow {
+  std::string section;
+  std::string left, right;  // the databases that were compared
+  std::string entity, key;
+  std::string only_in;             // the database that alone has it; empty when both have it
+  bool alerted = false;            // an open alert names it: known, and to be repaired
+  std::vector<RowColumn> columns;  // that differ, when both have it
+  std::vector<RowWrite> writes;    // none where no commit log was read
+  std::string request;             // that wrote it last, as a curl line; empty when it is not known
+  std::string history;             // in which the request stands
+  std::int64_t step = -1;
+};
+
+// A finding, a reason or a cause in this report or an earlier one; the same one has the same id in both.
+struct ChangedFinding {
+  std::string id;                     // reports/identity.h
+  std::string state;                  // "new", "still there", "gone"
+  std::string what;                   // "G5 in shadow", "GET /orders/{} $.total"
+  std::string text;                   // what was observed last
+  std::uint64_t before = 0, now = 0;  // how often
+};
+
+// The verdict of a section, then and now; empty where it was not rehearsed.
+struct ChangedVerdict {
+  std::string section, before, now;
+};
+
+struct ChangedNumber {
+  std::string name;
+  double before = 0, now = 0;
+  std::string unit;  // "" counts, "ms"
+};
+
+// What changed since an earlier rehearsal.
+struct Since {
+  std::string title, started, tool_version;  // of the earlier one
+  properties::Verdict verdict = properties::Verdict::unknown;
+  std::vector<ChangedFinding> findings;  // new, still there, gone
+  std::vector<ChangedVerdict> verdicts;  // every section of either, in the order of this report
+  std::vector<ChangedNumber> counts;     // all that are not the same
+  std::vector<ChangedNumber> latencies;  // p50 and p99 of each section of both
+};
+
 // More causes than these help nobody; the rest is counted.
 inline constexpr std::size_t max_differences = 100;
+inline constexpr std::size_t max_rows = 200;
 
 struct Report {
   int schema_version = report_schema_version;
@@ -93,9 +207,16 @@ struct Report {
   std::vector<properties::Result> results;
   std::vector<Difference> differences;  // by answers, the most first
   std::uint64_t more_differences = 0;   // causes that are not listed
+  std::vector<DifferingRow> rows;       // those that no alert names first
+  std::uint64_t more_rows = 0;          // rows that are not listed
   std::vector<VolatileValue> volatiles;
   std::vector<RuleUse> rules;
-  std::string history;  // the history file that this judgement can be made from again
+  std::vector<RouteLatency> latencies;
+  std::vector<BudgetResult> budgets;       // what fails or is unknown stands in `results` too, as L1
+  std::optional<Environment> environment;  // none: no latency was measured
+  std::vector<TimelineMark> timeline;      // in the order of time
+  std::optional<Since> since;              // none: it was not held against an earlier one
+  std::string history;                     // the history file that this judgement can be made from again
 };
 
 // The document as JSON (reports/report.schema.json describes it) and back. `from_json` throws std::invalid_argument with one

@@ -40,6 +40,26 @@ Result result(std::string invariant, std::string title, std::string scope, Verdi
   return result;
 }
 
+// A budget of ten percent whose estimate is `overhead`.
+BudgetResult budget(std::string section, Verdict verdict, std::string reason, double overhead) {
+  BudgetResult budget;
+  budget.section = std::move(section);
+  budget.route = "GET /orders/{}";
+  budget.metric = "overhead_p50";
+  budget.limit = "10%";
+  budget.limit_value = 0.1;
+  budget.unit = "ratio";
+  budget.verdict = verdict;
+  budget.reason = std::move(reason);
+  budget.estimate = overhead;
+  budget.low = overhead - 0.03;
+  budget.high = overhead + 0.03;
+  budget.resolvable = 0.03;
+  budget.looks = 1;
+  budget.blocks = {{2.5, 0.21}, {5, 0.2}, {7.5, 0.25}};
+  return budget;
+}
+
 }  // namespace
 
 Report passing_report() {
@@ -69,6 +89,21 @@ Report passing_report() {
                       {"database: orders.updated_at", 212, "", 0, 0, 0}};
   report.sections[5].matched -= 12;
   report.sections[5].ignored = 12;
+  report.latencies = {{"shadow", "GET /orders/{}", 4800, 3, {{0.5, 1.7, 1.8}, {0.99, 3.6, 3.9}, {0.999, 9.1, 9.8}}}};
+  report.budgets = {budget("shadow", Verdict::pass, "decided after 12 blocks of pairs", 0.058)};
+  report.environment = {"2 × Intel Xeon, Linux 6.1", 1.4, 0.3, 0.05, 0.21, 0.06, 0.31, 160, 159.6, "SCHED_FIFO 1"};
+  report.timeline = {{0, "section", "oracle", "oracle"},
+                     {4.2, "section", "off", "off"},
+                     {8.4, "flip", "off → read-only", "off"},
+                     {8.9, "section", "read-only", "read-only"},
+                     {9.5, "copy", "copy legacy to new begins", "read-only"},
+                     {10.1, "copy", "copy legacy to new done", "read-only"},
+                     {14, "section", "shadow", "shadow"},
+                     {19, "fault", "new database hung", "shadow"},
+                     {21, "fault", "new database mended", "shadow"},
+                     {25, "section", "live", "live"},
+                     {40, "section", "live → completed", "live → completed"},
+                     {40.5, "flip", "live → completed", "live → completed"}};
   report.rules = {{"ignore GET /orders/{}: $.debug", "for developers", "shop team", "2026-12-31", 12, {}}};
   return report;
 }
@@ -117,13 +152,57 @@ Report failing_report() {
                          {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}},
                          {"live", 502, "204", "timeout", "curl -i -X DELETE 'http://127.0.0.1:8081/orders/9'", {}}}};
   report.more_differences = 1;
+  DifferingRow row;
+  row.section = "live → completed";
+  row.left = "legacy database";
+  row.right = "new database";
+  row.entity = "orders";
+  row.key = "1481";
+  row.columns = {{"status", "paid", "open"}, {"total", "12.00", "NULL"}};
+  row.writes = {{"legacy database", 812, "2026-03-01T08:00:01.204Z", "0/16B3748", false},
+                {"new database", 640, "2026-03-01T08:00:01.206Z", "", true}};
+  row.request = "curl -i -X POST 'http://127.0.0.1:8081/orders/1481/payments' --data-raw '{}'";
+  row.history = "live";
+  row.step = 481;
+  report.rows = {row};
+  row.key = "1500";
+  row.columns.clear();
+  row.only_in = "legacy database";
+  row.alerted = true;
+  row.writes.clear();
+  row.request.clear();
+  row.history.clear();
+  row.step = -1;
+  report.rows.push_back(row);
+  report.more_rows = 3;
+  report.timeline.push_back({40.9, "error", "7 requests lost: no answer within 10000 ms", "live → completed"});
   report.rules.push_back({"tolerance every route: $.price (within 1%)", "rounding", "", "", 0, {"matched nothing"}});
+  report.budgets = {
+      budget("completed", Verdict::fail, "over budget in 12 of 12 blocks, and again in 12 of 12", 0.231),
+      budget("shadow", Verdict::unknown, "the null probe's p99 took 6.1 ms, more than a quarter of 20ms", 0),
+      budget("off", Verdict::pass, "within budget in 11 of 12 blocks", 0.058)};
+  report.budgets[0].confirmed = true;
+  report.budgets[1].metric = "p99";
+  report.budgets[1].limit = "20ms";
+  report.budgets[1].limit_value = 20;
+  report.budgets[1].unit = "ms";
+  report.budgets[1].estimate = report.budgets[1].low = report.budgets[1].high = report.budgets[1].resolvable = 0;
+  report.budgets[1].blocks.clear();
+  Result slow = result("L1", "latency, errors and throughput are within budget", "completed", Verdict::fail, "");
+  slow.violations = 1;
+  slow.findings.push_back({"overhead_p50 of GET /orders/{} is at most 10%",
+                           "+23.1% (20.1% to 26.1%): over budget in 12 of 12 blocks, and again in 12 of 12", "", "",
+                           -1});
   report.results.push_back(lost);
   report.results.push_back(other);
   report.results.push_back(result("S3", "a fault of the new database is hidden from clients", "shadow",
                                   Verdict::unknown,
                                   "the new database could not be stopped: no stop command is configured under "
                                   "databases.new.faults, so nothing was provoked and nothing is proved"));
+  report.results.push_back(slow);
+  report.results.push_back(
+      result("L1", "latency, errors and throughput are within budget", "shadow", Verdict::unknown,
+             "p99 of GET /orders/{}: the null probe's p99 took 6.1 ms, more than a quarter of 20ms"));
   return report;
 }
 
@@ -156,6 +235,17 @@ Report report_that_says(const std::string& text) {
       for (BodyLine& line : example->bodies) line.expected = line.observed = text;
     }
   }
+  for (RouteLatency& route : report.latencies) route.section = route.route = text;
+  for (BudgetResult& budget : report.budgets)
+    budget.section = budget.route = budget.metric = budget.limit = budget.reason = text;
+  for (DifferingRow& row : report.rows) {
+    row.section = row.left = row.right = row.entity = row.key = row.request = row.history = text;
+    if (!row.only_in.empty()) row.only_in = text;
+    for (RowColumn& column : row.columns) column.column = column.left = column.right = text;
+    for (RowWrite& write : row.writes) write.database = write.committed = write.lsn = text;
+  }
+  for (TimelineMark& mark : report.timeline) mark.text = mark.section = text;
+  report.environment->machine = report.environment->scheduling = text;
   for (RuleUse& rule : report.rules) {
     rule.rule = rule.reason = rule.owner = rule.expires = text;
     for (std::string& remark : rule.remarks) remark = text;

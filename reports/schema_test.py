@@ -37,7 +37,8 @@ class Schema(unittest.TestCase):
         broken = next(i for i, result in enumerate(report["results"]) if result["findings"])
         for path in ((), ("sections", 0), ("results", broken), ("results", broken, "findings", 0), ("volatiles", 0),
                      ("differences", 0), ("differences", 0, "first"), ("differences", 0, "first", "bodies", 0), ("rules", 0),
-                     ("conservation", 0)):
+                     ("conservation", 0), ("latencies", 0), ("latencies", 0, "spectrum", 0), ("budgets", 0),
+                     ("budgets", 0, "blocks", 0), ("environment",)):
             for change in (lambda o: o.update(surprise=1), lambda o: o.pop(sorted(o)[0])):
                 changed = copy.deepcopy(report)
                 place = changed

@@ -11,6 +11,7 @@
 #include "properties/answers/groups.h"
 #include "properties/answers/paired_reads.h"
 #include "properties/answers/rule_lint.h"
+#include "reports/course.h"
 
 namespace rehearse::reports {
 namespace {
@@ -199,6 +200,8 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
     report.volatiles.push_back(std::move(value));
   }
   list_differences(evidence, compared, report);
+  list_rows(evidence, report);
+  tell_time_line(evidence, report);
   list_rules(evidence, compared, report);
   for (const auto& [what, count] : evidence.conservation)
     report.conservation.emplace_back(what, static_cast<std::uint64_t>(count));

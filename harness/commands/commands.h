@@ -24,28 +24,35 @@ inline constexpr int exit_interrupted = 130;
 // Set by SIGINT and SIGTERM: what runs stops at the next good place.
 extern std::atomic<bool> stop_requested;
 
+// Where a report goes.
+struct Output {
+  std::string directory = "rehearsal";                      // in every form, beside each other
+  std::string html, document, junit, markdown, prometheus;  // a file more of that form
+  bool json = false;                                        // the report on standard output instead of the table
+  bool github = false;  // annotations for the workflow run, and the summary where GitHub wants it
+};
+
 struct GateArguments {
   std::string config = "rehearse.yaml";
   std::vector<std::string> stages;
   std::vector<std::string> edges;  // "live:completed"
-  std::string out = "rehearsal";   // directory of the report files
-  std::string traffic;             // instead of the configuration's
-  bool json = false;               // the report on standard output instead of the table
-  std::string repeat;              // the command line, for the report
-  std::string redaction_key;       // a file; instead of the configuration's
-  bool strict = false;             // unknown when a rule about answers should be looked at again
+  Output out;
+  std::string traffic;        // instead of the configuration's
+  std::string repeat;         // the command line, for the report
+  std::string redaction_key;  // a file; instead of the configuration's
+  bool strict = false;        // unknown when a rule about answers should be looked at again
 };
 int gate(const GateArguments& arguments);
 
 struct ReportArguments {
-  std::string history;
-  std::string out = "rehearsal";
-  bool json = false;
+  std::string file;     // a history file, or a report as JSON
+  std::string against;  // another one, of an earlier rehearsal
+  Output out;
   bool strict = false;
   std::string rules;           // a configuration whose answer_rules count instead of those of the history
   bool suggest_rules = false;  // print rules that would settle what the oracle itself changes, and nothing else
 };
-// Judges a history file again and renders it, without sending anything.
+// Judges a history file again and renders it, or renders a report, without sending anything.
 int report(const ReportArguments& arguments);
 
 struct ImportArguments {
@@ -130,13 +137,13 @@ int compare_databases(const CompareArguments& arguments);
 struct PairsArguments {
   std::vector<std::string> files;  // captures and traffic files
   std::string legacy, new_;        // URLs
-  std::string out = "pairs";       // directory of the report files and the history
+  Output out;                      // `rehearse pairs` has a directory of its own
   WantedExchanges wanted;
   RedactionArguments redaction;
   TargetSettings service;
   double rate = 20, pause_seconds = 2, timeout_seconds = 10;
   std::uint64_t seed = 0;  // 0: drawn
-  bool json = false, strict = false, send_masked = false;
+  bool strict = false, send_masked = false;
   std::string repeat;
 };
 // Sends the reads to both services back to back and compares what they say.

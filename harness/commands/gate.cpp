@@ -2,17 +2,25 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
 
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
 #include "harness/commands/rendering.h"
+#include "harness/progress.h"
 #include "properties/answers/suggest.h"
 #include "properties/check.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
+#include "reports/course.h"
+#include "reports/since.h"
 #include "reports/summary.h"
 
 namespace rehearse::harness {
@@ -45,38 +53,6 @@ Selection selection_of(const GateArguments& arguments) {
   return selection;
 }
 
-// Progress for a person who waits; a pipe gets none.
-class Progress {
- public:
-  Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
-  ~Progress() { clear(); }
-
-  void section(const std::string& name) {
-    name_ = name;
-    draw("");
-  }
-  void step(std::size_t done, std::size_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (done != total && now - drawn_ < std::chrono::milliseconds(100)) return;
-    draw(fmt::format("{:>6} of {} requests", done, total));
-  }
-
- private:
-  void draw(const std::string& what) {
-    if (!terminal_) return;
-    drawn_ = std::chrono::steady_clock::now();
-    fmt::print(stderr, "\r\033[K{:<36} {}", name_, what);
-    std::fflush(stderr);
-  }
-  void clear() const {
-    if (terminal_) fmt::print(stderr, "\r\033[K");
-  }
-
-  bool terminal_;
-  std::string name_;
-  std::chrono::steady_clock::time_point drawn_;
-};
-
 std::string document(const replay::HistoryFile& file, std::string_view name) {
   for (const auto& [key, body] : file.documents) {
     if (key == name) return body;
@@ -96,15 +72,13 @@ properties::Evidence evidence_in(const replay::HistoryFile& file, const std::str
 }
 
 struct Judging {
-  std::string out;
-  bool json = false;
   bool strict = false;
   std::string rules;  // a configuration; empty: the rules of the rehearsal
   double seconds = 0;
 };
 
-// Judges what the history file holds and renders it.
-int judge_and_render(const std::string& history_path, const Judging& how) {
+// Judges what the history file holds.
+reports::Report judged(const std::string& history_path, const Judging& how) {
   const replay::HistoryFile file = replay::load_histories(history_path);
   properties::Evidence evidence = evidence_in(file, history_path);
   if (!how.rules.empty()) evidence.contract.answer_rules = load_answer_contract(how.rules).answer_rules;
@@ -114,12 +88,34 @@ int judge_and_render(const std::string& history_path, const Judging& how) {
   report.tool_version = REHEARSE_VERSION;
   report.title = document(file, title_document);
   report.started = document(file, started_document);
-  report.seconds = how.seconds;
+  report.seconds = how.seconds > 0 ? how.seconds : reports::end_of(report);
   report.repeat = document(file, repeat_document);
   report.traffic = document(file, traffic_document);
   report.history = history_path;
   if (how.strict) reports::hold_against_rules(report);
-  return render(report, how.out, how.json);
+  return report;
+}
+
+// A report document or a history file, told apart by how they begin.
+reports::Report report_in(const std::string& path, const Judging& how) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+  constexpr std::string_view sqlite = "SQLite format 3";
+  std::string beginning(sqlite.size(), '\0');
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  if (beginning == sqlite) return judged(path, how);
+  if (how.strict || !how.rules.empty())
+    throw Error(
+        fmt::format("{} is a report, which is judged already: give the history file for --strict and --rules", path));
+  file.clear();
+  file.seekg(0);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  try {
+    return reports::from_json(text);
+  } catch (const std::invalid_argument& problem) {
+    throw Error(
+        fmt::format("{}: {} Give a history file, or the report.json that stands beside it.", path, problem.what()));
+  }
 }
 
 int suggest(const std::string& history_path, const std::string& rules) {
@@ -151,9 +147,9 @@ int gate(const GateArguments& arguments) {
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   planner.one_write_at_a_time = true;  // the judge expects one final state
   const auto [plan, captured, redaction] = plan_files({traffic_path}, configuration.redaction, {}, planner);
-  clear_reports(arguments.out);
-  const std::string history = (fs::path(arguments.out) / "history.sqlite").string();
-  if (!arguments.json) {
+  clear_reports(arguments.out.directory);
+  const std::string history = (fs::path(arguments.out.directory) / "history.sqlite").string();
+  if (!arguments.out.json) {
     fmt::print("rehearse {}, {}: {} of {} captured exchanges are played; {}\nrepeat: {}\n", REHEARSE_VERSION,
                configuration.title, plan.steps.size(), captured, redaction, arguments.repeat);
     std::fflush(stdout);
@@ -172,13 +168,20 @@ int gate(const GateArguments& arguments) {
       {repeat_document, arguments.repeat},
       {started_document, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
   {
-    Progress progress;
-    options.on_section = [&](const std::string& name) { progress.section(name); };
+    Progress progress(standard_error_display());
+    const auto checks = properties::all_checks();
+    options.on_start = [&](std::vector<ExpectedSection> sections) { progress.expect(std::move(sections)); };
+    options.on_section = [&](const std::string& name) { progress.begin(name); };
+    options.on_section_end = [&](const properties::Evidence& so_far, const properties::Section& ended) {
+      std::uint64_t findings = 0;
+      for (const auto& result : properties::judge_section(checks, so_far, ended)) findings += result.violations;
+      progress.end(ended.name, findings);
+    };
     options.on_progress = [&](std::size_t done, std::size_t total) { progress.step(done, total); };
     static_cast<void>(rehearse(configuration, plan, options));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  const int status = judge_and_render(history, {arguments.out, arguments.json, arguments.strict, "", seconds});
+  const int status = render(judged(history, {arguments.strict, "", seconds}), arguments.out);
   if (!stop_requested) return status;
   fmt::print(stderr,
              "rehearse: interrupted; the report holds what was rehearsed until then, and `rehearse doctor` says which "
@@ -187,8 +190,10 @@ int gate(const GateArguments& arguments) {
 }
 
 int report(const ReportArguments& arguments) {
-  if (arguments.suggest_rules) return suggest(arguments.history, arguments.rules);
-  return judge_and_render(arguments.history, {arguments.out, arguments.json, arguments.strict, arguments.rules, 0});
+  if (arguments.suggest_rules) return suggest(arguments.file, arguments.rules);
+  reports::Report report = report_in(arguments.file, {arguments.strict, arguments.rules, 0});
+  if (!arguments.against.empty()) report.since = reports::since(report_in(arguments.against, {false, "", 0}), report);
+  return render(report, arguments.out);
 }
 
 }  // namespace rehearse::harness

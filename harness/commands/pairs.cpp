@@ -124,7 +124,7 @@ int compare_live(const PairsArguments& arguments) {
   fmt::print(stderr, "{}rehearse {}, seed {}: {} reads go to both services, {} other requests are left out; {}\n",
              notes_on(plan), REHEARSE_VERSION, seed, plan.steps.size(), whole - plan.steps.size(), redaction);
   if (plan.steps.empty()) throw Error("there is no read to send; see `rehearse traffic ls` for what the files hold");
-  clear_reports(arguments.out);
+  clear_reports(arguments.out.directory);
   const auto milliseconds_of = [](double seconds) { return std::chrono::milliseconds(std::llround(seconds * 1e3)); };
   LivePairsOptions options;
   options.legacy = arguments.legacy;
@@ -138,7 +138,7 @@ int compare_live(const PairsArguments& arguments) {
   const auto began = std::chrono::steady_clock::now();
   const std::string started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   const LivePairs pairs = play_live_pairs(plan, contract, options);
-  const std::string history = arguments.out + "/history.sqlite";
+  const std::string history = arguments.out.directory + "/history.sqlite";
   {
     replay::HistoryWriter writer(history);
     writer.add(pairs.legacy);
@@ -154,7 +154,7 @@ int compare_live(const PairsArguments& arguments) {
   report.traffic = fmt::format("{}, {}", fmt::join(arguments.files, ", "), redaction);
   report.history = history;
   if (arguments.strict) reports::hold_against_rules(report);
-  const int status = render(report, arguments.out, arguments.json);
+  const int status = render(report, arguments.out);
   return stop_requested ? exit_interrupted : status;
 }
 

@@ -10,12 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "harness/commands/commands.h"
 #include "replay/error.h"
+#include "reports/annotations.h"
 #include "reports/console.h"
 #include "reports/html.h"
 #include "reports/junit.h"
 #include "reports/markdown.h"
+#include "reports/prometheus.h"
 
 namespace rehearse::harness {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Verdict;
 
-constexpr std::array report_names{"report.html", "report.json", "junit.xml", "summary.md"};
+constexpr std::array report_names{"report.html", "report.json", "junit.xml", "summary.md", "metrics.prom"};
 
 void write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
@@ -39,18 +40,33 @@ void make_directory(const fs::path& path) {
 }
 
 // The paths that were written, by kind.
-std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report,
-                                                               const fs::path& directory) {
+std::vector<std::pair<std::string, std::string>> write_reports(const reports::Report& report, const Output& output) {
   std::vector<std::pair<std::string, std::string>> written;
-  const auto write = [&](const char* kind, const char* name, const std::string& text) {
-    write_file(directory / name, text);
-    written.emplace_back(kind, (directory / name).string());
+  const auto write = [&](const char* kind, const char* name, const std::string& besides, const std::string& text) {
+    const fs::path path = fs::path(output.directory) / name;
+    write_file(path, text);
+    written.emplace_back(kind, path.string());
+    if (besides.empty()) return;
+    write_file(besides, text);
+    written.emplace_back(kind, besides);
   };
-  write("HTML", report_names[0], render_html(report));
-  write("JSON", report_names[1], to_json(report));
-  write("JUnit", report_names[2], render_junit(report));
-  write("Markdown", report_names[3], render_markdown(report));
+  write("HTML", report_names[0], output.html, render_html(report));
+  write("JSON", report_names[1], output.document, to_json(report));
+  write("JUnit", report_names[2], output.junit, render_junit(report));
+  write("Markdown", report_names[3], output.markdown, render_markdown(report));
+  write("metrics", report_names[4], output.prometheus, render_prometheus(report));
   return written;
+}
+
+// GitHub's runner reads commands from both streams; a document on standard output stays whole.
+void annotate(const reports::Report& report, bool document_on_output) {
+  fmt::print(document_on_output ? stderr : stdout, "{}", render_annotations(report));
+  const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
+  if (summary == nullptr || *summary == '\0') return;
+  std::ofstream file(summary, std::ios::binary | std::ios::app);
+  file << render_markdown(report);
+  file.close();
+  if (!file) throw Error(fmt::format("cannot write the summary to {}, which GITHUB_STEP_SUMMARY names", summary));
 }
 
 }  // namespace
@@ -63,10 +79,10 @@ void clear_reports(const std::string& directory) {
   }
 }
 
-int render(const reports::Report& report, const std::string& directory, bool json) {
-  make_directory(directory);
-  auto files = write_reports(report, directory);
-  if (json) {
+int render(const reports::Report& report, const Output& output) {
+  make_directory(output.directory);
+  auto files = write_reports(report, output);
+  if (output.json) {
     fmt::print("{}\n", to_json(report));
   } else {
     reports::ConsoleOptions options;
@@ -74,6 +90,7 @@ int render(const reports::Report& report, const std::string& directory, bool jso
     options.files = std::move(files);
     fmt::print("{}", render_console(report, options));
   }
+  if (output.github) annotate(report, output.json);
   return report.verdict == Verdict::pass ? exit_pass : report.verdict == Verdict::fail ? exit_fail : exit_unknown;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "harness/commands/commands.h"
 #include "reports/report.h"
 
 namespace rehearse::harness {
@@ -10,7 +11,7 @@ namespace rehearse::harness {
 // Makes the directory; a report of an earlier run must not stand for this one when it ends in an error, so those go. Throws Error.
 void clear_reports(const std::string& directory);
 
-// Writes the report in every form, prints it (as JSON with `json`), and gives the exit status of its verdict. Throws Error.
-int render(const reports::Report& report, const std::string& directory, bool json);
+// Writes the report in every form, prints it, and gives the exit status of its verdict. Throws Error.
+int render(const reports::Report& report, const Output& output);
 
 }  // namespace rehearse::harness
