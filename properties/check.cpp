@@ -134,7 +134,7 @@ Judgement judge(std::span<const Check> checks, const Evidence& evidence) {
 std::vector<Check> all_checks() {
   std::vector<Check> all;
   for (auto checks : {checks_of_every_stage(), checks_of_off(), checks_of_read_only(), checks_of_shadow(),
-                      checks_of_live(), checks_of_completed(), checks_of_edges()}) {
+                      checks_of_live(), checks_of_completed(), checks_of_edges(), checks_of_latency()}) {
     all.insert(all.end(), checks.begin(), checks.end());
   }
   return all;

@@ -63,5 +63,6 @@ struct Check {
 [[nodiscard]] std::vector<Check> checks_of_live();
 [[nodiscard]] std::vector<Check> checks_of_completed();
 [[nodiscard]] std::vector<Check> checks_of_edges();
+[[nodiscard]] std::vector<Check> checks_of_latency();
 
 }  // namespace rehearse::properties

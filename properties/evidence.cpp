@@ -20,10 +20,21 @@ BOOST_DESCRIBE_STRUCT(Edge, (), (from, to))
 BOOST_DESCRIBE_ENUM(AnswerRule::Kind, ignore, tolerance, unordered, rename)
 BOOST_DESCRIBE_STRUCT(AnswerRule, (), (kind, route, path, value, reason, owner, expires))
 BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
+BOOST_DESCRIBE_ENUM(Budget::Metric, overhead, quantile, error_rate, throughput)
+BOOST_DESCRIBE_STRUCT(Budget, (), (stage, route, metric, quantile, limit, text))
+BOOST_DESCRIBE_STRUCT(RoutePairs, (),
+                      (route, legacy_ns, new_ns, legacy_response_ns, new_response_ns, pairs, legacy_failed, new_failed,
+                       both_failed))
+BOOST_DESCRIBE_STRUCT(PairBlock, (), (at_ns, length_ns, routes))
+BOOST_DESCRIBE_STRUCT(SaturationBlock, (), (route, at_ns, legacy_per_second, new_per_second))
+BOOST_DESCRIBE_STRUCT(LatencyRun, (),
+                      (began_ns, blocks, saturation, planned_pairs, load, steal_percent, send_error_p50_ns,
+                       send_error_p99_ns, null_probe_ns, planned_rate, achieved_rate, machine, scheduling))
+BOOST_DESCRIBE_STRUCT(LatencyMeasurement, (), (first, again, planned_blocks, least_ns, problem))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
                        fault_latency_ns, compared_headers, answer_rules, part_of, flag_unreported, unguarded,
-                       not_alerted))
+                       not_alerted, budgets))
 BOOST_DESCRIBE_ENUM(RowDifference::Kind, only_left, only_right, changed)
 BOOST_DESCRIBE_STRUCT(RowDifference, (), (kind, entity, key, column, left, right))
 BOOST_DESCRIBE_STRUCT(Comparison, (),
@@ -49,7 +60,7 @@ BOOST_DESCRIBE_STRUCT(Section, (),
                       (name, stage, edge, fault, round_trip, seconds, played, earlier, oracle, oracle_again, planned,
                        served_from_ns, comparisons, changes, logs, oracle_changes, ids, constraints, provocations,
                        polls, paired, traced, flag_trials, direct, legacy_requests, alerts, quiet, copied,
-                       copy_began_ns, copy_ended_ns, not_done))
+                       copy_began_ns, copy_ended_ns, latency, not_done))
 
 namespace {
 

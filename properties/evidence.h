@@ -12,6 +12,8 @@
 
 #include "properties/answers/rules.h"
 #include "properties/bound_values.h"
+#include "properties/latency/budget.h"
+#include "properties/latency/measurement.h"
 #include "properties/stage.h"
 #include "replay/history.h"
 
@@ -44,6 +46,7 @@ struct Contract {
   std::string flag_unreported;  // why the new service reports no refused value of the flag; empty when it does
   std::map<std::string, std::string> unguarded;    // E2, E3, ... that no service refuses, with the reason
   std::map<std::string, std::string> not_alerted;  // ... and entities that alerts do not name, with the reason
+  std::vector<Budget> budgets;                     // of the stages that are rehearsed
 };
 
 // Two databases, or one at two times, compared row by row under the declared mapping.
@@ -217,6 +220,7 @@ struct Section {
   std::optional<bool> copied;      // the copy ended with success
   std::int64_t copy_began_ns = 0;  // wall clock; 0 when it was not made amid the play
   std::int64_t copy_ended_ns = 0;
+  std::optional<LatencyMeasurement> latency;    // of a stage that has budgets
   std::map<std::string, std::string> not_done;  // invariant → why its probe could not be made
 
   [[nodiscard]] bool is_stage(Stage s) const { return !edge && !round_trip && stage == s; }
@@ -256,7 +260,7 @@ struct Evidence {
 inline constexpr const char* first_oracle = "oracle 1";
 inline constexpr const char* second_oracle = "oracle 2";
 
-inline constexpr int evidence_schema_version = 5;
+inline constexpr int evidence_schema_version = 6;
 
 // Everything but the histories as JSON, for the history file, and back.
 [[nodiscard]] std::string to_json(const Evidence& evidence);

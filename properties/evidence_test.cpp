@@ -87,9 +87,9 @@ TEST(Evidence, SaysWhatItCannotRead) {
   EXPECT_THAT(problem_of("{"), HasSubstr("the evidence in the history file cannot be read"));
   EXPECT_THAT(problem_of("{}"), HasSubstr("written by another version of rehearse"));
   std::string newer = to_json(Evidence{});
-  newer.replace(newer.find("\"schema_version\":5"), 18, "\"schema_version\":6");
-  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 6"));
-  EXPECT_THAT(problem_of(R"({"schema_version":1})"), HasSubstr("schema_version 1 and not 5"))
+  newer.replace(newer.find("\"schema_version\":6"), 18, "\"schema_version\":7");
+  EXPECT_THAT(problem_of(newer), HasSubstr("schema_version 7"));
+  EXPECT_THAT(problem_of(R"({"schema_version":1})"), HasSubstr("schema_version 1 and not 6"))
       << "and not which field an older one lacks";
 }
 

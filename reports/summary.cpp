@@ -12,6 +12,7 @@
 #include "properties/answers/paired_reads.h"
 #include "properties/answers/rule_lint.h"
 #include "reports/course.h"
+#include "reports/latency_summary.h"
 
 namespace rehearse::reports {
 namespace {
@@ -216,6 +217,7 @@ Report report_of(const Evidence& evidence, const properties::Judgement& judgemen
   report.conservation.insert(report.conservation.end(), bound.begin(), bound.end());
   for (const auto& [invariant, reason] : evidence.waived)
     report.conservation.emplace_back("waived: " + invariant + " (" + reason + ")", 1);
+  add_latencies(evidence, report);
   return report;
 }
 

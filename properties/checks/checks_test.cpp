@@ -236,6 +236,12 @@ std::vector<Breaker> breakers() {
        [](Evidence&, Section& s) { write(s.changes["legacy"], "public.orders"); }},
       {"E*", "round trip without writes", "ids are given twice",
        [](Evidence&, Section& s) { s.changes["legacy"].sequences = {"public.orders_id_seq"}; }},
+      {"L1", "shadow", "every pair takes half as long again",
+       [](Evidence&, Section& s) {
+         for (LatencyRun* run : {&s.latency->first, &*s.latency->again}) {
+           for (PairBlock& block : run->blocks) block.routes.front().new_ns.assign(120, 3'000'000);
+         }
+       }},
       {"G14", "off", "a refusal is not reported", [](Evidence&, Section& s) { s.flag_trials[0].reported = 0; }},
   };
 }
@@ -243,6 +249,12 @@ std::vector<Breaker> breakers() {
 // Invariants that turn unknown rather than fail, with what makes them so.
 std::vector<Breaker> blinders() {
   return {
+      {"L1", "shadow", "nothing was measured", [](Evidence&, Section& s) { s.latency.emplace(); }},
+      {"L1", "shadow", "a failure was not measured again",
+       [](Evidence&, Section& s) {
+         for (PairBlock& block : s.latency->first.blocks) block.routes.front().new_ns.assign(120, 3'000'000);
+         s.latency->again.reset();
+       }},
       {"G16", "live", "an exchange is not accounted for", [](Evidence& e, Section&) { e.conservation[0].second += 1; }},
       {"G16", "live", "nothing was captured",
        [](Evidence& e, Section&) {
@@ -492,6 +504,7 @@ TEST(Checks, ASectionWithoutEvidencePassesNothing) {
     empty.stage = section.stage;
     empty.edge = section.edge;
     empty.fault = section.fault;
+    if (section.latency) empty.latency.emplace();
     empty.played = section.played;
     empty.oracle = section.oracle;
     evidence.sections = {empty};

@@ -31,11 +31,15 @@ std::vector<TimesOfBlock> joined_neighbours(const std::vector<TimesOfBlock>& blo
   return joined;
 }
 
-// Of a dozen independent blocks every fifth series has a correlation above `merge_above` by accident; merging those would cost the blocks
-// that a decision needs. So it must be above what one series in twenty has.
-bool resemble_neighbours(const std::vector<double>& values) {
+// Whether blocks say less than their number, for each is much like the one before. Of a dozen independent blocks every fifth series has a
+// correlation above `merge_above` by accident; merging those would cost the blocks that a decision needs, so it must be above what one
+// series in twenty has. And what lies farther from the bound than it wanders has not come there by wandering.
+bool resemble_neighbours(const std::vector<double>& values, double bound) {
+  if (values.size() < 3) return false;
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  if (std::max(*least - bound, bound - *most) > *most - *least) return false;
   const double by_accident = 1.645 / std::sqrt(static_cast<double>(values.size()));
-  return values.size() > 2 && lag_one_correlation(values) > std::max(merge_above, by_accident);
+  return lag_one_correlation(values) > std::max(merge_above, by_accident);
 }
 
 std::vector<double> values_of(const std::vector<TimesOfBlock>& blocks, double q, Of what) {
@@ -117,7 +121,7 @@ Looked look(const std::vector<TimesOfBlock>& blocks, double q, Of what, double b
     if (static_cast<std::int64_t>(blocks.size()) < count) break;
     std::vector<TimesOfBlock> first(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
     auto values = values_of(first, q, what);
-    while (resemble_neighbours(values)) {
+    while (resemble_neighbours(values, bound)) {
       first = joined_neighbours(first);
       values = values_of(first, q, what);
     }

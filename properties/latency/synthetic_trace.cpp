@@ -29,9 +29,10 @@ LatencyRun synthetic_run(const TraceSettings& settings) {
     drift = next(drift, settings.drift, settings.drift_correlation);
     const double put_off = std::min(0.5, settings.put_off * std::exp(mood));
     const auto take = [&](double cost_ms, double factor) {
-      double ms = cost_ms * factor * std::exp(mood + 0.15 * normal(random));
+      double ms = cost_ms * std::exp(mood + 0.15 * normal(random));
       if (uniform(random) < put_off) ms += settings.put_off_ms * waiting(random);
-      return static_cast<std::int64_t>(ms * 1e6);
+      // The truth is the factor at every quantile.
+      return static_cast<std::int64_t>(ms * factor * 1e6);
     };
     for (std::int64_t pair = 0; pair < pairs; ++pair) {
       const double cost_ms = uniform(random) < 0.3 ? 3.6 : 1.2;

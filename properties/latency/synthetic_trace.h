@@ -22,8 +22,8 @@ struct TraceSettings {
   double drift_correlation = 0.17;
   double mood = 0.3;  // of the logarithm of both
   double mood_correlation = 0.8;
-  double put_off = 0.02;  // share of requests that are put off, on a quiet machine
-  double put_off_ms = 4;  // how long on the average
+  double put_off = 0.02;   // share of requests that are put off, on a quiet machine
+  double put_off_ms = 10;  // how long on the average
 };
 
 [[nodiscard]] LatencyRun synthetic_run(const TraceSettings& settings);
