@@ -239,6 +239,73 @@ FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy, const std
   return fuzz;
 }
 
+BudgetSettings budgets_of(Section section) {
+  BudgetSettings budgets;
+  budgets.time = section.duration("time", budgets.time);
+  budgets.block = section.duration("block", budgets.block);
+  if (budgets.block < milliseconds(100))
+    throw Error(fmt::format("{} must be 100ms at least, for fewer hold too few pairs", section.at("block")));
+  // A rate is a throughput, and the least overhead is a duration: they are read as such budgets are.
+  const auto number = [&](const char* key, const char* metric, double fallback) {
+    if (!section.has(key)) return fallback;
+    try {
+      return properties::budget_of(Stage::off, "all", metric, section.text(key, "")).limit;
+    } catch (const Error& error) {
+      throw Error(
+          fmt::format("{}: {}", section.at(key), std::string(error.what()).substr(std::string(metric).size() + 2)));
+    }
+  };
+  budgets.rate = number("rate", "throughput", budgets.rate);
+  budgets.least_ns =
+      static_cast<std::int64_t>(number("least", "p50", static_cast<double>(budgets.least_ns) / 1e6) * 1e6);
+  budgets.connections =
+      static_cast<std::size_t>(section.integer("connections", static_cast<std::int64_t>(budgets.connections)));
+  if (budgets.connections < 1 || budgets.connections > 1000)
+    throw Error(fmt::format("{} must be 1 to 1000", section.at("connections")));
+  budgets.writes = section.flag("writes", budgets.writes);
+  const YAML::Node limits = section.node("limits");
+  if (limits.IsDefined() && !limits.IsNull() && !limits.IsSequence())
+    throw Error(fmt::format("{} must be a list of mappings", section.at("limits")));
+  std::size_t number_of = 0;
+  for (const auto& item : limits) {
+    Section limit(item, fmt::format("{}[{}]", section.at("limits"), number_of++));
+    const auto names = limit.texts("stage");
+    const std::string route = limit.required(
+        "route", "a route of the traffic such as \"GET /orders/{}\", a pattern such as \"GET /orders*\", or all");
+    if (names.empty())
+      throw Error(fmt::format("{} is missing: give a stage, a list of them, or all", limit.at("stage")));
+    std::vector<Stage> stages;
+    for (const std::string& name : names) {
+      const auto stage = properties::stage_named(name);
+      if (!stage && name != "all")
+        throw Error(fmt::format("{}: {} is no stage; the stages are off, read-only, shadow, live, completed, or all",
+                                limit.at("stage"), name));
+      if (stage) stages.push_back(*stage);
+      if (!stage) stages.insert(stages.end(), properties::all_stages.begin(), properties::all_stages.end());
+    }
+    std::size_t metrics = 0;
+    if (!item.IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", limit.at("")));
+    for (const auto& pair : item) {
+      const auto key = pair.first.as<std::string>();
+      if (key == "stage" || key == "route") continue;
+      ++metrics;
+      for (const Stage stage : stages) {
+        try {
+          budgets.limits.push_back(properties::budget_of(stage, route, key, limit.text(key, "")));
+        } catch (const Error& error) {
+          throw Error(fmt::format("{}: {}", limit.at(key).substr(0, limit.at(key).rfind('.')), error.what()));
+        }
+      }
+    }
+    if (metrics == 0)
+      throw Error(fmt::format(
+          "{} names no limit; give overhead_p50: 10%, p99: 20ms, error_rate: 0.1%, throughput: 200/s or the like",
+          limit.at("route")));
+  }
+  section.expect_nothing_else();
+  return budgets;
+}
+
 FlagSettings flag_of(Section section, const std::string& file, properties::Contract& contract) {
   FlagSettings flag;
   flag.key = section.text("key", flag.key);
@@ -602,6 +669,8 @@ Configuration load_configuration(const std::string& path) {
     configuration.new_database = database_of(databases.section("new"));
     databases.expect_nothing_else();
     configuration.fuzz = fuzz_of(section.section("fuzz"), configuration.legacy.target, path);
+    configuration.budgets = budgets_of(section.section("budgets"));
+    configuration.contract.budgets = configuration.budgets.limits;
     configuration.flag = flag_of(section.section("flag"), path, configuration.contract);
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);

@@ -92,6 +92,17 @@ struct FuzzSettings {
   std::vector<WireSettings> wires;   // where the services find their databases and neighbours: through us
 };
 
+// What a stage may cost, and how that is measured: in pairs, each request to legacy and to the new service in adjacent slots.
+struct BudgetSettings {
+  std::vector<properties::Budget> limits;  // of all stages
+  milliseconds time{120'000};              // of one measurement at most; what fails is measured once more
+  milliseconds block{2'500};
+  double rate = 200;                // pairs a second
+  std::size_t connections = 16;     // to each side
+  bool writes = false;              // writes are measured too; takes fuzz.oracle, whose database nobody else writes
+  std::int64_t least_ns = 100'000;  // an overhead below that is no reason to fail
+};
+
 struct Configuration {
   std::string path;  // of the file itself
   std::string title = "migration";
@@ -102,6 +113,7 @@ struct Configuration {
   DatabaseSettings legacy_database;
   DatabaseSettings new_database;
   FuzzSettings fuzz;
+  BudgetSettings budgets;
   FlagSettings flag;
   StageSettings stage;
   AlertSettings alerts;

@@ -10,6 +10,8 @@
 #include <tuple>
 #include <utility>
 
+#include "harness/latency/samples.h"
+#include "harness/latency/stage_measurement.h"
 #include "harness/probes.h"
 #include "harness/process.h"
 #include "harness/services.h"
@@ -54,6 +56,7 @@ class Rehearsal {
         stages_(configuration, [this](Kind kind, std::string text) { mark(kind, std::move(text)); }),
         stores_(configuration) {
     evidence_.contract = config_.contract;
+    std::erase_if(evidence_.contract.budgets, [&](const auto& budget) { return !selected(budget.stage); });
     evidence_.waived = config_.waived;
     evidence_.conservation = options.conservation;
     evidence_.complete = false;
@@ -412,6 +415,7 @@ class Rehearsal {
     compare_all(current_, false);
     trace_refusals();
     provoke_second_tries();
+    measure_latency([&] { restore_both(); });
     end();
     rehearse_fault("off, new database stopped", Stage::off, Fault::new_database_stopped);
   }
@@ -441,6 +445,7 @@ class Rehearsal {
     current_.constraints = stores_.constraints_of_new();
     keep_copy_of(current_);
     trace_refusals();
+    measure_latency([] {});  // both databases are as the copy left them, and reads leave them so
     end();
   }
 
@@ -477,6 +482,7 @@ class Rehearsal {
     look_at_ids(current_);
     trace_refusals();
     poison_and_read(reads_invariant, other, other_name, poison);
+    measure_latency([&] { restore_copied(); });
     end();
   }
 
@@ -514,8 +520,26 @@ class Rehearsal {
     look_at_ids(current_);
     trace_refusals();
     send_directly(false);
+    measure_latency([&] { restore_copied(); });
     end();
     rehearse_fault("completed, legacy stopped", Stage::completed, Fault::legacy_stopped);
+  }
+
+  // Last in its section, for it puts the databases back and reads, or writes, thousands of times; every section begins by restoring them.
+  void measure_latency(const std::function<void()>& restore_stores) {
+    if (budgets_of(config_, current_.stage).empty()) return;
+    if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
+    if (options_.on_section) options_.on_section(current_.name + ", in pairs");
+    StageToMeasure what;
+    what.stage = current_.stage;
+    what.budgets_of_all = evidence_.contract.budgets.size();
+    what.restore = [&] {
+      restore_stores();
+      if (config_.budgets.writes) stores_.restore_oracle();
+    };
+    what.stop = options_.stop;
+    what.on_progress = options_.on_progress;
+    current_.latency = measure_stage(config_, plan_, evidence_.histories.at(oracle_1), what);
   }
 
   // Plays the beginning of the plan while something is broken.

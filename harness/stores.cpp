@@ -30,6 +30,8 @@ std::string Stores::kept_oracle(int run) const {
 }
 std::string Stores::kept_copy() const { return kept_name(config_.new_database.dsn, "_rehearse_copied"); }
 
+std::string Stores::kept_alone() const { return kept_name(config_.fuzz.oracle_database.dsn, "_rehearse_seeded"); }
+
 Side Stores::legacy_side() const {
   return {config_.legacy_database.dsn, "legacy database", true, &config_.ignored_legacy_columns};
 }
@@ -64,6 +66,15 @@ void Stores::empty_new() {
   restore(config_.new_database, new_name, config_.command_deadline);
 }
 
+void Stores::restore_oracle() {
+  if (alone_kept_) {
+    restore_from(config_.fuzz.oracle_database, oracle_name, kept_alone(), config_.command_deadline);
+  } else {
+    keep_as(config_.fuzz.oracle_database, oracle_name, kept_alone(), config_.command_deadline);
+    alone_kept_ = true;
+  }
+}
+
 void Stores::keep_copy() {
   let_go();
   keep_as(config_.new_database, new_name, kept_copy(), config_.command_deadline);
@@ -85,6 +96,11 @@ void Stores::drop_kept() {
   for (int run : {1, 2}) drop(config_.legacy_database, legacy_name, kept_oracle(run));
   drop(config_.new_database, new_name, kept_copy());
   copy_kept_ = false;
+  if (alone_kept_) {
+    restore_oracle();
+    drop(config_.fuzz.oracle_database, oracle_name, kept_alone());
+    alone_kept_ = false;
+  }
 }
 
 properties::Comparison Stores::compare() { return harness::compare(config_.entities, legacy_side(), new_side()); }

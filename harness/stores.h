@@ -24,6 +24,7 @@ class Stores {
   // How the two are called in errors.
   static constexpr const char* legacy_name = "the legacy database";
   static constexpr const char* new_name = "the new database";
+  static constexpr const char* oracle_name = "the oracle's database";
 
   explicit Stores(const Configuration& configuration) : config_(configuration) {}
 
@@ -33,6 +34,8 @@ class Stores {
   void restore_copied();
   // The new database as before the migration.
   void empty_new();
+  // The database of the legacy service that has no part in the migration as it was when this was called first.
+  void restore_oracle();
   void keep_copy();
   [[nodiscard]] bool copy_kept() const { return copy_kept_; }
   // Keeps the legacy database as it is now as the final state of the oracle's first or second run.
@@ -82,12 +85,14 @@ class Stores {
   [[nodiscard]] Side oracle_side(int run, const std::string& label) const;
   [[nodiscard]] std::string kept_oracle(int run) const;
   [[nodiscard]] std::string kept_copy() const;
+  [[nodiscard]] std::string kept_alone() const;
 
   const Configuration& config_;
   std::optional<Sessions> sessions_;
   std::unique_ptr<FollowedComparison> followed_;
   VolatileCells volatile_cells_;
   bool copy_kept_ = false;
+  bool alone_kept_ = false;
 };
 
 }  // namespace rehearse::harness

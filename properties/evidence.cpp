@@ -23,8 +23,8 @@ BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_ENUM(Budget::Metric, overhead, quantile, error_rate, throughput)
 BOOST_DESCRIBE_STRUCT(Budget, (), (stage, route, metric, quantile, limit, text))
 BOOST_DESCRIBE_STRUCT(RoutePairs, (),
-                      (route, legacy_ns, new_ns, legacy_response_ns, new_response_ns, pairs, legacy_failed, new_failed,
-                       both_failed))
+                      (route, extra, legacy_ns, new_ns, legacy_response_ns, new_response_ns, pairs, legacy_failed,
+                       new_failed, both_failed))
 BOOST_DESCRIBE_STRUCT(PairBlock, (), (at_ns, length_ns, routes))
 BOOST_DESCRIBE_STRUCT(SaturationBlock, (), (route, at_ns, legacy_per_second, new_per_second))
 BOOST_DESCRIBE_STRUCT(LatencyRun, (),

@@ -60,10 +60,10 @@ void add_routes(const properties::Section& section, int digits, Report& report) 
   for (const auto& block : section.latency->first.blocks) {
     for (const auto& route : block.routes) {
       routes.try_emplace(route.route, digits).first->second.add(route);
-      all.add(route);
+      if (!route.extra) all.add(route);
     }
   }
-  if (routes.size() > 1) report.latencies.push_back(latency_of(section.name, "all", all));
+  if (routes.size() > 1 && all.pairs > 0) report.latencies.push_back(latency_of(section.name, "all", all));
   for (const auto& [route, sides] : routes) report.latencies.push_back(latency_of(section.name, route, sides));
 }
 

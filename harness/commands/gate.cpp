@@ -14,6 +14,7 @@
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
 #include "harness/commands/rendering.h"
+#include "harness/latency/samples.h"
 #include "harness/progress.h"
 #include "properties/answers/suggest.h"
 #include "properties/check.h"
@@ -147,6 +148,11 @@ int gate(const GateArguments& arguments) {
   planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
   planner.one_write_at_a_time = true;  // the judge expects one final state
   const auto [plan, captured, redaction] = plan_files({traffic_path}, configuration.redaction, {}, planner);
+  const bool everything = selection.everything();
+  check_budgets(configuration, plan,
+                everything
+                    ? std::vector<properties::Stage>(properties::all_stages.begin(), properties::all_stages.end())
+                    : selection.stages);
   clear_reports(arguments.out.directory);
   const std::string history = (fs::path(arguments.out.directory) / "history.sqlite").string();
   if (!arguments.out.json) {

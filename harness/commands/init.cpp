@@ -146,6 +146,13 @@ poison:
 #   - {{path: "$.items[*].price", tolerance: within 1%, reason: rounding}}   # or timestamp, uuid, duration, spelling, within 0.01
 #   - {{path: "$.items", unordered: id, reason: "a set"}}                    # elements stand for each other by id; true: by all of it
 #   - {{path: "$.name", rename: full_name, reason: "agreed with clients"}}
+# What each stage may cost, judged by pairs of requests to both services; doc/budgets.md says how. Units are required.
+# budgets:
+#   time: 120s                 # of one measurement at most; what fails is measured once more
+#   rate: 200/s                # pairs a second; also block: 2500ms, connections: 16, least: 100us
+#   limits:
+#     - {{stage: [shadow, live], route: all, overhead_p50: 10%, error_rate: 0.1%}}
+#     - {{stage: live, route: "GET /orders/{{}}", overhead_p50: 10%, p99: 20ms, throughput: 200/s}}   # "GET /orders*" fits several
 # waived: {{G9: "ids are UUIDs"}}                 # invariants that are not to be judged, each with its reason
 
 # Edges that the new service itself refuses while their condition does not hold: no copy, an open alert, legacy not caught up.

@@ -96,7 +96,9 @@ std::string name_of(const Budget& budget) {
   return "";
 }
 
-bool covers(const Budget& budget, std::string_view route) { return budget.route == "all" || fits(budget.route, route); }
+bool covers(const Budget& budget, std::string_view route) {
+  return of_all_traffic(budget) || fits(budget.route, route);
+}
 
 Budget budget_of(Stage stage, const std::string& route, const std::string& metric, const std::string& limit) {
   Budget budget;

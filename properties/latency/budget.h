@@ -33,6 +33,8 @@ struct Budget {
 // A route of the traffic ("GET /orders/{}") belongs to the budget: it is named, the pattern fits (* stands for anything), or all do.
 // What belongs to a budget is judged together, as one sample.
 [[nodiscard]] bool covers(const Budget& budget, std::string_view route);
+// The whole traffic, in its own proportions.
+[[nodiscard]] inline bool of_all_traffic(const Budget& budget) { return budget.route == "all"; }
 
 // A budget from its words: ("overhead_p50", "10%"), ("p99.9", "20ms"), ("error_rate", "0.1%"), ("throughput", "200/s"). Throws Error
 // with one sentence when the metric is none, a unit is missing or the limit can never be shown.

@@ -38,7 +38,7 @@ Counts counts_of(const Budget& budget, const LatencyRun& run, std::size_t blocks
   Counts counts;
   for (std::size_t i = 0; i < std::min(blocks, run.blocks.size()); ++i) {
     for (const RoutePairs& pairs : run.blocks[i].routes) {
-      if (!covers(budget, pairs.route)) continue;
+      if (!covers(budget, pairs)) continue;
       counts.pairs += pairs.pairs;
       counts.legacy_failed += pairs.legacy_failed;
       counts.new_failed += pairs.new_failed;

@@ -92,7 +92,7 @@ std::vector<TimesOfBlock> times_of(const Budget& budget, const LatencyRun& run) 
     const PairBlock& block = run.blocks[i];
     if (open.legacy.empty()) open.at_seconds = static_cast<double>(block.at_ns) / 1e9;
     for (const RoutePairs& pairs : block.routes) {
-      if (!covers(budget, pairs.route)) continue;
+      if (!covers(budget, pairs)) continue;
       append(open.legacy, response ? pairs.legacy_response_ns : pairs.legacy_ns);
       append(open.new_, response ? pairs.new_response_ns : pairs.new_ns);
     }

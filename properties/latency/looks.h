@@ -18,6 +18,11 @@ struct TimesOfBlock {
 // first blocks, in which caches and connections were cold. Response times of a limit in milliseconds, else service times.
 [[nodiscard]] std::vector<TimesOfBlock> times_of(const Budget& budget, const LatencyRun& run);
 
+// Whether pairs count for a budget.
+[[nodiscard]] inline bool covers(const Budget& budget, const RoutePairs& pairs) {
+  return covers(budget, pairs.route) && !(pairs.extra && of_all_traffic(budget));
+}
+
 // One number a block, and how to get it.
 enum class Of { ratio, new_alone, legacy_alone };
 [[nodiscard]] double value_of(const TimesOfBlock& block, double q, Of what);

@@ -10,7 +10,8 @@ namespace rehearse::properties {
 
 // The pairs of one route in one block. Pair i is legacy_ns[i] and new_ns[i]: the same request, to both, in adjacent slots.
 struct RoutePairs {
-  std::string route;  // "GET /orders/{}"
+  std::string route;   // "GET /orders/{}"
+  bool extra = false;  // sent for a budget of its own, beyond its share of the traffic: no part of what "all" covers
   // Of pairs that both sides answered as legacy does when it is alone: from sent to done, and from due to done.
   std::vector<std::int64_t> legacy_ns, new_ns;
   std::vector<std::int64_t> legacy_response_ns, new_response_ns;
