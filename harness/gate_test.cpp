@@ -29,6 +29,7 @@ namespace json = boost::json;
 using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -322,6 +323,98 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, GoodSystem, testing::ValuesIn(selections()),
       name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name.substr(2);
 });
+
+// -- budgets -------------------------------------------------------------------------------------------------------------
+
+class Budgets : public Program {
+ protected:
+  // The orders system with these limits.
+  std::string with_budgets(const std::string& limits) const {
+    return orders_with("schema_version: 1",
+                       "schema_version: 1\nbudgets:\n  time: 24s\n  block: 1s\n  rate: 200/s\n  limits:\n" + limits);
+  }
+};
+
+TEST_F(Budgets, AServiceThatTakesTwiceAsLongIsFailed) {
+  const std::string arguments = with_budgets(R"(    - {stage: live, route: "GET /orders/{}", overhead_p50: 50%})");
+  const Ended ended = gate("--stage live", "--bug B98", arguments);
+  ASSERT_EQ(ended.status, 1) << ended.out << ended.err;
+  const json::value document = report();
+  EXPECT_THAT(invariants_with(document, "fail"), ElementsAre("L1"));
+  const json::object& budget = document.at("budgets").at(0).as_object();
+  EXPECT_EQ(budget.at("section"), "live");
+  EXPECT_EQ(budget.at("route"), "GET /orders/{}");
+  EXPECT_EQ(budget.at("verdict"), "fail");
+  EXPECT_EQ(budget.at("confirmed"), true);
+  EXPECT_GT(budget.at("low").as_double(), 0.5);
+  EXPECT_THAT(ended.out, HasSubstr("overhead_p50 of GET /orders/{} is at most 50%"));
+  EXPECT_THAT(contents(directory_ / "report/latency.hlog"), HasSubstr("Tag=live_GET_/orders/{}_new,"));
+  // It is the same without the services.
+  const Ended again = shell("$REHEARSE report $OUT/report/history.sqlite -o $OUT/again");
+  EXPECT_EQ(again.status, 1) << again.err;
+  EXPECT_TRUE(report("again").at("budgets") == document.at("budgets"));
+}
+
+// Where the machine cannot tell it is unknown and says why; it never fails.
+TEST_F(Budgets, AServiceWithinThemIsNotFailed) {
+  const std::string arguments = with_budgets(
+      R"(    - {stage: [off, live], route: all, overhead_p50: 500%, error_rate: 2%}
+    - {stage: read-only, route: "GET /orders*", throughput: 20/s})");
+  const Ended ended = gate("--stage off --stage read-only --stage live", "", arguments);
+  const json::value document = report();
+  EXPECT_THAT(invariants_with(document, "fail"), IsEmpty());
+  for (const json::value& budget : document.at("budgets").as_array()) {
+    EXPECT_FALSE(budget.at("reason").as_string().empty());
+  }
+  EXPECT_EQ(document.at("budgets").as_array().size(), 5U);
+  EXPECT_TRUE(ended.status == 0 ||
+              (ended.status == 2 && invariants_with(document, "unknown") == std::set<std::string>{"L1"}))
+      << ended.out << ended.err;
+  EXPECT_GT(document.at("environment").at("null_probe_p50_ms").as_double(), 0);
+}
+
+// Writes go to legacy alone on a database of its own, and to the stage.
+TEST_F(Budgets, WritesAreMeasuredAgainstALegacyServiceOfItsOwn) {
+  const std::string arguments = orders_with("schema_version: 1", R"(schema_version: 1
+budgets:
+  time: 24s
+  block: 1s
+  rate: 100/s
+  writes: true
+  limits:
+    - {stage: completed, route: "POST /orders", overhead_p50: 500%})");
+  const Ended ended = gate("--stage completed", "--oracle", arguments);
+  const json::value document = report();
+  EXPECT_THAT(invariants_with(document, "fail"), IsEmpty());
+  const json::array& latencies = document.at("latencies").as_array();
+  ASSERT_FALSE(latencies.empty()) << ended.out << ended.err;
+  EXPECT_EQ(latencies[0].at("route"), "POST /orders");
+  EXPECT_GT(latencies[0].at("spectrum").as_array().size(), 2U) << "they were answered as by legacy alone";
+}
+
+TEST_F(Budgets, WhatCannotBeJudgedIsSaidBeforeAnythingIsSent) {
+  const auto refused = [&](const std::string& limits) {
+    return shell(
+        "ORDERS_LEGACY_URL=http://127.0.0.1:1 ORDERS_NEW_URLS=http://127.0.0.1:1 ORDERS_LEGACY_DSN=none "
+        "ORDERS_NEW_DSN=none "
+        "ORDERS_FLAG_FILE=/none ORDERS_NEW_LOG=/none $REHEARSE gate " +
+        with_budgets(limits) + " -o $OUT/report");
+  };
+  const auto limit = [&](const std::string& text) { return refused("    - {" + text + "}"); };
+  EXPECT_THAT(limit("stage: live, route: GET /nowhere, p50: 5ms"),
+              RefusesWith("p50 of GET /nowhere in live: no request of the traffic belongs to it; its reads are GET "));
+  EXPECT_THAT(limit("stage: live, route: POST /orders, p50: 5ms"), RefusesWith("these are writes"));
+  EXPECT_THAT(limit("stage: live, route: all, p50: 5"), RefusesWith("budgets.limits[0]: p50: \"5\" has no unit"));
+  EXPECT_THAT(limit("stage: life, route: all, p50: 5ms"), RefusesWith("budgets.limits[0].stage: life is no stage"));
+  EXPECT_THAT(limit("route: all, p50: 5ms"), RefusesWith("budgets.limits[0].stage is missing"));
+  EXPECT_THAT(limit("stage: live, p50: 5ms"), RefusesWith("budgets.limits[0].route is missing"));
+  EXPECT_THAT(limit("stage: live, route: all"), RefusesWith("budgets.limits[0].route names no limit"));
+  EXPECT_THAT(limit("stage: live, route: all, median: 5ms"), RefusesWith("median is nothing that can be budgeted"));
+  EXPECT_THAT(limit("stage: live, route: all, p99.9: 5ms"), RefusesWith("it takes 12 blocks of 5000 pairs"));
+  EXPECT_THAT(limit("stage: completed, route: all, p50: 5ms"),
+              RefusesWith("legacy answers with an error in completed"));
+  EXPECT_FALSE(fs::exists(directory_ / "report"));
+}
 
 // -- other systems -------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class Console {
     verdict_line();
     wrapped("", about());
     table();
+    budgets();
     changes();
     findings();
     differences();
@@ -139,6 +140,31 @@ class Console {
       }
     }
     out_ += '\n';
+  }
+
+  void budgets() {
+    if (report_.budgets.empty()) return;
+    heading("Budgets");
+    for (const BudgetResult& budget : report_.budgets) {
+      const auto safe = [](std::string_view text) { return terminal_escape(excerpt(text, 60)); };
+      const bool measured = budget.estimate != 0 || budget.low != 0 || budget.high != 0;
+      wrapped(fmt::format("  {:<7}  ", name_of(budget.verdict)),
+              fmt::format("{}, {}: {} {} (limit {})", safe(budget.section), safe(budget.route), safe(budget.metric),
+                          measured ? fmt::format("{}, {} to {}", in_unit(budget, budget.estimate),
+                                                 in_unit(budget, budget.low), in_unit(budget, budget.high))
+                                   : "not measured",
+                          safe(budget.limit)));
+    }
+    if (!report_.environment) return;
+    const Environment& seen = *report_.environment;
+    wrapped("  ",
+            terminal_escape(fmt::format("measured on {}; load {:.1f}, steal {:.1f} %, {}; requests left {} late at the "
+                                        "median and {} at p99; an endpoint "
+                                        "that does nothing took {} and {}; {:.0f} of {:.0f} requests/s",
+                                        seen.machine, seen.load, seen.steal_percent, seen.scheduling,
+                                        milliseconds(seen.send_error_p50_ms), milliseconds(seen.send_error_p99_ms),
+                                        milliseconds(seen.null_probe_p50_ms), milliseconds(seen.null_probe_p99_ms),
+                                        seen.achieved_rate, seen.planned_rate)));
   }
 
   void findings() {

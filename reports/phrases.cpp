@@ -74,6 +74,12 @@ std::string milliseconds(double value) {
                        : fmt::format("{:.2f} ms", value);
 }
 
+std::string in_unit(const BudgetResult& budget, double value) {
+  if (budget.unit == "ms") return milliseconds(value);
+  if (budget.unit == "requests/s") return fmt::format("{:.0f}/s", value);
+  return budget.metric == "error_rate" ? fmt::format("{:.3f}%", value * 100) : fmt::format("{:+.1f}%", value * 100);
+}
+
 std::string duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "–";
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);

@@ -34,6 +34,9 @@ namespace rehearse::reports {
 // 0.84 → "0.84 ms", 12.3 → "12.3 ms", 1534 → "1.53 s"; 0 → "–", for nothing was measured.
 [[nodiscard]] std::string milliseconds(double value);
 
+// A number of a budget in its unit: 0.231 → "+23.1%" of an overhead and "23.1%" of errors, 12.3 → "12.3 ms", 200 → "200/s".
+[[nodiscard]] std::string in_unit(const BudgetResult& budget, double value);
+
 // 61.2 → "1 min 1 s", 9.34 → "9.3 s".
 [[nodiscard]] std::string duration(double seconds);
 

@@ -21,6 +21,7 @@
 #include "replay/error.h"
 #include "replay/history_file.h"
 #include "reports/course.h"
+#include "reports/latency_summary.h"
 #include "reports/since.h"
 #include "reports/summary.h"
 
@@ -76,6 +77,7 @@ struct Judging {
   bool strict = false;
   std::string rules;  // a configuration; empty: the rules of the rehearsal
   double seconds = 0;
+  std::string beside = {};  // where the log of latencies goes; empty: nowhere
 };
 
 // Judges what the history file holds.
@@ -94,6 +96,8 @@ reports::Report judged(const std::string& history_path, const Judging& how) {
   report.traffic = document(file, traffic_document);
   report.history = history_path;
   if (how.strict) reports::hold_against_rules(report);
+  const std::string log = reports::hdr_log_of(evidence);
+  if (!log.empty() && !how.beside.empty()) write_beside(how.beside, latency_log_name, log);
   return report;
 }
 
@@ -187,7 +191,7 @@ int gate(const GateArguments& arguments) {
     static_cast<void>(rehearse(configuration, plan, options));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  const int status = render(judged(history, {arguments.strict, "", seconds}), arguments.out);
+  const int status = render(judged(history, {arguments.strict, "", seconds, arguments.out.directory}), arguments.out);
   if (!stop_requested) return status;
   fmt::print(stderr,
              "rehearse: interrupted; the report holds what was rehearsed until then, and `rehearse doctor` says which "
@@ -197,8 +201,8 @@ int gate(const GateArguments& arguments) {
 
 int report(const ReportArguments& arguments) {
   if (arguments.suggest_rules) return suggest(arguments.file, arguments.rules);
-  reports::Report report = report_in(arguments.file, {arguments.strict, arguments.rules, 0});
-  if (!arguments.against.empty()) report.since = reports::since(report_in(arguments.against, {false, "", 0}), report);
+  reports::Report report = report_in(arguments.file, {arguments.strict, arguments.rules, 0, arguments.out.directory});
+  if (!arguments.against.empty()) report.since = reports::since(report_in(arguments.against, {false, "", 0, ""}), report);
   return render(report, arguments.out);
 }
 

@@ -73,10 +73,17 @@ void annotate(const reports::Report& report, bool document_on_output) {
 
 void clear_reports(const std::string& directory) {
   make_directory(directory);
-  for (const char* name : report_names) {
+  std::vector<std::string> names(report_names.begin(), report_names.end());
+  names.emplace_back(latency_log_name);
+  for (const std::string& name : names) {
     std::error_code ignored;
     fs::remove(fs::path(directory) / name, ignored);
   }
+}
+
+void write_beside(const std::string& directory, const std::string& name, const std::string& text) {
+  make_directory(directory);
+  write_file(fs::path(directory) / name, text);
 }
 
 int render(const reports::Report& report, const Output& output) {

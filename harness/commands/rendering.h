@@ -8,8 +8,14 @@
 
 namespace rehearse::harness {
 
+// The histograms of a rehearsal with budgets.
+inline constexpr const char* latency_log_name = "latency.hlog";
+
 // Makes the directory; a report of an earlier run must not stand for this one when it ends in an error, so those go. Throws Error.
 void clear_reports(const std::string& directory);
+
+// A further file beside them, which goes with them. Throws Error.
+void write_beside(const std::string& directory, const std::string& name, const std::string& text);
 
 // Writes the report in every form, prints it, and gives the exit status of its verdict. Throws Error.
 int render(const reports::Report& report, const Output& output);

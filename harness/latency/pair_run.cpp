@@ -63,8 +63,11 @@ class PairRun {
     block_ns_ = std::chrono::nanoseconds(options.block).count();
     lay_out();
     left_.assign(static_cast<std::size_t>(options.blocks), 0);
-    for (const Pair& pair : pairs_) ++left_[pair.block];
     planned_ = left_;
+    for (const Pair& pair : pairs_) {
+      ++left_[pair.block];
+      planned_[pair.block] += pair.sample->measured;
+    }
     run_.blocks.resize(left_.size());
     for (std::size_t i = 0; i < run_.blocks.size(); ++i) {
       run_.blocks[i].at_ns = static_cast<std::int64_t>(i) * block_ns_;
@@ -201,6 +204,7 @@ class PairRun {
   }
 
   void keep(const Pair& pair) {
+    if (!pair.sample->measured) return;
     const Stamps &legacy = pair.stamps[legacy_side], &new_ = pair.stamps[new_side];
     // What left only after its block was over was measured in another one, behind what was due there.
     const std::int64_t latest = static_cast<std::int64_t>(pair.block + 1) * block_ns_ + block_ns_ / 10;
@@ -292,7 +296,7 @@ class PairRun {
   std::condition_variable news_;
   std::optional<LatencyRun> snapshot_;
   std::vector<Pair> pairs_;
-  std::vector<std::int64_t> left_, planned_;  // pairs of each block that are not over, and all of them
+  std::vector<std::int64_t> left_, planned_;  // pairs of each block that are not over, and all that are measured
   std::size_t whole_ = 0;                     // blocks from the first on of which every pair is over
   std::int64_t looked_at_ = -1;
   std::vector<std::int64_t> send_errors_;

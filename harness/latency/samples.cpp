@@ -92,21 +92,46 @@ void expect_time(const Configuration& configuration, const Budget& budget, std::
                   settings.rate, kinds, std::ceil(static_cast<double>(needed) * seconds)));
 }
 
-// The steps whose values all come from steps that are sent too, or from nobody.
-std::vector<const Step*> sendable(const replay::Plan& plan, const replay::History& oracle, bool writes,
-                                  std::map<replay::StepId, int>& status) {
-  std::vector<const Step*> kept;
+// What legacy alone took, as it was sent to it. Values of answers to reads stand in it as legacy gave them then, and gives them again on the
+// same data; those of answers to writes are made anew.
+std::vector<Sample> answered_alone(const replay::Plan& plan, const replay::History& oracle, bool writes) {
+  std::vector<Sample> samples;
+  std::set<replay::StepId> written;
   for (const Step& step : plan.steps) {
+    if (step.request && !step.read) written.insert(step.id);
     if (!step.request || !(step.read || writes)) continue;
     const replay::Record* record = replay::record_of(oracle, step.id);
     if (record == nullptr || record->outcome != replay::Outcome::answered || record->response.status >= 400) continue;
-    if (!std::all_of(step.uses.begin(), step.uses.end(),
-                     [&](const replay::Use& use) { return status.contains(use.from); }))
-      continue;
-    status[step.id] = record->response.status;
-    kept.push_back(&step);
+    Sample& sample = samples.emplace_back(Sample{step, route_of(step), record->response.status, true});
+    sample.step.request = record->request;
+    std::erase_if(sample.step.uses, [&](const replay::Use& use) { return !written.contains(use.from); });
   }
-  return kept;
+  return samples;
+}
+
+// Those that belong to the budget, and before them those that make the values which they use, in the order of the plan. Left out is what
+// uses a value that nobody makes.
+std::vector<Sample> of_budget(const Budget& budget, const std::vector<Sample>& all) {
+  std::map<replay::StepId, const Sample*> by_id;
+  for (const Sample& sample : all) by_id[sample.step.id] = &sample;
+  std::set<replay::StepId> whole, wanted;  // makers stand before users
+  for (const Sample& sample : all) {
+    const auto made = [&](const replay::Use& use) { return whole.contains(use.from); };
+    if (std::all_of(sample.step.uses.begin(), sample.step.uses.end(), made)) whole.insert(sample.step.id);
+  }
+  for (auto sample = all.rbegin(); sample != all.rend(); ++sample) {
+    const bool belongs = whole.contains(sample->step.id) && covers(budget, sample->route);
+    if (!belongs && !wanted.contains(sample->step.id)) continue;
+    wanted.insert(sample->step.id);
+    for (const replay::Use& use : sample->step.uses) wanted.insert(use.from);
+  }
+  std::vector<Sample> samples;
+  for (const replay::StepId id : wanted) {
+    samples.push_back(*by_id.at(id));
+    samples.back().measured = covers(budget, samples.back().route);
+  }
+  const bool any = std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return sample.measured; });
+  return any ? samples : std::vector<Sample>();
 }
 
 }  // namespace
@@ -150,8 +175,7 @@ void check_budgets(const Configuration& configuration, const replay::Plan& plan,
 
 std::vector<SampleKind> samples_for(const Configuration& configuration, const replay::Plan& plan,
                                     const replay::History& oracle, Stage stage) {
-  std::map<replay::StepId, int> status;
-  const auto steps = sendable(plan, oracle, writes_are_measured(configuration, stage), status);
+  const auto samples = answered_alone(plan, oracle, writes_are_measured(configuration, stage));
   std::vector<SampleKind> kinds;
   for (const Budget& budget : budgets_of(configuration, stage)) {
     if (std::any_of(kinds.begin(), kinds.end(), [&](const SampleKind& kind) { return kind.route == budget.route; }))
@@ -159,10 +183,7 @@ std::vector<SampleKind> samples_for(const Configuration& configuration, const re
     SampleKind& kind = kinds.emplace_back();
     kind.route = budget.route;
     kind.extra = !of_all_traffic(budget);
-    for (const Step* step : steps) {
-      const std::string route = route_of(*step);
-      if (covers(budget, route)) kind.samples.push_back({*step, route, status.at(step->id)});
-    }
+    kind.samples = of_budget(budget, samples);
   }
   std::erase_if(kinds, [](const SampleKind& kind) { return kind.samples.empty(); });
   return kinds;

@@ -15,6 +15,7 @@ struct Sample {
   replay::Step step;
   std::string route;
   int status = 0;
+  bool measured = true;  // else it is sent for the values that others take from its answer
 };
 
 // Requests that take turns with those of other kinds.
@@ -34,7 +35,7 @@ void check_budgets(const Configuration& configuration, const replay::Plan& plan,
 
 // What is sent for these budgets: the traffic in its own proportions when one of them is of "all", and each other route for itself.
 // Reads only, unless the configuration says that writes are measured; then writes take part in every stage but read-only. Left out is what
-// legacy alone did not answer, or refused, and what uses a value that nobody makes there.
+// legacy alone did not answer, or refused. What makes values for a request that is measured is sent before it.
 [[nodiscard]] std::vector<SampleKind> samples_for(const Configuration& configuration, const replay::Plan& plan,
                                                   const replay::History& oracle, properties::Stage stage);
 

@@ -28,7 +28,7 @@ replay::Plan plan_of(const Asked& asked) {
   replay::Plan plan;
   std::vector<const Sample*> alone;
   for (const Sample& sample : asked.kind.samples) {
-    if (sample.step.uses.empty()) alone.push_back(&sample);
+    if (sample.measured && sample.step.uses.empty()) alone.push_back(&sample);
   }
   if (alone.empty()) return plan;
   for (std::size_t i = 0; i < asked.requests; ++i) {
