@@ -412,6 +412,27 @@ int run(int argc, char** argv) {
     status = compare_live(pairing);
   });
 
+  BenchArguments benching;
+  auto* bench_command = app.add_subcommand(
+      "bench", "measure latency and throughput of each stage beside the legacy service alone; Google Benchmark's JSON");
+  bench_command->add_option("--config", benching.config, "the configuration")->capture_default_str();
+  bench_command->add_option("--stage", benching.stages, "only this stage; repeatable");
+  bench_command->add_option("--traffic", benching.traffic, "a capture or traffic file instead of the configuration's");
+  bench_command->add_option("-o,--out", benching.out, "the JSON file")->capture_default_str();
+  bench_command->add_option("--csv", benching.csv, "a file that gets a row of medians, for trends");
+  bench_command->add_option("--baseline", benching.baseline, "an earlier run; 1 when something became surely slower");
+  bench_command
+      ->add_option("--tolerance", benching.tolerance_percent, "percent that it may be slower than the baseline")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->capture_default_str();
+  bench_command->add_option("--repetitions", benching.repetitions, "of all stages")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  bench_command->add_option("--seconds", benching.seconds, "of each kind of requests in a stage and repetition")
+      ->check(CLI::Range(0.5, 3600.0))
+      ->capture_default_str();
+  bench_command->callback([&] { status = bench(benching); });
+
   FuzzArguments fuzzing;
   fuzzing.repeat = quoted_command_line(argc, argv);
   auto* fuzz_command = app.add_subcommand(

@@ -167,6 +167,20 @@ struct FuzzArguments {
 // Plays request sequences that nobody captured against the services at every stage, and shrinks what fails.
 int fuzz(const FuzzArguments& arguments);
 
+struct BenchArguments {
+  std::string config = "rehearse.yaml";
+  std::vector<std::string> stages;  // empty: all
+  std::string traffic;              // instead of the configuration's
+  std::string out = "bench.json";
+  std::string csv;       // a row is added to it
+  std::string baseline;  // a file of an earlier run
+  double tolerance_percent = 5;
+  int repetitions = 5;
+  double seconds = 4;
+};
+// Latency and throughput of each stage beside the legacy service alone.
+int bench(const BenchArguments& arguments);
+
 int doctor(const std::string& config);
 
 struct InitArguments : InitAnswers {

@@ -142,16 +142,7 @@ int gate(const GateArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.redaction_key.empty()) configuration.redaction.key_file = arguments.redaction_key;
   const std::string traffic_path = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
-  if (traffic_path.empty()) throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
-  replay::PlannerOptions planner;
-  // Credentials that both services get anew are no loss when they are masked.
-  for (const std::string& name : minted_by(configuration.new_.target)) {
-    const auto others = minted_by(configuration.legacy.target);
-    if (std::find(others.begin(), others.end(), name) != others.end()) planner.masks.minted.push_back(name);
-  }
-  planner.is_read = [&](std::string_view method, std::string_view path) { return configuration.is_read(method, path); };
-  planner.one_write_at_a_time = true;  // the judge expects one final state
-  const auto [plan, captured, redaction] = plan_files({traffic_path}, configuration.redaction, {}, planner);
+  const auto [plan, captured, redaction] = plan_for(configuration, traffic_path);
   const bool everything = selection.everything();
   check_budgets(configuration, plan,
                 everything

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include <limits>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "harness/commands/commands.h"
+#include "replay/error.h"
 #include "replay/traffic_file.h"
 #include "reports/escape.h"
 
@@ -74,6 +76,22 @@ std::optional<Planned> plan_while_reading(const std::string& file, const Redacti
 }
 
 }  // namespace
+
+Planned plan_for(const Configuration& configuration, const std::string& traffic) {
+  const std::string path = traffic.empty() ? configuration.traffic : traffic;
+  if (path.empty()) throw Error("no traffic is named: give `traffic:` in the configuration or --traffic FILE");
+  replay::PlannerOptions planner;
+  // Credentials that both services get anew are no loss when they are masked.
+  const auto others = minted_by(configuration.legacy.target);
+  for (const std::string& name : minted_by(configuration.new_.target)) {
+    if (std::find(others.begin(), others.end(), name) != others.end()) planner.masks.minted.push_back(name);
+  }
+  planner.is_read = [&](std::string_view method, std::string_view target) {
+    return configuration.is_read(method, target);
+  };
+  planner.one_write_at_a_time = true;  // the judge expects one final state
+  return plan_files({path}, configuration.redaction, {}, planner);
+}
 
 std::string notes_on(const replay::Plan& plan) {
   std::string text;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harness/commands/exchange_filter.h"
+#include "harness/configuration.h"
 #include "harness/redaction.h"
 #include "replay/planner.h"
 
@@ -24,6 +25,9 @@ struct Planned {
 // Throws Error when a file cannot be read, or when two of them are masked with different keys.
 [[nodiscard]] Planned plan_files(const std::vector<std::string>& files, const RedactionSettings& redaction,
                                  const WantedExchanges& wanted, replay::PlannerOptions options);
+
+// The plan of a rehearsal: the configuration's traffic, or another file, with writes one after the other.
+[[nodiscard]] Planned plan_for(const Configuration& configuration, const std::string& traffic = "");
 
 // What is to be known before a plan is played, a line each: what was left out and why, what is masked, what is to be refused.
 [[nodiscard]] std::string notes_on(const replay::Plan& plan);

@@ -215,8 +215,9 @@ class PairRun {
     route.legacy_failed += legacy_failed;
     route.new_failed += new_failed;
     route.both_failed += legacy_failed && new_failed;
-    const int status = pair.sample->status;
-    if (!legacy.answered || !new_.answered || legacy.status != status || new_.status != status) return;
+    const int status = pair.sample->status,
+              new_status = pair.sample->new_status != 0 ? pair.sample->new_status : status;
+    if (!legacy.answered || !new_.answered || legacy.status != status || new_.status != new_status) return;
     route.legacy_ns.push_back(legacy.done_ns - legacy.sent_ns);
     route.new_ns.push_back(new_.done_ns - new_.sent_ns);
     route.legacy_response_ns.push_back(legacy.done_ns - legacy.due_ns);

@@ -28,6 +28,7 @@ struct PairRunOptions {
   std::chrono::milliseconds block{2'500};
   std::int64_t blocks = 26;  // at most, with those of the warm-up
   std::size_t connections = 16;
+  int saturation_blocks = 12;  // as many as the first look takes
   std::chrono::milliseconds deadline{10'000};
   std::uint64_t seed = 1;
   bool turned_round = false;  // of each pair, the other side goes first than with the same seed otherwise

@@ -102,7 +102,7 @@ std::vector<Sample> answered_alone(const replay::Plan& plan, const replay::Histo
     if (!step.request || !(step.read || writes)) continue;
     const replay::Record* record = replay::record_of(oracle, step.id);
     if (record == nullptr || record->outcome != replay::Outcome::answered || record->response.status >= 400) continue;
-    Sample& sample = samples.emplace_back(Sample{step, route_of(step), record->response.status, true});
+    Sample& sample = samples.emplace_back(Sample{step, route_of(step), record->response.status, 0, true});
     sample.step.request = record->request;
     std::erase_if(sample.step.uses, [&](const replay::Use& use) { return !written.contains(use.from); });
   }

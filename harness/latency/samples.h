@@ -15,6 +15,7 @@ struct Sample {
   replay::Step step;
   std::string route;
   int status = 0;
+  int new_status = 0;    // what the new service is to answer; 0: the same
   bool measured = true;  // else it is sent for the values that others take from its answer
 };
 

@@ -12,8 +12,6 @@
 namespace rehearse::harness {
 namespace {
 
-// As many blocks as the first look takes.
-constexpr int saturation_blocks = 12;
 constexpr std::int64_t longest_ns = 1'000'000'000;
 constexpr double times_the_limit = 4;
 
@@ -79,7 +77,7 @@ std::vector<properties::SaturationBlock> measure_saturation(const SampleKind& ki
   Asked asked{kind, options, 0, 0};
   asked.requests = std::max(4 * options.connections, static_cast<std::size_t>(times_the_limit * at_least *
                                                                               static_cast<double>(longest_ns) / 1e9));
-  for (int i = 0; i < saturation_blocks; ++i) {
+  for (int i = 0; i < options.saturation_blocks; ++i) {
     if (options.stop != nullptr && options.stop->load()) break;
     properties::SaturationBlock& block = blocks.emplace_back();
     block.route = kind.route;
@@ -92,7 +90,8 @@ std::vector<properties::SaturationBlock> measure_saturation(const SampleKind& ki
           new_ ? answered_a_second(asked, services.new_, services.new_target)
                : answered_a_second(asked, services.legacy, services.legacy_target);
     }
-    if (options.on_progress) options.on_progress(static_cast<std::size_t>(i) + 1, saturation_blocks);
+    if (options.on_progress)
+      options.on_progress(static_cast<std::size_t>(i) + 1, static_cast<std::size_t>(options.saturation_blocks));
   }
   return blocks;
 }
