@@ -416,6 +416,48 @@ TEST_F(Budgets, WhatCannotBeJudgedIsSaidBeforeAnythingIsSent) {
   EXPECT_FALSE(fs::exists(directory_ / "report"));
 }
 
+// -- the benchmark of the stages -----------------------------------------------------------------------------------------
+
+class StageBench : public Program {};
+
+TEST_F(StageBench, WritesWhatOthersReadAndComparesTwoRuns) {
+  const Ended ended = with_orders(R"(
+    bench="$REHEARSE bench --config fixtures/orders/rehearse.yaml --traffic fixtures/captures/orders-small.pcap --repetitions 2"
+    $bench --seconds 1 --stage off --stage read-only --stage live -o $OUT/first.json --csv $OUT/trend.csv || exit 9
+    $bench --seconds 1 --stage off -o $OUT/second.json --baseline $OUT/first.json; echo "compared: $?"
+    $bench --seconds 1 --stage off -o $OUT/second.json --csv $OUT/trend.csv; echo "other columns: $?"
+    curl -s $ORDERS_NEW_URL/healthz -o /dev/null -D - | grep -i migration-stage)",
+                                  "--oracle");
+  ASSERT_NE(ended.status, 9) << ended.out << ended.err;
+  const json::value run = json::parse(contents(directory_ / "first.json"));
+  std::map<std::string, int> repetitions;
+  for (const json::value& each : run.at("benchmarks").as_array()) {
+    if (each.at("run_type") != "iteration") continue;
+    ++repetitions[each.at("name").as_string().c_str()];
+    EXPECT_GT(each.at("real_time").as_double(), 0) << each.at("name");
+    EXPECT_EQ(each.at("time_unit"), "us");
+  }
+  for (const char* name : {"off/reads/legacy/p50", "off/reads/new/p99", "off/writes/new/p50",
+                           "read-only/reads/new/throughput", "read-only/refusals/new/p50", "live/writes/legacy/p90"})
+    EXPECT_EQ(repetitions[name], 2) << name;
+  EXPECT_THAT(lines_of(contents(directory_ / "trend.csv")), testing::SizeIs(2));
+  // Two seconds prove little; what is missing in the second run is unknown in any case, and nothing is an error.
+  EXPECT_THAT(ended.out, testing::ContainsRegex("compared: [12]\n"));
+  EXPECT_THAT(ended.out, HasSubstr("this run does not have it"));
+  EXPECT_THAT(ended.out, HasSubstr("other columns: 3"));
+  EXPECT_THAT(ended.err, HasSubstr("has other columns than this run"));
+  EXPECT_THAT(ended.out, HasSubstr("off\r")) << "the flag is where it was";
+}
+
+TEST_F(StageBench, SaysWhatIsWrongBeforeItMeasures) {
+  const Ended ended = shell(
+      "echo '{}' > $OUT/none.json; export ORDERS_LEGACY_URL=http://127.0.0.1:1 ORDERS_NEW_URLS=http://127.0.0.1:1 "
+      "ORDERS_LEGACY_DSN=none ORDERS_NEW_DSN=none ORDERS_FLAG_FILE=/none ORDERS_NEW_LOG=/none\n"
+      "exec $REHEARSE bench --config fixtures/orders/rehearse.yaml --baseline $OUT/none.json");
+  EXPECT_THAT(ended, RefusesWith("none.json: This is no run of `rehearse bench`"));
+  EXPECT_EQ(ended.status, 3);
+}
+
 // -- other systems -------------------------------------------------------------------------------------------------------
 
 class OtherSystems : public Program {};
