@@ -75,6 +75,14 @@ void append_row(const std::string& path, const reports::StageBenchmark& benchmar
   write_whole(path, (there.empty() ? header : "") + csv_row(benchmark), std::ios::app);
 }
 
+int compare_with(const reports::StageBenchmark& baseline, const reports::StageBenchmark& benchmark, double tolerance) {
+  const auto changes = compared(baseline, benchmark, tolerance);
+  fmt::print("\n{}", to_markdown(changes, tolerance));
+  Verdict worst = changes.empty() ? Verdict::unknown : Verdict::pass;
+  for (const auto& change : changes) worst = properties::worst(worst, change.verdict);
+  return worst == Verdict::pass ? exit_pass : worst == Verdict::fail ? exit_fail : exit_unknown;
+}
+
 }  // namespace
 
 int bench(const BenchArguments& arguments) {
@@ -109,14 +117,12 @@ int bench(const BenchArguments& arguments) {
   benchmark.tool_version = REHEARSE_VERSION;
   benchmark.started = started;
   write_whole(arguments.out, to_google_benchmark(benchmark));
-  if (!arguments.csv.empty()) append_row(arguments.csv, benchmark);
   fmt::print("{}", to_markdown(benchmark));
-  if (arguments.baseline.empty()) return exit_pass;
-  const auto changes = compared(baseline, benchmark, arguments.tolerance_percent / 100);
-  fmt::print("\n{}", to_markdown(changes, arguments.tolerance_percent / 100));
-  Verdict worst = changes.empty() ? Verdict::unknown : Verdict::pass;
-  for (const auto& change : changes) worst = properties::worst(worst, change.verdict);
-  return worst == Verdict::pass ? exit_pass : worst == Verdict::fail ? exit_fail : exit_unknown;
+  const int status =
+      arguments.baseline.empty() ? exit_pass : compare_with(baseline, benchmark, arguments.tolerance_percent / 100);
+  std::fflush(stdout);
+  if (!arguments.csv.empty()) append_row(arguments.csv, benchmark);
+  return status;
 }
 
 }  // namespace rehearse::harness

@@ -128,17 +128,21 @@ class StageBench {
     if (config_.budgets.writes) stores_.restore_oracle();
   }
 
-  void restore(Stage stage) { stage == Stage::off || stage == Stage::read_only ? restore_seeded() : restore_copied(); }
+  void restore(Stage stage) { before_the_copy(stage) ? restore_seeded() : restore_copied(); }
 
+  static bool before_the_copy(Stage stage) { return stage == Stage::off || stage == Stage::read_only; }
+
+  // The guards of the way look at the databases: a copy must have been verified since read-only was entered, and on the way back no alert may
+  // be open.
   void arrive(Stage stage) {
-    if (stage != Stage::off && !stores_.copy_kept()) {
+    if (before_the_copy(stages_.now()) && !before_the_copy(stage)) {
       stages_.go_to(Stage::read_only);
       restore_seeded();
       if (!stages_.copy_forward()) throw Error("the copy failed; run copy.forward by hand and read what it says");
       stores_.keep_copy();
+    } else if (!before_the_copy(stages_.now())) {
+      restore_copied();
     }
-    // Before the flips, whose guards look at the databases.
-    if (stores_.copy_kept()) restore_copied();
     stages_.go_to(stage);
   }
 
@@ -178,20 +182,22 @@ class StageBench {
     const LatencyRun run = measure_pairs({kind}, services_, options);
     result_.send_error_p50_ms = std::max(result_.send_error_p50_ms, static_cast<double>(run.send_error_p50_ns) / 1e6);
     result_.send_error_p99_ms = std::max(result_.send_error_p99_ms, static_cast<double>(run.send_error_p99_ns) / 1e6);
-    std::vector<std::int64_t> legacy, new_;
-    const properties::Budget median = properties::budget_of(stage, "all", "overhead_p50", "10%");
-    const auto blocks = properties::times_of(median, run);
-    for (const auto& times : blocks) {
-      legacy.insert(legacy.end(), times.legacy.begin(), times.legacy.end());
-      new_.insert(new_.end(), times.new_.begin(), times.new_.end());
+    properties::TimesOfBlock whole;
+    for (std::size_t i = properties::warm_up_blocks; i < run.blocks.size(); ++i) {
+      for (const properties::RoutePairs& route : run.blocks[i].routes) {
+        whole.legacy.insert(whole.legacy.end(), route.legacy_ns.begin(), route.legacy_ns.end());
+        whole.new_.insert(whole.new_.end(), route.new_ns.begin(), route.new_ns.end());
+      }
     }
-    if (legacy.empty()) return;
+    if (whole.legacy.empty()) return;
+    auto blocks = properties::times_of(properties::budget_of(stage, "all", "overhead_p50", "10%"), run);
+    if (blocks.empty()) blocks.push_back(whole);  // too few requests for more than one
     for (const auto& [name, q] : {std::pair("p50", 0.5), std::pair("p90", 0.9), std::pair("p99", 0.99)}) {
       reports::StageFigure& figure = figure_of(stage, what, name, "ms");
-      const auto of_legacy = properties::quantile(legacy, q), of_new = properties::quantile(new_, q);
+      const auto of_legacy = properties::quantile(whole.legacy, q), of_new = properties::quantile(whole.new_, q);
       figure.legacy.push_back(static_cast<double>(of_legacy) / 1e6);
       figure.new_.push_back(static_cast<double>(of_new) / 1e6);
-      figure.requests += static_cast<std::int64_t>(legacy.size());
+      figure.requests += static_cast<std::int64_t>(whole.legacy.size());
       // At the median each block is a comparison of its own; further out one takes the whole repetition.
       if (q == 0.5) {
         for (const auto& times : blocks)
@@ -251,7 +257,7 @@ class StageBench {
 
   void leave_as_found() {
     if (stages_.now() != Stage::off) {
-      if (stores_.copy_kept()) restore_copied();  // what the guards of the way back look at
+      if (!before_the_copy(stages_.now())) restore_copied();  // what the guards of the way back look at
       stages_.go_to(Stage::off);
     }
     stores_.restore_seeded();
