@@ -642,6 +642,7 @@ properties::Contract load_answer_contract(const std::string& path) {
     Section section(root, "");
     contract.answer_rules = answer_rules_of(section.node("answer_rules"));
     if (section.has("compared_headers")) contract.compared_headers = section.texts("compared_headers");
+    contract.budgets = budgets_of(section.section("budgets")).limits;
   } catch (const Error& problem) {
     throw Error(fmt::format("{}: {}", file, problem.what()));
   } catch (const YAML::Exception& problem) {

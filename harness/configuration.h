@@ -151,7 +151,7 @@ struct Configuration {
 // The databases and the mapping alone, whatever else the file holds or lacks. Throws as load_configuration does.
 [[nodiscard]] Configuration load_databases(const std::string& path);
 
-// What the file says about answers alone, answer_rules and compared_headers: for answers that are judged without a rehearsal of
+// What the file says about answers alone, answer_rules and compared_headers, and its budgets: for answers that are judged without a rehearsal of
 // their own, or again. Without a path that of ./rehearse.yaml, if there is one.
 [[nodiscard]] properties::Contract load_answer_contract(const std::string& path);
 

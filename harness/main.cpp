@@ -129,7 +129,7 @@ int run(int argc, char** argv) {
   report_command->add_flag("--strict", reporting.strict,
                            "unknown when a rule about answers is not needed, expired or too broad");
   report_command->add_option("--rules", reporting.rules,
-                             "a configuration whose answer_rules count instead of those of the rehearsal");
+                             "a configuration whose answer_rules and budgets count instead of those of the rehearsal");
   report_command->add_flag("--suggest-rules", reporting.suggest_rules,
                            "print the smallest rules that settle what the legacy service itself changes");
   report_command->callback([&] { status = report(reporting); });

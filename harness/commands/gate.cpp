@@ -84,7 +84,11 @@ struct Judging {
 reports::Report judged(const std::string& history_path, const Judging& how) {
   const replay::HistoryFile file = replay::load_histories(history_path);
   properties::Evidence evidence = evidence_in(file, history_path);
-  if (!how.rules.empty()) evidence.contract.answer_rules = load_answer_contract(how.rules).answer_rules;
+  if (!how.rules.empty()) {
+    const properties::Contract other = load_answer_contract(how.rules);
+    evidence.contract.answer_rules = other.answer_rules;
+    if (!other.budgets.empty()) evidence.contract.budgets = other.budgets;
+  }
   const auto checks = properties::all_checks();
   const auto judgement = properties::judge(checks, evidence);
   reports::Report report = reports::report_of(evidence, judgement);
