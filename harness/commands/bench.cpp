@@ -14,6 +14,7 @@
 #include "harness/commands/planning.h"
 #include "harness/latency/stage_bench.h"
 #include "replay/error.h"
+#include "reports/escape.h"
 #include "reports/stage_benchmark.h"
 
 namespace rehearse::harness {
@@ -78,6 +79,11 @@ void append_row(const std::string& path, const reports::StageBenchmark& benchmar
 int compare_with(const reports::StageBenchmark& baseline, const reports::StageBenchmark& benchmark, double tolerance) {
   const auto changes = compared(baseline, benchmark, tolerance);
   fmt::print("\n{}", to_markdown(changes, tolerance));
+  if (baseline.machine != benchmark.machine)
+    fmt::print(
+        "\nThe baseline was measured on another machine ({}): what is compared is each run beside its own legacy "
+        "service.\n",
+        reports::terminal_escape(baseline.machine));
   Verdict worst = changes.empty() ? Verdict::unknown : Verdict::pass;
   for (const auto& change : changes) worst = properties::worst(worst, change.verdict);
   return worst == Verdict::pass ? exit_pass : worst == Verdict::fail ? exit_fail : exit_unknown;

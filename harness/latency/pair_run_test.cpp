@@ -316,6 +316,9 @@ TEST(Samples, WhatCannotBeJudgedIsSaidBeforehand) {
   Configuration brief = of(Stage::live, "all", "p50", "5ms");
   brief.budgets.time = milliseconds(10'000);
   EXPECT_THAT(refusal(brief, Stage::live), HasSubstr("8 are the fewest that decide anything"));
+  Configuration endless = of(Stage::live, "all", "p50", "5ms");
+  endless.budgets.time = std::chrono::hours(24);
+  EXPECT_THAT(refusal(endless, Stage::live), HasSubstr("are enough for anything"));
   Configuration writing = of(Stage::live, "all", "p50", "5ms");
   writing.budgets.writes = true;
   EXPECT_THAT(refusal(writing, Stage::live), HasSubstr("both sides would write to one database"));

@@ -19,6 +19,8 @@ using replay::Step;
 
 // So many routes are enough to see what the traffic holds.
 constexpr std::size_t max_routes_named = 12;
+// The pairs of a measurement are laid out before it begins, at some 1.5 KB each; ninety-six blocks of a p99.9 need 480,000.
+constexpr double max_pairs = 500'000;
 
 std::string route_of(const Step& step) {
   const auto request = step.request.get();
@@ -153,6 +155,12 @@ void check_budgets(const Configuration& configuration, const replay::Plan& plan,
     throw Error(
         "budgets.writes: the oracle's database is written and restored: if it may be lost, write disposable: true "
         "under fuzz.oracle");
+  const double pairs = configuration.budgets.rate * std::chrono::duration<double>(configuration.budgets.time).count();
+  if (pairs > max_pairs)
+    throw Error(
+        fmt::format("budgets: {} ms at {}/s are {:.0f} pairs, and {:.0f} are enough for anything: lower budgets.time "
+                    "or budgets.rate",
+                    configuration.budgets.time.count(), configuration.budgets.rate, pairs, max_pairs));
   const TargetSettings& legacy = alone ? configuration.fuzz.oracle_target : configuration.legacy.target;
   const TargetSettings& new_ = configuration.new_.target;
   if (legacy.http != new_.http || legacy.host != new_.host || legacy.tls.ca_file != new_.tls.ca_file ||

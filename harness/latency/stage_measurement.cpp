@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "harness/latency/machine.h"
 #include "harness/latency/pair_run.h"
 #include "harness/latency/samples.h"
 #include "harness/latency/saturation.h"
@@ -117,6 +118,11 @@ class StageMeasurement {
       if (kind == kinds_.end()) continue;
       auto blocks = measure_saturation(*kind, budget.limit, services_, options);
       run.saturation.insert(run.saturation.end(), blocks.begin(), blocks.end());
+    }
+    if (run.machine.empty()) {  // no pairs were measured, which would have told
+      run.machine = machine_name();
+      run.load = machine_load();
+      run.scheduling = "normal";
     }
     return run;
   }
