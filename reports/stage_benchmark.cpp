@@ -119,8 +119,8 @@ std::string to_google_benchmark(const StageBenchmark& benchmark) {
     add_entries(list, figure, "legacy", figure.legacy, family++);
     add_entries(list, figure, "new", figure.new_, family++);
   }
-  json::array left_out;
-  for (const std::string& sentence : benchmark.left_out) left_out.push_back(text(sentence));
+  json::array remarks;
+  for (const std::string& sentence : benchmark.remarks) remarks.push_back(text(sentence));
   const json::value document{{"context",
                               {{"date", text(benchmark.started)},
                                {"host_name", text(benchmark.machine)},
@@ -130,7 +130,7 @@ std::string to_google_benchmark(const StageBenchmark& benchmark) {
                                {"rehearse_version", text(benchmark.tool_version)},
                                {"rehearse_send_error_p50_ms", measured(benchmark.send_error_p50_ms)},
                                {"rehearse_send_error_p99_ms", measured(benchmark.send_error_p99_ms)},
-                               {"rehearse_left_out", std::move(left_out)}}},
+                               {"rehearse_remarks", std::move(remarks)}}},
                              {"benchmarks", std::move(list)}};
   return json::serialize(document) + "\n";
 }
@@ -149,8 +149,8 @@ StageBenchmark benchmark_from_json(const std::string& text) {
   if (!context.list("load_avg").empty()) benchmark.load = context.list("load_avg")[0].to_number<double>(failed);
   benchmark.send_error_p50_ms = context.number<double>("rehearse_send_error_p50_ms");
   benchmark.send_error_p99_ms = context.number<double>("rehearse_send_error_p99_ms");
-  for (const json::value& sentence : context.list("rehearse_left_out")) {
-    if (sentence.is_string()) benchmark.left_out.emplace_back(sentence.get_string());
+  for (const json::value& sentence : context.list("rehearse_remarks")) {
+    if (sentence.is_string()) benchmark.remarks.emplace_back(sentence.get_string());
   }
   for (const json::value& each : members.list("benchmarks")) {
     const Members run(each, "a benchmark");
@@ -201,7 +201,7 @@ std::string to_markdown(const StageBenchmark& benchmark) {
                        percent(median(figure.log_ratios)),
                        interval ? percent(interval->low) + " to " + percent(interval->high) : "too few blocks");
   }
-  for (const std::string& sentence : benchmark.left_out) out += "\n" + sentence + "\n";
+  for (const std::string& sentence : benchmark.remarks) out += "\n" + sentence + "\n";
   return out;
 }
 

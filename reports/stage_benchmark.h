@@ -24,7 +24,7 @@ struct StageBenchmark {
   std::string tool_version, started, machine;  // started: RFC 3339, UTC
   double load = 0, send_error_p50_ms = 0, send_error_p99_ms = 0;
   std::vector<StageFigure> figures;
-  std::vector<std::string> left_out;  // what was not measured, and why, a sentence each
+  std::vector<std::string> remarks;  // what was not measured and why, and what makes figures doubtful; a sentence each
 };
 
 // Names are STAGE/WHAT/SIDE/FIGURE: "shadow/reads/new/p50". A time stands in real_time and, as the processors of the services are not

@@ -44,7 +44,7 @@ TEST(StageBenchmarks, ComeBackFromGoogleBenchmarksJson) {
       EXPECT_NEAR(back.figures[i].new_[r], benchmark.figures[i].new_[r], 1e-9);
   }
   EXPECT_EQ(back.machine, benchmark.machine);
-  EXPECT_EQ(back.left_out, benchmark.left_out);
+  EXPECT_EQ(back.remarks, benchmark.remarks);
 }
 
 TEST(StageBenchmarks, SayWhatIsWrongWithAText) {

@@ -28,6 +28,8 @@ constexpr auto block = std::chrono::milliseconds(500);
 // In a second of which so much is surely not answered by what stands on a bench.
 constexpr double most_a_second = 4000;
 constexpr int saturation_blocks_each = 2;
+// As late as a sender may be whose times are believed.
+constexpr double most_late_ms = 1;
 
 struct Interrupted {};
 
@@ -70,8 +72,13 @@ class StageBench {
     leave_as_found();
     for (reports::StageFigure& figure : result_.figures)
       if (figure.legacy.empty() || figure.new_.empty())
-        result_.left_out.push_back(
+        result_.remarks.push_back(
             fmt::format("{}, {}: nothing was answered as by legacy alone.", figure.stage, figure.what));
+    if (result_.send_error_p50_ms > most_late_ms)
+      result_.remarks.push_back(
+          fmt::format("In one of the measurements half of the requests left more than {:.1f} ms late: the machine was "
+                      "busy, and figures say more of it than of the services.",
+                      result_.send_error_p50_ms));
     result_.machine = machine_name();
     result_.load = machine_load();
     return std::move(result_);
@@ -91,7 +98,7 @@ class StageBench {
 
   void say_what_is_left_out() {
     if (config_.budgets.writes) return;
-    result_.left_out.emplace_back(
+    result_.remarks.emplace_back(
         "Writes were not measured, nor completed: legacy alone needs a service with a database of its own, whose flag "
         "is off for ever (fuzz.oracle, disposable: true).");
   }
