@@ -197,7 +197,8 @@ int gate(const GateArguments& arguments) {
 int report(const ReportArguments& arguments) {
   if (arguments.suggest_rules) return suggest(arguments.file, arguments.rules);
   reports::Report report = report_in(arguments.file, {arguments.strict, arguments.rules, 0, arguments.out.directory});
-  if (!arguments.against.empty()) report.since = reports::since(report_in(arguments.against, {false, "", 0, ""}), report);
+  if (!arguments.against.empty())
+    report.since = reports::since(report_in(arguments.against, {false, "", 0, ""}), report);
   return render(report, arguments.out);
 }
 
