@@ -214,6 +214,8 @@ DatabaseSettings database_of(Section section) {
 FuzzSettings fuzz_of(Section section, const TargetSettings& as_legacy, const std::string& file) {
   FuzzSettings fuzz;
   fuzz.openapi = beside(file, section.text("openapi", ""));
+  fuzz.in_gate = section.duration("gate", fuzz.in_gate);
+  fuzz.seed = static_cast<std::uint64_t>(section.integer("seed", static_cast<std::int64_t>(fuzz.seed)));
   Section oracle = section.section("oracle");
   fuzz.oracle_url = oracle.text("url", "");
   fuzz.oracle_target = as_legacy;

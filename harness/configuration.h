@@ -90,6 +90,8 @@ struct FuzzSettings {
   TargetSettings oracle_target;      // how it is spoken to: as legacy is
   DatabaseSettings oracle_database;  // its own
   std::vector<WireSettings> wires;   // where the services find their databases and neighbours: through us
+  milliseconds in_gate{0};           // a gate plays generated plans for so long; 0: it plays none
+  std::uint64_t seed = 1;            // of those
 };
 
 // What a stage may cost, and how that is measured: in pairs, each request to legacy and to the new service in adjacent slots.

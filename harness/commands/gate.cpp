@@ -9,13 +9,16 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/generated.h"
 #include "harness/commands/planning.h"
 #include "harness/commands/rendering.h"
 #include "harness/latency/samples.h"
 #include "harness/progress.h"
+#include "harness/wires/wire.h"
 #include "properties/answers/suggest.h"
 #include "properties/check.h"
 #include "replay/error.h"
@@ -35,6 +38,7 @@ constexpr const char* title_document = "title";
 constexpr const char* traffic_document = "traffic";
 constexpr const char* repeat_document = "repeat";
 constexpr const char* started_document = "started";
+constexpr const char* generated_document = "generated";
 
 Selection selection_of(const GateArguments& arguments) {
   Selection selection;
@@ -99,6 +103,8 @@ reports::Report judged(const std::string& history_path, const Judging& how) {
   report.repeat = document(file, repeat_document);
   report.traffic = document(file, traffic_document);
   report.history = history_path;
+  if (const std::string generated = document(file, generated_document); !generated.empty())
+    add_generated(reports::from_json(generated), report);
   if (how.strict) reports::hold_against_rules(report);
   const std::string log = reports::hdr_log_of(evidence);
   if (!log.empty() && !how.beside.empty()) write_beside(how.beside, latency_log_name, log);
@@ -183,6 +189,14 @@ int gate(const GateArguments& arguments) {
       progress.end(ended.name, findings);
     };
     options.on_progress = [&](std::size_t done, std::size_t total) { progress.step(done, total); };
+    if (everything && configuration.fuzz.in_gate.count() > 0)
+      options.documents.emplace_back(
+          generated_document,
+          to_json(generated_plans(configuration, traffic_path, (fs::path(arguments.out.directory) / "fuzz").string(),
+                                  progress)));
+    // Services that were started behind wires find nobody without them.
+    std::vector<std::unique_ptr<Wire>> wires;
+    for (const WireSettings& wire : configuration.fuzz.wires) wires.push_back(std::make_unique<Wire>(wire));
     static_cast<void>(rehearse(configuration, plan, options));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -186,6 +186,7 @@ class Campaign {
     if (stopped()) return;
     const Judgement judgement = judge(config_.contract, trial, world_.noise());
     ++result_.plans;
+    result_.requests += static_cast<std::int64_t>(trial.played.records.size());
     learn_amounts(catalogue_, trial.played);
     const Verdict verdict = judgement.verdict();
     for (const auto& result : judgement.results)

@@ -59,7 +59,7 @@ struct CampaignOptions {
 };
 
 struct CampaignResult {
-  std::int64_t plans = 0, unknown = 0, not_reproduced = 0;
+  std::int64_t plans = 0, requests = 0, unknown = 0, not_reproduced = 0;
   std::int64_t unfired =
       0;  // plans whose fault or gate met nothing: they prove nothing, and are none of the unknown ones
   std::vector<Failure> failures;

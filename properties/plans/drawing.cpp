@@ -60,7 +60,7 @@ constexpr std::string_view conditional = "header:If-";
 // flip, which takes the propagation bound to spread, longer than that and shorter than what they allow each other.
 constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms",
                            held_beside_a_short_flip = "120ms";
-constexpr int tries_for_a_gate = 6;
+constexpr int tries_for_a_gate = 24;
 
 // The first mark in the text, "~12~".
 std::string mark_in(std::string_view text) {
@@ -107,6 +107,8 @@ class Drawing {
       if (phase == fault_phase && (fault_->first.starts_with("wire ") || dice_.percent(70)) &&
           fault_->first != "kill new" && !altered)
         draw_write();
+      // What a client gave up goes on beside the next requests; legacy itself may serialise such writes in no order at all.
+      if (phase == fault_phase && fault_->first.starts_with("wire client: hang up")) cue("wait 60ms");
       // Only what changes something that was there shows that it was altered.
       for (int i = 0; phase == fault_phase && altered && i < 4; ++i) draw_change();
       if (phase == fault_phase && fault_->first == "kill new") {
@@ -348,7 +350,7 @@ class Drawing {
     const bool both = dual && flip && (*flip == Stage::shadow || *flip == Stage::live) && dice_.percent(50);
     const bool to_new = both || stage_ == Stage::completed || (!flip && dual);
     const std::string wire = to_new ? "new-database" : "legacy";
-    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(65))
+    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(80))
       return std::nullopt;
     std::vector<const Operation*> changing;
     for (const Operation* operation : writes_)

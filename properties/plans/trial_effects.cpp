@@ -86,6 +86,18 @@ bool fits_kind(const Record& record, const CommittedTransaction& transaction) {
   return true;
 }
 
+// "POST /orders" and a new row of orders: whoever else was under way then hardly made that.
+bool makes_of_its_collection(const Record& record, const CommittedTransaction& transaction) {
+  if (record.request.method != "POST") return false;
+  const std::string made = replay::entity_name(replay::collection_of(replay::path_of(record.request.target)));
+  return !made.empty() && std::any_of(transaction.rows.begin(), transaction.rows.end(), [&](const std::string& row) {
+    const auto kind = row.find(": INSERT:");  // "table public.orders: INSERT: ..."
+    if (kind == std::string::npos || !row.starts_with("table ")) return false;
+    const std::string_view table(row.data() + 6, kind - 6);
+    return replay::entity_name(table.substr(std::min(table.find('.') + 1, table.size()))) == made;
+  });
+}
+
 }  // namespace
 
 TrialEffects::TrialEffects(const Contract& contract, const Trial& trial) {
@@ -209,7 +221,8 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, value); });
       });
-      const bool evident = named || marked || keyed || held > 0;
+      const bool makes_own = makes_of_its_collection(*candidate.record, transaction);
+      const bool evident = named || marked || keyed || held > 0 || makes_own;
       // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
       // perhaps taken later, by a service that had stood still.
       const bool given_up =
@@ -218,9 +231,9 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;
       const bool plausible = evident && (taken || given_up) && (within || given_up);
-      for (const bool fact :
-           {exactly && evident && taken && fits, plausible && fits, exactly && evident && taken, plausible,
-            exactly && evident, named && (within || given_up), marked, exactly, keyed && within, within, keyed, taken})
+      for (const bool fact : {plausible && fits && makes_own, exactly && evident && taken && fits, plausible && fits,
+                              exactly && evident && taken, plausible, exactly && evident, named && (within || given_up),
+                              marked, exactly, keyed && within, within, keyed, taken})
         score = 2 * score + static_cast<int>(fact);
       score = 8 * score + static_cast<int>(std::min<std::ptrdiff_t>(held, 7));
       scores.emplace_back(score, candidate.effect);

@@ -491,6 +491,21 @@ TEST(Trials, ARowThatWasMadeBehindAFailureIsNotTheDeletionsThatCameNext) {
   EXPECT_EQ(effects.of(2)->in_legacy, (std::vector<std::size_t>{1}));
 }
 
+TEST(Trials, ANewRowIsTheOneRequestsThatMakesSuchRows) {
+  Story story;
+  story.trial.faults.push_back({"client", "hang up write", 1005 * ms, 1100 * ms});
+  story.request(1, 10, 12, "POST", "/orders", 0, "", Stage::shadow, R"({"sku":"SKU-7"})").outcome =
+      replay::Outcome::lost;
+  story.request(2, 13, 45, "POST", "/products/bulk", 200, "{}", Stage::shadow, R"({"a":"SKU-7","b":"SKU-8"})");
+  story.commit(false, 20, "orders", "17", "v=SKU-7 w:'SKU-8'");
+  auto& row = story.trial.legacy.transactions.back().rows.back();
+  row.replace(row.find("UPDATE"), 6, "INSERT");
+  story.commit(false, 30, "products", "9", "v=SKU-7");
+  const TrialEffects effects(story.contract, story.trial);
+  EXPECT_EQ(effects.of(1)->in_legacy, (std::vector<std::size_t>{0}));
+  EXPECT_EQ(effects.of(2)->in_legacy, (std::vector<std::size_t>{1}));
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
