@@ -395,7 +395,15 @@ class Drawing {
   // Lanes that work on the same keys at the same time; the flag moves beside them when `flip` says so.
   void draw_lanes(std::optional<Stage> flip, Stage from) {
     if (flip) before_flip(from, *flip);
-    if (auto gate = draw_gate(flip)) return draw_gated(*gate, flip);
+    // The way back from completed is two copies and a flip between them. What is written before the second one meets a legacy that is
+    // behind, and no policy that writes legacy first can answer for it.
+    const bool catching_up = flip && from == Stage::completed && *flip == Stage::live;
+    reads_only_ = catching_up && !reads_.empty();
+    draw_beside(flip, catching_up);
+    reads_only_ = false;
+  }
+  void draw_beside(std::optional<Stage> flip, bool catching_up) {
+    if (auto gate = draw_gate(flip)) return draw_gated(*gate, flip, catching_up);
     const std::vector<StepId> before = ends_;
     std::vector<StepId> ends;
     for (std::size_t lane = 1; lane <= lanes_; ++lane) {
@@ -426,7 +434,7 @@ class Drawing {
     if (flip) cue(cue_of(flip_to(*flip)));  // waits until it is served
   }
 
-  void draw_gated(Gate& gate, std::optional<Stage> flip) {
+  void draw_gated(Gate& gate, std::optional<Stage> flip, bool catching_up) {
     // Many services lock the row before they change it: then only who is held as its transaction begins can be overtaken.
     const bool at_begin = gate.shortly || (!flip && dice_.percent(50));
     cue_behind(fmt::format("wire {}: hold {} at most {}", gate.wire,
@@ -441,7 +449,7 @@ class Drawing {
     if (flip) {
       cue_behind(cue_of(set_to(*flip)), other);
       cue_behind(gate.shortly ? "wait 30ms" : "settle", other);
-      if (gate.shortly || dice_.percent(50)) add_behind(std::move(gate.other), 2, other);
+      if (!catching_up && (gate.shortly || dice_.percent(50))) add_behind(std::move(gate.other), 2, other);
     } else {
       add_behind(std::move(gate.other), 2, other);
     }
@@ -453,7 +461,8 @@ class Drawing {
 
   // Creates first, then what works on what was created, and reads in between.
   const Operation& choose_operation() {
-    const bool read = writes_.empty() || (!reads_.empty() && dice_.percent(plan_.steps.size() < 3 ? 10 : 35));
+    const bool read =
+        writes_.empty() || reads_only_ || (!reads_.empty() && dice_.percent(plan_.steps.size() < 3 ? 10 : 35));
     const auto& among = read ? reads_ : writes_;
     std::vector<double> weights;
     for (const Operation* operation : among) {
@@ -470,7 +479,7 @@ class Drawing {
 
   Step draw_step(std::int64_t lane) {
     // A client that heard nothing sends the same once more, with the same key.
-    if (!repeatable_.empty() && dice_.percent(6)) {
+    if (!repeatable_.empty() && !reads_only_ && dice_.percent(6)) {
       const std::size_t again = dice_.below(repeatable_.size());
       if (repeatable_[again].second == 0 || repeatable_[again].second == lane) {
         Step copy = repeatable_[again].first;
@@ -675,6 +684,7 @@ class Drawing {
   std::vector<const Operation*> writes_, reads_;
   std::size_t lanes_ = 1, odd_percent_ = 0;
   std::vector<std::pair<Step, std::int64_t>> readable_;  // reads of one thing, and whose
+  bool reads_only_ = false;                              // what is drawn now
   const Slot* odd_slot_ = nullptr;                       // of the request that is drawn
   std::set<std::string> named_;                          // the things that it names already
   std::optional<std::pair<std::string, std::string>> fault_;

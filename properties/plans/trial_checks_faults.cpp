@@ -20,7 +20,11 @@ void look_at_hidden_fault(Judging& judging, const FaultWindow& fault, const Reco
   judging.check("S3", "a fault of the new database never reaches a client", [&](Outcome& outcome) {
     outcome.looked_at(1, "answers");
     const auto took = record.done_ns - record.sent_ns;
-    if (took > contract.fault_latency_ns)
+    // What we held ourselves, on whichever wire, says nothing of the service.
+    const bool held = std::any_of(trial.faults.begin(), trial.faults.end(), [&](const FaultWindow& other) {
+      return &other != &fault && other.schedules && meets(trial, other, record);
+    });
+    if (took > contract.fault_latency_ns && !held)
       outcome.contradict(fmt::format("with the new database {}, an answer may take {} ms", fault.how,
                                      contract.fault_latency_ns / 1'000'000),
                          fmt::format("{} after {} ms", what_happened(record), took / 1'000'000), &trial.played,

@@ -506,6 +506,17 @@ TEST(Trials, ANewRowIsTheOneRequestsThatMakesSuchRows) {
   EXPECT_EQ(effects.of(2)->in_legacy, (std::vector<std::size_t>{1}));
 }
 
+TEST(Trials, WhatWeHeldOurselvesIsNoSlowAnswer) {
+  for (const bool held : {false, true}) {
+    Story story;
+    story.trial.faults.push_back({"new-database", "delay 300ms write", 1000 * ms, 3000 * ms});
+    if (held) story.trial.faults.push_back({"legacy", "hold write at most 1500ms", 1005 * ms, 2600 * ms, true});
+    write(story, 1, 10, 1600, R"({"v":1})");
+    story.commit_both(1500, "orders", "7", "v=1");
+    EXPECT_EQ(story.violates("S3"), !held);
+  }
+}
+
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
 
 // A write in shadow that the new database did not take, and then a flip to live with that database at fault: nobody could compare.
