@@ -106,9 +106,9 @@ TEST(Html, ANumberThatAChartDrawsStandsInATable) {
 Report enormous_report() {
   Report report = failing_report();
   const std::string text(9'000, '<');
-  properties::Result& lost = report.results[3];
+  properties::Result lost = report.results[3];
   for (std::size_t i = 0; i < 20; ++i) lost.findings.push_back({text, text, text, text, 7});
-  for (std::size_t i = 0; i < 20; ++i) report.results.push_back(lost);
+  report.results.resize(report.results.size() + 20, lost);
   report.differences[0].first.bodies.assign(500, {text.substr(0, 500), text.substr(0, 400), true});
   report.differences.resize(100, report.differences[0]);
   report.rows.resize(200, report.rows[0]);

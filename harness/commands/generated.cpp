@@ -17,6 +17,8 @@ using properties::Verdict;
 constexpr const char* section_name = "generated plans";
 // More plans than one in so many that could not be told make the whole unknown.
 constexpr std::int64_t one_in = 10;
+// Fewer say nothing of so many stages, edges and faults.
+constexpr std::int64_t fewest_plans = 40;
 
 Result* of_invariant(std::vector<Result>& results, const std::string& invariant) {
   const auto found =
@@ -50,8 +52,15 @@ Result played(const CampaignResult& campaign) {
     result.reason = std::move(reason);
   };
   const auto& reasons = campaign.unknown_reasons;
+  const bool alerts =
+      std::any_of(reasons.begin(), reasons.end(), [](const auto& reason) { return reason.first.starts_with("G11:"); });
   if (campaign.plans == 0)
     unknown("the time was over before a plan was played; give more of it (fuzz.gate)");
+  else if (campaign.plans - campaign.unknown - campaign.unfired < fewest_plans)
+    unknown(fmt::format("{} of {} plans proved something, and {} are the least; give more time (fuzz.gate)",
+                        campaign.plans - campaign.unknown - campaign.unfired, campaign.plans, fewest_plans));
+  else if (alerts)
+    unknown("an alert was raised, nothing was broken, and a write was slow: the machine may be, or the service");
   else if (campaign.not_reproduced > 0)
     unknown(fmt::format("{} failed once and not again; they are kept beside the report",
                         campaign.not_reproduced == 1 ? "a plan" : std::to_string(campaign.not_reproduced) + " plans"));

@@ -72,6 +72,9 @@ services:
     writes: refused            # allowed, only where nothing is lost by it: a rehearsal writes
     # start: systemctl start legacy     # both or neither: without them C3, S4 and V3 stay unknown
     # stop: systemctl stop legacy
+    # kill: systemctl kill -s KILL legacy      # for generated plans, of both services: an end without a chance to finish,
+    # pause: systemctl kill -s STOP legacy     # and standing still
+    # resume: systemctl kill -s CONT legacy
     # requests: {{path: /metrics, metric: http_requests_total}}   # makes C1 see every call
     # How it is spoken to; the same keys for both services. Files stand beside this one.
     # ca: authority.pem          # of an https url; else the system's authorities

@@ -137,7 +137,11 @@ void World::leave_as_found() noexcept {
   });
   attempt([&] {
     if (oracle_putting_back_.valid()) static_cast<void>(oracle_putting_back_.get());
+  });
+  attempt([&] {
     if (oracle_) static_cast<void>(oracle_->rewind());
+  });
+  attempt([&] {
     if (legacy_)
       begin(Stage::off);
     else
@@ -208,7 +212,9 @@ void World::open() {
 }
 
 void World::close() {
+  // What it ended with is of a world that is given up.
   if (putting_back_.valid()) putting_back_.wait();
+  putting_back_ = {};
   states_.reset();
   legacy_.reset();
   new__.reset();
@@ -290,6 +296,8 @@ void World::expect_services() const {
 }
 
 void World::begin(Stage stage) {
+  // Copies and guards read what is still being put back.
+  if (putting_back_.valid()) putting_back_.wait();
   expect_services();
   if (!go_to(stage)) {
     // What the last plan left open may close the edges; an alert may still be on its way to where it is kept.
@@ -359,8 +367,10 @@ Trial World::play(const Plan& plan) {
     stages_.set(stages_.now());
   }
   // On a machine that is busy a service may follow after we gave it up.
-  if (!trial.moves.empty() && !stages_.agree(config_.flag.propagation + 3s))
-    trial.problem = "the services do not serve one stage at its end";
+  if (!trial.moves.empty() && !stages_.agree(config_.flag.propagation + 3s)) {
+    trial.disagreed = true;
+    if (!trial.faults.empty()) trial.problem = "the services do not serve one stage at its end";
+  }
   trial.ended = stages_.now();
   if (trial.played.interrupted) {
     trial.problem = "it was interrupted";
@@ -527,7 +537,10 @@ void World::copy(const Signal& signal, Trial& trial) {
   const bool done = back ? stages_.copy_backward() : stages_.copy_forward(signal.pause);
   const bool behind_a_cut_one = !trial.copies.empty() && trial.copies.back().cut;
   trial.copies.push_back({began, wall_clock_ns(), back, done, cut && !done});
-  if (cut && !done) come_to_rest(trial);
+  if (cut && !done) {
+    come_to_rest(trial);
+    if (!std::exchange(trial.quiet, true)) trial.problem = "a copy that was killed is still being executed";
+  }
   if (cut) trial.copies.back().to_ns = wall_clock_ns();
   if (!done) return;
   if (!back) trial.copied = true;

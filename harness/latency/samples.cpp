@@ -147,6 +147,11 @@ std::vector<Budget> budgets_of(const Configuration& configuration, Stage stage) 
 void check_budgets(const Configuration& configuration, const replay::Plan& plan, const std::vector<Stage>& stages) {
   const bool alone = !configuration.fuzz.oracle_url.empty();
   if (configuration.budgets.limits.empty()) return;
+  if (!configuration.fuzz.wires.empty())
+    throw Error(
+        "budgets: the new service would be measured through wires of ours (fuzz.wires), and legacy would not; start "
+        "the "
+        "services without them, or leave the budgets out");
   if (configuration.budgets.writes && !alone)
     throw Error(
         "budgets.writes: both sides would write to one database; start a legacy service with a database of its own and "

@@ -16,6 +16,7 @@ using Metric = Budget::Metric;
 
 // A limit in milliseconds is not decided where our own null probe takes so much of it.
 constexpr double null_probe_share = 0.25;
+constexpr double most_unseen = 0.02;  // of the pairs, may have no time
 // By how much the new service must be slower than a legacy that is beyond the limit itself, before it is to blame, where no overhead is
 // budgeted.
 constexpr double assumed_overhead = 0.10;
@@ -28,6 +29,7 @@ struct Seen {
   Looked looked;
   std::int64_t requests = 0, failed = 0;  // of an error rate
   std::string why_not;                    // why nothing can be said
+  std::string unseen;                     // why it cannot be called within budget
 };
 
 struct Counts {
@@ -101,8 +103,13 @@ Seen see(const Budget& budget, const LatencyRun& run, std::int64_t planned) {
   const auto blocks = times_of(budget, run);
   seen.looked = look(blocks, budget.quantile, budget.metric == Metric::overhead ? Of::ratio : Of::new_alone,
                      bound_of(budget), planned);
+  const Counts counts = counts_of(budget, run, run.blocks.size());
+  // What was not answered as expected has no time, and might be what is slow: of a p99 half of the slowest hundredth may be missing.
+  const double missing = static_cast<double>(counts.pairs - counts.usable);
+  if (missing > std::min(most_unseen, (1 - budget.quantile) / 2) * static_cast<double>(counts.pairs))
+    seen.unseen = fmt::format("{} of {} pairs were not answered by both services as by legacy alone, and have no time",
+                              counts.pairs - counts.usable, counts.pairs);
   if (seen.looked.looks == 0) {
-    const Counts counts = counts_of(budget, run, run.blocks.size());
     const auto looks = looks_for(planned);
     seen.why_not = counts.usable == 0
                        ? fmt::format("of {} pairs none was answered by both services as by legacy alone", counts.pairs)
@@ -314,6 +321,8 @@ std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& budgets,
       verdict.reason = nothing;
     } else if (over[i]) {
       conclude_over(budgets[i], budgets, *of, seen[i], verdict);
+    } else if (seen[i].looked.within && !seen[i].unseen.empty()) {
+      verdict.reason = seen[i].unseen;
     } else if (seen[i].looked.within) {
       verdict.verdict = Verdict::pass;
       verdict.reason = within(budgets[i], seen[i]);

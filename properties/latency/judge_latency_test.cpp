@@ -147,6 +147,22 @@ TEST(JudgedLatency, ThroughputIsThatOfTheBlocks) {
   EXPECT_THAT(at(110, 100).reason, HasSubstr("legacy does not come to it either"));
 }
 
+TEST(JudgedLatency, WhatWasNotAnsweredMayBeWhatIsSlow) {
+  for (const std::int64_t missing : {1, 20}) {
+    LatencyRun run = steady(2, 2.05);
+    for (PairBlock& block : run.blocks) {
+      RoutePairs& route = block.routes.front();
+      for (auto* times : {&route.legacy_ns, &route.new_ns, &route.legacy_response_ns, &route.new_response_ns})
+        times->resize(times->size() - static_cast<std::size_t>(missing));
+    }
+    for (const char* metric : {"p99", "overhead_p50"}) {
+      const bool p99 = std::string(metric) == "p99";
+      const auto verdict = judged(budget(metric, p99 ? "20ms" : "10%"), twice(run));
+      EXPECT_EQ(verdict.verdict, missing == 1 ? Verdict::pass : Verdict::unknown) << metric << ": " << verdict.reason;
+    }
+  }
+}
+
 TEST(JudgedLatency, WithoutEvidenceNothingPasses) {
   EXPECT_THAT(judge_budgets({budget("p99", "20ms")}, {}).at(0).reason, "the stage was not measured");
   const auto empty = judged(budget("overhead_p50", "10%"), twice({}));

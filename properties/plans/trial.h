@@ -106,6 +106,7 @@ struct Trial {
   Alerts alerts;
   std::int64_t open_alerts = 0;
   bool quiet = true;
+  bool disagreed = false;  // seconds behind the last move of the flag, instances served different stages
   bool copied = false;  // the new database holds the data at the end: it was copied, or the plan began behind the copy
   // Faults that were armed and met nothing, as sentences: what the plan is about did not happen.
   std::vector<std::string> unfired;

@@ -192,6 +192,11 @@ void look_at_edges(Judging& judging) {
     if (move.served_ns != 0) entered_ns = move.served_ns;
   }
   look_at_freshness(judging);
+  const Trial& trial = judging.trial();
+  if (trial.disagreed)
+    judging.contradict("G13", "no request is served under an earlier stage once the flip has spread",
+                       fmt::format("the flag had moved last to {}, seconds before", name_of(trial.moves.back().to)),
+                       "instances served different stages");
 }
 
 // R5; R6 where the copy before was killed.

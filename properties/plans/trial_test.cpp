@@ -510,11 +510,24 @@ TEST(Trials, WhatWeHeldOurselvesIsNoSlowAnswer) {
   for (const bool held : {false, true}) {
     Story story;
     story.trial.faults.push_back({"new-database", "delay 300ms write", 1000 * ms, 3000 * ms});
-    if (held) story.trial.faults.push_back({"legacy", "hold write at most 1500ms", 1005 * ms, 2600 * ms, true});
+    // Also not beside a hold of ours on the way to the new database: that is a fault of it.
+    story.trial.faults.push_back(
+        {held ? "legacy" : "new-database", "hold write at most 1500ms", 1005 * ms, 2600 * ms, true});
     write(story, 1, 10, 1600, R"({"v":1})");
     story.commit_both(1500, "orders", "7", "v=1");
     EXPECT_EQ(story.violates("S3"), !held);
   }
+}
+
+TEST(Trials, InstancesThatStayInDifferentStagesBreakG13) {
+  Story story;
+  FlagMove move;
+  move.from = Stage::shadow;
+  move.to = Stage::live;
+  move.asked_ns = 1000 * ms;
+  story.trial.moves.push_back(move);
+  story.trial.disagreed = true;
+  EXPECT_TRUE(story.violates("G13"));
 }
 
 // -- edges, copies, and legacy itself -----------------------------------------------------------------------------------
