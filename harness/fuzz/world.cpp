@@ -381,6 +381,14 @@ Trial World::play(const Plan& plan) {
   take_upstream(trial);
   ask_legacy_itself(trial);
   trial.alerts = alerts.finish();
+  // A service that began anew counts from zero; then its log says how many there were, or nobody does.
+  const bool restarted = std::any_of(trial.faults.begin(), trial.faults.end(), [](const auto& fault) {
+    return fault.what == "new" && (fault.how == "kill" || fault.how == "stop");
+  });
+  if (restarted && trial.alerts.logged_known)
+    trial.alerts.counted = std::max(trial.alerts.counted, static_cast<std::int64_t>(trial.alerts.logged.size()));
+  else if (restarted)
+    trial.alerts.known = false;
   put_back_meanwhile();
   hold_against_legacy(trial);
   return trial;

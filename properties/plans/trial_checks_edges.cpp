@@ -88,22 +88,24 @@ void look_at_crash(Judging& judging, const FlagMove& move) {
       return other.asked_ns > move.asked_ns && other.asked_ns < fault.to_ns;
     });
     if (moved_between) continue;
-    judging.check("E!", "a service that ends during a flip comes back in one of the two stages", [&](Outcome& outcome) {
-      for (const Effect& effect : judging.effects().effects()) {
-        const Record& record = judging.record_of(effect);
-        const std::int64_t sent = trial.played.began_ns + record.sent_ns, done = trial.played.began_ns + record.done_ns;
-        const bool moved_since = std::any_of(trial.moves.begin(), trial.moves.end(), [&](const FlagMove& other) {
-          return other.asked_ns > fault.from_ns && other.asked_ns < done;
-        });
-        if (!effect.stage_known || record.outcome != replay::Outcome::answered || sent < fault.to_ns || moved_since)
-          continue;
-        outcome.looked_at(1, "answers");
-        if (effect.stage != move.from && effect.stage != move.to)
-          outcome.contradict(
-              fmt::format("it ended while the flag moved from {} to {}", name_of(move.from), name_of(move.to)),
-              fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &trial.played, &record);
-      }
-    });
+    for (const Effect& effect : judging.effects().effects()) {
+      const Record& record = judging.record_of(effect);
+      const std::int64_t sent = trial.played.began_ns + record.sent_ns, done = trial.played.began_ns + record.done_ns;
+      const bool moved_since = std::any_of(trial.moves.begin(), trial.moves.end(), [&](const FlagMove& other) {
+        return other.asked_ns > fault.from_ns && other.asked_ns < done;
+      });
+      if (!effect.stage_known || record.outcome != replay::Outcome::answered || sent < fault.to_ns || moved_since)
+        continue;
+      judging.check(
+          "E!", "a service that ends during a flip comes back in one of the two stages", [&](Outcome& outcome) {
+            outcome.looked_at(1, "answers");
+            if (effect.stage != move.from && effect.stage != move.to)
+              outcome.contradict(
+                  fmt::format("it ended while the flag moved from {} to {}", name_of(move.from), name_of(move.to)),
+                  fmt::format("{}, served under {}", what_happened(record), name_of(effect.stage)), &trial.played,
+                  &record);
+          });
+    }
   }
 }
 
