@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 using properties::Judgement;
+using properties::Stage;
 using properties::Trial;
 using properties::Verdict;
 using replay::Plan;
@@ -30,11 +31,18 @@ using Clock = std::chrono::steady_clock;
 
 // What a round of plans is made of: about as much time for each. They are drawn together and played by the stage that they begin in,
 // because going there takes the propagation bound for every edge.
-constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 20},
-                                                                              {properties::Ingredients::lanes, 14},
-                                                                              {properties::Ingredients::faults, 16},
-                                                                              {properties::Ingredients::flips, 12},
-                                                                              {properties::Ingredients::all, 8}};
+constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 30},
+                                                                              {properties::Ingredients::lanes, 8},
+                                                                              {properties::Ingredients::faults, 7},
+                                                                              {properties::Ingredients::flips, 4},
+                                                                              {properties::Ingredients::all, 2}};
+// In a round those come first whose stage has most to break: who looks for a bug waits for the first one.
+constexpr Stage stages_of_a_round[] = {Stage::shadow, Stage::live, Stage::completed, Stage::read_only, Stage::off};
+std::size_t turn_of(const Plan& plan) {
+  return static_cast<std::size_t>(
+      std::find(std::begin(stages_of_a_round), std::end(stages_of_a_round), properties::begins_in(plan)) -
+      std::begin(stages_of_a_round));
+}
 constexpr int confirmations = 10;
 
 double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
@@ -127,9 +135,8 @@ class Campaign {
           met.expect(batch.back());
         }
       }
-      std::stable_sort(batch.begin(), batch.end(), [](const Plan& a, const Plan& b) {
-        return properties::begins_in(a) < properties::begins_in(b);
-      });
+      std::stable_sort(batch.begin(), batch.end(),
+                       [](const Plan& a, const Plan& b) { return turn_of(a) < turn_of(b); });
       for (const Plan& plan : batch) {
         if (over(until)) break;
         play_new(plan);

@@ -1,14 +1,13 @@
 #include "properties/plans/drawing.h"
 
 #include <fmt/format.h>
-#include <rapidcheck/Random.h>
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 
-#include "properties/plans/odd_values.h"
+#include "properties/plans/dice.h"
+#include "properties/plans/drawn_requests.h"
 #include "replay/values.h"
 
 namespace rehearse::properties {
@@ -21,72 +20,34 @@ using replay::Request;
 using replay::Step;
 using replay::StepId;
 
-// The random choices of a plan, from RapidCheck's generator: the same seed gives the same plan on every machine.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : random_(seed) {}
-
-  // In [0, n). REQUIRES: n > 0.
-  [[nodiscard]] std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_.next() % n); }
-  // In [low, high].
-  [[nodiscard]] std::size_t between(std::size_t low, std::size_t high) { return low + below(high - low + 1); }
-  // True in `percent` of a hundred.
-  [[nodiscard]] bool percent(std::size_t percent) { return below(100) < percent; }
-  template <class T>
-  [[nodiscard]] const T& of(const std::vector<T>& choices) {
-    return choices[below(choices.size())];
-  }
-  // An index, as often as its weight says. REQUIRES: a weight is above 0.
-  [[nodiscard]] std::size_t weighted(const std::vector<double>& weights) {
-    double sum = 0;
-    for (const double weight : weights) sum += weight;
-    double at = sum * (static_cast<double>(random_.next() >> 11) / 9007199254740992.0);
-    for (std::size_t i = 0; i + 1 < weights.size(); ++i) {
-      if (at < weights[i]) return i;
-      at -= weights[i];
-    }
-    for (std::size_t i = weights.size(); i-- > 0;)
-      if (weights[i] > 0) return i;
-    return 0;
-  }
-
- private:
-  rc::Random random_;
-};
-
-constexpr std::string_view key_header = "header:Idempotency-Key";
-constexpr std::string_view conditional = "header:If-";
 // A gate holds a write at most so long: shorter than what services allow their databases, so that nothing fails for it alone; beside a
 // flip, which takes the propagation bound to spread, longer than that and shorter than what they allow each other.
 constexpr std::string_view held_beside_a_write = "100ms", held_beside_a_flip = "1500ms",
                            held_beside_a_short_flip = "120ms";
 constexpr int tries_for_a_gate = 24;
 
-// The first mark in the text, "~12~".
-std::string mark_in(std::string_view text) {
-  for (auto at = text.find('~'); at != std::string_view::npos; at = text.find('~', at + 1)) {
-    const auto end = text.find_first_not_of("0123456789", at + 1);
-    if (end != std::string_view::npos && end > at + 1 && text[end] == '~')
-      return std::string(text.substr(at, end + 1 - at));
-  }
-  return {};
+// How much a fault in that stage tells: what a stage hides from its clients is where a migration loses data, and where only one store is
+// used a fault of the other is one more proof that it is not needed.
+double telling(std::string_view cue, Stage stage) {
+  const bool dual = stage == Stage::shadow || stage == Stage::live;
+  if (!dual) return 0.4;
+  const bool of_new = cue.find("new") != std::string_view::npos;
+  const bool hidden = of_new == (stage == Stage::shadow) || cue.starts_with("wire client: hang up");
+  return hidden ? 3 : 1.2;
 }
-
-// Something that a step of the plan may create, and how its name is taken from the answer.
-struct Handle {
-  StepId step = 0;
-  replay::Place source;
-  std::int64_t lane = 0;  // 0: every lane may name it
-};
 
 class Drawing {
  public:
   Drawing(const Catalogue& catalogue, const DrawingOptions& options, const MetSoFar& met, std::uint64_t seed)
-      : catalogue_(catalogue), options_(options), met_(met), dice_(seed) {}
+      : catalogue_(catalogue),
+        options_(options),
+        met_(met),
+        dice_(seed),
+        way_(choose_way()),
+        requests_(catalogue, options, met, plan_, dice_),
+        lanes_(options.lanes > 1 && dice_.percent(options.with_lanes) ? dice_.between(2, options.lanes) : 1) {}
 
   Plan draw() {
-    choose_way();
-    choose_swarm();
     cue(cue_of(world_at(way_.front())));
     const std::size_t phases = way_.size();  // one before each flip, one behind the last
     const std::size_t concurrent_phase = lanes_ > 1 ? choose_concurrent_phase() : phases;
@@ -121,7 +82,10 @@ class Drawing {
         draw_steps(dice_.between(1, waits ? 2 : 4));
       } else if (phase == concurrent_phase) {
         draw_steps(dice_.between(0, 2));
-        draw_lanes(straddled ? std::optional(way_[phase + 1]) : std::nullopt, way_[phase]);
+        // Beside a fault there is enough to be told apart.
+        for (auto rounds = phase == fault_phase ? 0 : dice_.below(3); rounds > 0; --rounds)
+          draw_lanes(std::nullopt, stage_);
+        draw_lanes(straddled ? std::optional(way_[phase + 1]) : std::nullopt, stage_);
       } else {
         draw_steps(dice_.between(std::max<std::size_t>(1, size / 2), size + size / 2));
       }
@@ -141,18 +105,18 @@ class Drawing {
 
   [[nodiscard]] double deficit(Stage from, Stage to) const { return met_.want(edge_name({from, to})); }
 
-  void choose_way() {
+  [[nodiscard]] std::vector<Stage> choose_way() {
     std::vector<double> weights;
     for (const Stage stage : options_.begins) {
       // Where both databases are written there is most to break; where only one is, there is nothing that could differ.
       const bool both = stage == Stage::shadow || stage == Stage::live;
-      double weight = options_.with_flips == 0 ? (both ? 6 : stage == Stage::completed ? 3 : 1) : 0.2;
+      double weight = options_.with_flips < 50 ? (both ? 6 : stage == Stage::completed ? 3 : 1) : 0.2;
       for (const Stage next : all_stages)
         if (legal(stage, next)) weight += deficit(stage, next);
       weights.push_back(weight);
     }
-    way_ = {options_.begins[dice_.weighted(weights)]};
-    if (options_.longest_way == 0 || !dice_.percent(options_.with_flips)) return;
+    std::vector<Stage> way{options_.begins[dice_.weighted(weights)]};
+    if (options_.longest_way == 0 || !dice_.percent(options_.with_flips)) return way;
     // Half of the ways are one edge, one in ten goes as far as it may: the whole way up and down is eight.
     const std::size_t edges = dice_.percent(50)   ? 1
                               : dice_.percent(20) ? options_.longest_way
@@ -161,15 +125,16 @@ class Drawing {
       std::vector<Stage> next;
       weights.clear();
       for (const Stage stage : all_stages) {
-        if (!legal(way_.back(), stage) || (way_.back() == Stage::completed && !options_.copy_back)) continue;
+        if (!legal(way.back(), stage) || (way.back() == Stage::completed && !options_.copy_back)) continue;
         next.push_back(stage);
         // Going on is likelier than going back and forth.
-        const bool back = way_.size() > 1 && way_[way_.size() - 2] == stage;
-        weights.push_back(deficit(way_.back(), stage) * (back ? 0.5 : 1));
+        const bool back = way.size() > 1 && way[way.size() - 2] == stage;
+        weights.push_back(deficit(way.back(), stage) * (back ? 0.5 : 1));
       }
       if (next.empty()) break;
-      way_.push_back(next[dice_.weighted(weights)]);
+      way.push_back(next[dice_.weighted(weights)]);
     }
+    return way;
   }
 
   // The flip that lanes have straddled least.
@@ -196,7 +161,8 @@ class Drawing {
         // Where everybody waits for a deadline, a plan takes as long as twenty others.
         const bool waits =
             options_.fault_cues[f].first.ends_with("hung") || options_.fault_cues[f].first.starts_with("pause");
-        weights.push_back((0.1 + 2 * want * want) * (waits ? 0.3 : 1));
+        weights.push_back((0.1 + 2 * want * want) * (waits ? 0.5 : 1) *
+                          telling(options_.fault_cues[f].first, way_[phase]));
         const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
         if (!says_something(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))
           weights.back() = 0;
@@ -206,34 +172,6 @@ class Drawing {
     const auto [phase, chosen] = choices[dice_.weighted(weights)];
     fault_ = options_.fault_cues[chosen];
     return phase;
-  }
-
-  // Each plan leaves some of it out: what is left meets itself more often.
-  void choose_swarm() {
-    const std::size_t left_out = dice_.below(70);
-    std::vector<const Operation*> writes, reads;
-    for (const Operation& operation : catalogue_.operations) (operation.read ? reads : writes).push_back(&operation);
-    const auto thin = [&](std::vector<const Operation*> all) {
-      std::vector<const Operation*> kept;
-      for (const Operation* operation : all)
-        if (!dice_.percent(left_out)) kept.push_back(operation);
-      return kept.empty() && !all.empty() ? std::vector{dice_.of(all)} : kept;
-    };
-    writes_ = thin(writes);
-    reads_ = thin(reads);
-    lanes_ = options_.lanes > 1 && dice_.percent(options_.with_lanes) ? dice_.between(2, options_.lanes) : 1;
-    odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(10, 70) : 0;
-  }
-
-  // One to three values of a sort, which the whole plan works on.
-  const std::vector<std::string>& hot(const Sort& sort) {
-    auto [at, first] = hot_.try_emplace(sort);
-    if (first) {
-      const auto values = catalogue_.values.find(sort);
-      if (values != catalogue_.values.end() && !values->second.seen.empty())
-        for (std::size_t i = dice_.between(1, 3); i > 0; --i) at->second.push_back(dice_.of(values->second.seen));
-    }
-    return at->second;
   }
 
   // -- steps -----------------------------------------------------------------------------------------------------------
@@ -305,26 +243,40 @@ class Drawing {
 
   void draw_steps(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      Step step = draw_step(0);
-      step.lane = 1;
-      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
-      ends_ = {add(std::move(step)).id};
+      if (i + 2 < count && dice_.percent(20) && draw_seen_change())
+        i += 2;
+      else
+        add_behind(requests_.any(stage_, 0), 1, ends_);
     }
+  }
+
+  // A thing is read, changed, and read again at once: what was kept of the first answer is old.
+  bool draw_seen_change() {
+    const auto changing = requests_.changing();
+    if (changing.empty()) return false;
+    const Operation& operation = *dice_.of(changing);
+    Step change = requests_.of(operation, 0);
+    const auto thing = DrawnRequests::thing_of(operation, change);
+    const auto reads = thing ? requests_.about_one(thing->sort, true) : std::vector<const Operation*>{};
+    if (reads.empty()) return false;
+    Step read = requests_.about(*thing, *dice_.of(reads), 0);
+    without_conditions(read);
+    if (dice_.percent(80)) without_conditions(change);
+    add_behind(read, 1, ends_);
+    add_behind(std::move(change), 1, ends_);
+    add_behind(std::move(read), 1, ends_);
+    return true;
   }
 
   // A write that most likely is taken, for a rule that waits for one.
   void draw_write() {
-    if (writes_.empty()) return;
-    std::vector<const Operation*> creating;
-    for (const Operation* operation : writes_)
-      if (!operation->makes.empty()) creating.push_back(operation);
-    add_behind(step_of(*dice_.of(creating.empty() ? writes_ : creating), 0), 1, ends_);
+    const auto creating = requests_.creating();
+    const auto& among = creating.empty() ? requests_.writes() : creating;
+    if (!among.empty()) add_behind(requests_.of(*dice_.of(among), 0), 1, ends_);
   }
   void draw_change() {
-    std::vector<const Operation*> changing;
-    for (const Operation* operation : writes_)
-      if (operation->makes.empty()) changing.push_back(operation);
-    if (!changing.empty()) add_behind(step_of(*dice_.of(changing), 0), 1, ends_);
+    const auto changing = requests_.changing();
+    if (!changing.empty()) add_behind(requests_.of(*dice_.of(changing), 0), 1, ends_);
   }
   void add_behind(Step step, std::int64_t lane, std::vector<StepId>& ends) {
     step.lane = lane;
@@ -350,45 +302,39 @@ class Drawing {
     const bool both = dual && flip && (*flip == Stage::shadow || *flip == Stage::live) && dice_.percent(50);
     const bool to_new = both || stage_ == Stage::completed || (!flip && dual);
     const std::string wire = to_new ? "new-database" : "legacy";
-    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) || !dice_.percent(80))
+    if ((!flip && !to_new) || stage_ == Stage::read_only || !options_.wires.contains(wire) ||
+        !dice_.percent(flip ? 80 : 50))
       return std::nullopt;
-    std::vector<const Operation*> changing;
-    for (const Operation* operation : writes_)
-      if (operation->makes.empty()) changing.push_back(operation);
+    const auto changing = requests_.changing();
     if (changing.empty()) return std::nullopt;
-    const auto odd = std::exchange(odd_percent_, 0);  // what is refused never comes to the wire
+    const auto odd = requests_.odd_percent(0);  // what is refused never comes to the wire
     std::optional<Gate> gate;
     for (int tried = 0; tried < tries_for_a_gate && !gate; ++tried) {
       const Operation& operation = *dice_.of(changing);
-      Step step = step_of(operation, 1);
+      Step step = requests_.of(operation, 1);
+      without_conditions(step);
       Request request = *step.request;
       const std::string mark = mark_in(request.body);
       if (mark.empty()) continue;
-      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"})
-        replay::erase_field(request.headers, name);
-      step.request = request;
-      Step other = step;
-      if (dice_.percent(50)) {
+      const auto thing = DrawnRequests::thing_of(operation, step);
+      if (thing && dice_.percent(50)) {
         // Another change of the same thing: what one of them has read is old when it writes.
-        Step drawn = step_of(operation, 1);
-        Request changed = *drawn.request;
-        changed.target = request.target;
-        for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"})
-          replay::erase_field(changed.headers, name);
-        drawn.request = changed;
-        std::erase_if(drawn.uses, [](const replay::Use& use) { return use.at.starts_with("path:"); });
-        for (const replay::Use& use : step.uses)
-          if (use.at.starts_with("path:")) drawn.uses.push_back(use);
-        gate = Gate{wire, mark, step, std::move(drawn), both};
+        std::vector<const Operation*> others = requests_.about_one(thing->sort, false);
+        std::erase_if(others, [](const Operation* other) { return !other->makes.empty(); });
+        if (others.empty()) continue;
+        Step other = requests_.about(*thing, dice_.percent(60) ? operation : *dice_.of(others), 1);
+        without_conditions(other);
+        gate = Gate{wire, mark, std::move(step), std::move(other), both};
         continue;
       }
-      request.body.replace(request.body.find(mark), mark.size(), mark_of(++marks_));
+      request.body.replace(request.body.find(mark), mark.size(), requests_.new_mark());
       if (replay::field(request.headers, "Idempotency-Key"))
-        replay::set_field(request.headers, "Idempotency-Key", fmt::format("key{}", mark_of(++marks_)));
-      other.request = request;
-      gate = Gate{wire, mark, step, other, both};
+        replay::set_field(request.headers, "Idempotency-Key", "key" + requests_.new_mark());
+      Step other = step;
+      other.request = std::move(request);
+      gate = Gate{wire, mark, std::move(step), std::move(other), both};
     }
-    odd_percent_ = odd;
+    requests_.odd_percent(odd);
     return gate;
   }
 
@@ -398,40 +344,61 @@ class Drawing {
     // The way back from completed is two copies and a flip between them. What is written before the second one meets a legacy that is
     // behind, and no policy that writes legacy first can answer for it.
     const bool catching_up = flip && from == Stage::completed && *flip == Stage::live;
-    reads_only_ = catching_up && !reads_.empty();
+    requests_.only_reads(catching_up);
     draw_beside(flip, catching_up);
-    reads_only_ = false;
+    requests_.only_reads(false);
   }
   void draw_beside(std::optional<Stage> flip, bool catching_up) {
     if (auto gate = draw_gate(flip)) return draw_gated(*gate, flip, catching_up);
     const std::vector<StepId> before = ends_;
     std::vector<StepId> ends;
-    for (std::size_t lane = 1; lane <= lanes_; ++lane) {
-      std::vector<StepId> last = before;
-      for (std::size_t i = dice_.between(1, 4); i > 0; --i) {
-        Step step = draw_step(static_cast<std::int64_t>(lane));
-        step.lane = static_cast<std::int64_t>(lane);
-        for (const StepId end : last) step.after.push_back({end, CauseKind::hand});
-        last = {add(std::move(step)).id};
+    if (catching_up || !dice_.percent(50) || !draw_crowd(before, ends)) {
+      for (std::size_t lane = 1; lane <= lanes_; ++lane) {
+        std::vector<StepId> last = before;
+        const auto number = static_cast<std::int64_t>(lane);
+        for (std::size_t i = dice_.between(1, 4); i > 0; --i) add_behind(requests_.any(stage_, number), number, last);
+        ends.insert(ends.end(), last.begin(), last.end());
       }
-      ends.insert(ends.end(), last.begin(), last.end());
     }
     if (flip) {
       std::vector<StepId> last = before;
-      const auto then = [&](const std::string& text) {
-        Step step;
-        step.cue = text;
-        for (const StepId end : last) step.after.push_back({end, CauseKind::hand});
-        last = {add(std::move(step)).id};
-      };
-      if (dice_.percent(70)) then(fmt::format("wait {}ms", dice_.between(1, 25)));
-      then(cue_of(set_to(*flip)));
+      if (dice_.percent(70)) cue_behind(fmt::format("wait {}ms", dice_.between(1, 25)), last);
+      cue_behind(cue_of(set_to(*flip)), last);
       ends.insert(ends.end(), last.begin(), last.end());
     }
     ends_ = std::move(ends);
-    for (auto& [sort, handles] : handles_)
-      for (Handle& handle : handles) handle.lane = 0;
+    requests_.lanes_ended();
     if (flip) cue(cue_of(flip_to(*flip)));  // waits until it is served
+  }
+
+  // All lanes at one thing, or at one list with different questions.
+  bool draw_crowd(const std::vector<StepId>& before, std::vector<StepId>& ends) {
+    std::vector<const Operation*> lists;
+    for (const Operation* operation : requests_.reads())
+      if (operation->samples.size() > 1) lists.push_back(operation);
+    const auto changing = requests_.changing();
+    const bool list = !lists.empty() && (changing.empty() || dice_.percent(35));
+    if (!list && changing.empty()) return false;
+    const Operation& first = list ? *dice_.of(lists) : *dice_.of(changing);
+    const auto thing = list ? std::nullopt : DrawnRequests::thing_of(first, requests_.of(first, 0));
+    if (!list && !thing) return false;
+    std::vector<const Operation*> writes, reads;
+    if (thing) writes = requests_.about_one(thing->sort, false), reads = requests_.about_one(thing->sort, true);
+    for (std::size_t lane = 1; lane <= std::max<std::size_t>(2, lanes_); ++lane) {
+      std::vector<StepId> last = before;
+      const auto number = static_cast<std::int64_t>(lane);
+      if (list) {
+        for (int i = 0; i < 2; ++i) add_behind(requests_.of(first, number), number, last);
+      } else {
+        const Operation& write = dice_.percent(60) || writes.empty() ? first : *dice_.of(writes);
+        Step step = requests_.about(*thing, write, number);
+        if (dice_.percent(80)) without_conditions(step);
+        add_behind(std::move(step), number, last);
+        if (!reads.empty()) add_behind(requests_.about(*thing, *dice_.of(reads), number), number, last);
+      }
+      ends.insert(ends.end(), last.begin(), last.end());
+    }
+    return true;
   }
 
   void draw_gated(Gate& gate, std::optional<Stage> flip, bool catching_up) {
@@ -459,240 +426,23 @@ class Drawing {
     cue("mend");
   }
 
-  // Creates first, then what works on what was created, and reads in between.
-  const Operation& choose_operation() {
-    const bool read =
-        writes_.empty() || reads_only_ || (!reads_.empty() && dice_.percent(plan_.steps.size() < 3 ? 10 : 35));
-    const auto& among = read ? reads_ : writes_;
-    std::vector<double> weights;
-    for (const Operation* operation : among) {
-      const bool creates = !operation->makes.empty();
-      bool usable = false;
-      for (const auto& slot : operation->samples.front().slots) usable |= handles_.contains(slot.sort);
-      weights.push_back((creates && handles_.empty() ? 3
-                         : usable                    ? 2
-                                                     : 1) *
-                        (0.3 + met_.want(in_stage(operation->name, stage_))));
-    }
-    return *among[dice_.weighted(weights)];
-  }
-
-  Step draw_step(std::int64_t lane) {
-    // A client that heard nothing sends the same once more, with the same key.
-    if (!repeatable_.empty() && !reads_only_ && dice_.percent(6)) {
-      const std::size_t again = dice_.below(repeatable_.size());
-      if (repeatable_[again].second == 0 || repeatable_[again].second == lane) {
-        Step copy = repeatable_[again].first;
-        copy.after.clear();
-        return copy;
-      }
-    }
-    // What was read is read again: it may have been written since.
-    if (!readable_.empty() && dice_.percent(15)) {
-      const auto& [read, of_lane] = readable_[dice_.below(readable_.size())];
-      if (of_lane == 0 || of_lane == lane) {
-        Step copy = read;
-        copy.after.clear();
-        return copy;
-      }
-    }
-    return step_of(choose_operation(), lane);
-  }
-
-  Step step_of(const Operation& operation, std::int64_t lane) {
-    const auto* drawn = &dice_.of(operation.samples);
-    // What was refused in the capture is refused again, mostly for the same reason.
-    if (!drawn->accepted && dice_.percent(70)) drawn = &dice_.of(operation.samples);
-    if (!drawn->accepted && dice_.percent(70)) drawn = &dice_.of(operation.samples);
-    const auto& sample = *drawn;
-    Request request = *sample.request;
-    Step step;
-    step.read = operation.read;
-    // One odd value in a request shows what it does; of several, one is refused.
-    odd_slot_ = sample.slots.empty() || !dice_.percent(odd_percent_) ? nullptr : &dice_.of(sample.slots);
-    named_.clear();
-    for (const Slot& slot : sample.slots) fill(slot, operation, request, step, lane);
-    const bool keyed = replay::field(request.headers, "Idempotency-Key").has_value();
-    step.request = std::move(request);
-    const bool of_one = std::any_of(sample.slots.begin(), sample.slots.end(),
-                                    [](const Slot& slot) { return slot.at.starts_with("path:"); });
-    if (operation.read && of_one) readable_.emplace_back(step, lane);
-    if (!operation.read) {
-      if (keyed) repeatable_.emplace_back(step, lane);
-      for (const auto& [source, sort] : operation.makes) handles_[sort].push_back({last_id_ + 1, source, lane});
-    }
-    return step;
-  }
-
-  void fill(const Slot& slot, const Operation& operation, Request& request, Step& step, std::int64_t lane) {
-    const auto old = replay::value_at(request, slot.at);
-    if (!old) return;
-    if (slot.at == key_header) {
-      replay::put(request, slot.at, *old, fmt::format("key{}", mark_of(++marks_)));
-      return;
-    }
-    if (slot.at.starts_with("cookie:") || slot.at.starts_with("credential:")) return;
-    if (slot.at.starts_with("header:")) {
-      // A condition that was true in the capture is hardly true here; without it the request does its work.
-      if (slot.at.starts_with(conditional) && dice_.percent(60))
-        replay::erase_field(request.headers, std::string_view(slot.at).substr(7));
-      return;
-    }
-    const auto values = catalogue_.values.find(slot.sort);
-    const bool reference = values != catalogue_.values.end() && values->second.reference;
-    if (reference) return refer(slot, operation, *old, request, step, lane);
-    if (!operation.read && slot.at.starts_with("json:") && shape_of(*old) == Shape::decimal && dice_.percent(30) &&
-        echo(slot, *old, request, step))
-      return;
-    if (&slot == odd_slot_) {
-      replay::put(request, slot.at, *old, dice_.of(odd_values(shape_of(*old))));
-      return;
-    }
-    if (values == catalogue_.values.end()) return;
-    if (!values->second.enumeration() && !operation.read && slot.at.starts_with("json:") && dice_.percent(60)) {
-      replay::put(request, slot.at, *old, fresh_like(*old, ++marks_));
-      return;
-    }
-    if (dice_.percent(30)) replay::put(request, slot.at, *old, dice_.of(values->second.seen));
-  }
-
-  // The amount that the answer gave which made the thing: what is due is paid.
-  bool echo(const Slot& slot, const std::string& old, Request& request, Step& step) {
-    for (const replay::Use& use : step.uses) {
-      const auto maker =
-          std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const Step& s) { return s.id == use.from; });
-      if (maker == plan_.steps.end() || !maker->request) continue;
-      const auto made = maker->request.get();
-      const Operation* operation = catalogue_.named(replay::route_of(made->method, made->target));
-      if (operation == nullptr || operation->amounts.empty()) continue;
-      auto at = operation->amounts.begin();
-      std::advance(at, dice_.below(operation->amounts.size()));
-      const std::string stand_in = fmt::format("{}.01", 100'000 + ++marks_);
-      replay::put(request, slot.at, old, stand_in);
-      step.uses.push_back({slot.at, stand_in, use.from, *at});
-      return true;
-    }
-    return false;
-  }
-
-  // Something that this plan made, one of the few that it works on, a new name, or any other.
-  void refer(const Slot& slot, const Operation& operation, const std::string& old, Request& request, Step& step,
-             std::int64_t lane) {
-    if (const auto made = handles_.find(slot.sort); made != handles_.end() && dice_.percent(60)) {
-      std::vector<Handle> visible;
-      for (const Handle& handle : made->second)
-        if (handle.lane == 0 || handle.lane == lane) visible.push_back(handle);
-      if (!visible.empty()) {
-        const Handle& handle = dice_.of(visible);
-        // The lines of one request name different things.
-        if (!named_.insert(fmt::format("{} of step {} {}", slot.sort, handle.step, handle.source)).second)
-          return refer_to_other(slot, old, request);
-        const auto& of_sort = hot(slot.sort);
-        const std::string stand_in = of_sort.empty() ? old : of_sort.front();
-        replay::put(request, slot.at, old, stand_in);
-        step.uses.push_back({slot.at, stand_in, handle.step, handle.source});
-        return;
-      }
-    }
-    if (request.method == "PUT" && slot.at.starts_with("path:") && operation.makes.empty() && dice_.percent(25)) {
-      const std::string fresh = fresh_like(old, ++marks_);
-      replay::put(request, slot.at, old, fresh);
-      hot_[slot.sort].push_back(fresh);
-      return;
-    }
-    refer_to_other(slot, old, request);
-  }
-  void refer_to_other(const Slot& slot, const std::string& old, Request& request) {
-    const auto& of_sort = hot(slot.sort);
-    const auto values = catalogue_.values.find(slot.sort);
-    const bool others = values != catalogue_.values.end() && !values->second.seen.empty();
-    std::string chosen = !of_sort.empty() && dice_.percent(85) ? dice_.of(of_sort)
-                         : others                              ? dice_.of(values->second.seen)
-                                                               : old;
-    for (int tried = 0; tried < 4 && others && !dice_.percent(4) && named_.contains(slot.sort + " " + chosen); ++tried)
-      chosen = dice_.of(values->second.seen);
-    named_.insert(slot.sort + " " + chosen);
-    replay::put(request, slot.at, old, chosen);
-  }
-
-  // What was written is read at the end, by the reads that the interface has for it, and a list besides.
   void read_back() {
-    std::set<std::string> asked;
-    const std::size_t steps = plan_.steps.size();
-    for (std::size_t i = 0; i < steps; ++i) {
-      const Step written = plan_.steps[i];
-      if (!written.request || written.read) continue;
-      const auto request = written.request.get();
-      const Operation* read = catalogue_.named(replay::route_of("GET", request->target));
-      if (read == nullptr || !read->read) continue;
-      Request get = *read->samples.front().request;
-      get.target = std::string(replay::path_of(request->target));
-      for (const std::string_view name : {"If-None-Match", "If-Modified-Since", "If-Match"})
-        replay::erase_field(get.headers, name);
-      Step step;
-      step.read = true;
-      step.lane = 1;
-      std::string name = get.target;
-      for (const replay::Use& use : written.uses) {
-        if (!use.at.starts_with("path:")) continue;
-        step.uses.push_back(use);
-        name += fmt::format(" {}{}", use.from, use.source);
-      }
-      if (!asked.insert(name).second) continue;
-      step.request = std::move(get);
-      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
-      ends_ = {add(std::move(step)).id};
-    }
-    for (auto& [sort, handles] : handles_) read_made(sort, handles);
-  }
-
-  // What was created and never named again.
-  void read_made(const Sort& sort, const std::vector<Handle>& handles) {
-    const Operation* read = nullptr;
-    for (const Operation& operation : catalogue_.operations) {
-      const auto& slots = operation.samples.front().slots;
-      const bool fits =
-          operation.read && slots.size() == 1 && slots.front().sort == sort && slots.front().at.starts_with("path:");
-      if (fits) read = &operation;
-    }
-    if (read == nullptr) return;
-    for (const Handle& handle : handles) {
-      const auto& sample = read->samples.front();
-      Request get = *sample.request;
-      const auto old = replay::value_at(get, sample.slots.front().at);
-      if (!old) continue;
-      Step step;
-      step.read = true;
-      step.lane = 1;
-      step.uses.push_back({sample.slots.front().at, *old, handle.step, handle.source});
-      step.request = std::move(get);
-      for (const StepId end : ends_) step.after.push_back({end, CauseKind::hand});
-      ends_ = {add(std::move(step)).id};
-    }
+    for (Step& step : requests_.read_back()) add_behind(std::move(step), 1, ends_);
   }
 
   const Catalogue& catalogue_;
   const DrawingOptions& options_;
   const MetSoFar& met_;
   Dice dice_;
-
+  std::vector<Stage> way_;
   Plan plan_;
+  DrawnRequests requests_;
+  std::size_t lanes_ = 1;
   StepId last_id_ = 0;
   std::vector<StepId> ends_;  // what the next step waits for
-  std::vector<Stage> way_;
   Stage stage_ = Stage::off;  // of the phase that is being drawn
-  std::vector<const Operation*> writes_, reads_;
-  std::size_t lanes_ = 1, odd_percent_ = 0;
-  std::vector<std::pair<Step, std::int64_t>> readable_;  // reads of one thing, and whose
-  bool reads_only_ = false;                              // what is drawn now
-  const Slot* odd_slot_ = nullptr;                       // of the request that is drawn
-  std::set<std::string> named_;                          // the things that it names already
   std::optional<std::pair<std::string, std::string>> fault_;
   bool fault_ended_ = false;
-  std::map<Sort, std::vector<std::string>> hot_;
-  std::map<Sort, std::vector<Handle>> handles_;
-  std::vector<std::pair<Step, std::int64_t>> repeatable_;  // and the lane that may repeat it; 0: every one
-  int marks_ = 0;
 };
 
 }  // namespace

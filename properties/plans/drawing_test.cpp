@@ -167,8 +167,8 @@ TEST(Drawing, AThousandPlansTakeEveryEdgeAndStraddleIt) {
 }
 
 // Where in the plan the cue that begins so stands; its size when it does not.
-std::size_t position(const Plan& plan, const std::string& begin) {
-  return static_cast<std::size_t>(std::find_if(plan.steps.begin(), plan.steps.end(),
+std::size_t position(const Plan& plan, const std::string& begin, std::size_t from = 0) {
+  return static_cast<std::size_t>(std::find_if(plan.steps.begin() + static_cast<std::ptrdiff_t>(from), plan.steps.end(),
                                                [&](const Step& step) { return step.cue.starts_with(begin); }) -
                                   plan.steps.begin());
 }
@@ -181,9 +181,8 @@ TEST(Drawing, AGateHoldsOneWriteUntilAnotherOfTheSameThingWasAnswered) {
   int beside_writes = 0, beside_flips = 0;
   for (std::uint64_t seed = 0; seed < 1500; ++seed) {
     const Plan plan = draw_plan(mined, options, {}, seed);
-    const auto hold = position(plan, "wire new-database: hold write \"~") < plan.steps.size()
-                          ? position(plan, "wire new-database: hold")
-                          : position(plan, "wire legacy: hold");
+    const auto held_at = [&](const std::string& wire) { return position(plan, "wire " + wire + ": hold write \"~"); };
+    const auto hold = std::min(held_at("new-database"), held_at("legacy"));
     if (hold == plan.steps.size()) continue;
     const Step& held = plan.steps[hold + 1];
     const std::string& cue = plan.steps[hold].cue;
@@ -191,8 +190,9 @@ TEST(Drawing, AGateHoldsOneWriteUntilAnotherOfTheSameThingWasAnswered) {
     ASSERT_TRUE(held.request.has_value());
     EXPECT_NE(held.request.get()->body.find(mark), std::string::npos) << cue;
     EXPECT_LT(position(plan, "mend"), plan.steps.size());
-    const auto await = position(plan, cue.substr(0, cue.find(':')) + ": await");
-    const auto release = position(plan, cue.substr(0, cue.find(':')) + ": release");
+    // Another gate may have come before it.
+    const auto await = position(plan, cue.substr(0, cue.find(':')) + ": await", hold);
+    const auto release = position(plan, cue.substr(0, cue.find(':')) + ": release", hold);
     ASSERT_LT(await, release);
     ASSERT_LT(release, plan.steps.size());
     // What happens while it is held waits for that, and the release for what happens.
@@ -209,6 +209,47 @@ TEST(Drawing, AGateHoldsOneWriteUntilAnotherOfTheSameThingWasAnswered) {
   }
   EXPECT_GT(beside_writes, 10);
   EXPECT_GT(beside_flips, 10);
+}
+
+// What keeps an answer finds out that it is old when the thing is changed between two reads of it.
+TEST(Drawing, AThingIsReadChangedAndReadAgain) {
+  const Catalogue mined = catalogue();
+  int seen = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const Plan plan = draw_plan(mined, everything(), {}, seed);
+    for (std::size_t i = 0; i + 2 < plan.steps.size(); ++i) {
+      const Step &read = plan.steps[i], &change = plan.steps[i + 1], &again = plan.steps[i + 2];
+      if (!read.read || change.read || !change.request || !(read.request == again.request)) continue;
+      if (change.after.size() != 1 || again.after.size() != 1) continue;
+      seen += change.after.front().step == read.id && again.after.front().step == change.id &&
+              change.request.get()->target.starts_with(read.request.get()->target);
+    }
+  }
+  EXPECT_GT(seen, 50);
+}
+
+// What is written under a name stands in lists, too.
+TEST(Drawing, EndsWithTheListsOfWhatWasWritten) {
+  replay::Plan traffic = captured();
+  Step list;
+  list.id = traffic.steps.back().id + 1;
+  list.read = true;
+  list.request = replay::Request{"GET", "/orders?sort=note", {{"Host", "shop"}}, ""};
+  list.captured_status = 200;
+  traffic.steps.push_back(list);
+  const Catalogue mined = operations_in(traffic, [](const Step&) { return true; });
+  ASSERT_NE(mined.named("GET /orders"), nullptr);
+  int written = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const Plan plan = draw_plan(mined, everything(), {}, seed);
+    const auto of_orders = [](const Step& step) {
+      return step.request && !step.read && step.request.get()->target.starts_with("/orders");
+    };
+    if (std::none_of(plan.steps.begin(), plan.steps.end(), of_orders)) continue;
+    ++written;
+    EXPECT_TRUE(plan.steps.back().read && plan.steps.back().request.get()->target == "/orders?sort=note") << seed;
+  }
+  EXPECT_GT(written, 30);
 }
 
 TEST(Drawing, ARuleForAWireIsDrawnWhereAWriteComesOverIt) {
