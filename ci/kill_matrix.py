@@ -50,11 +50,13 @@ def look(arguments, bug, needs, flags, directory):
     flags = [flag for flag in flags if flag != "wires"]
     if needs == "instances":
         system += ["--instances", "2"]
-    command = [f"{arguments.binary}/fixtures/orders-system", "--small", "--oracle", *system, "--bug", bug, "--",
+    environment = dict(os.environ, REHEARSE_BUILD=os.path.abspath(arguments.binary))
+    command = [os.path.join(os.path.dirname(__file__), "systems"), str(arguments.systems), "--small", "--oracle", *system, "--bug", bug, "--",
                f"{arguments.binary}/rehearse", "fuzz", "--config", arguments.config, "-o", directory, "--json",
                "--seed", str(arguments.seed), "--seconds", str(arguments.seconds), "--shrink-seconds", str(arguments.shrink_seconds), *flags]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=arguments.seconds + 300)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment,
+                              timeout=arguments.seconds + 300)
     except subprocess.TimeoutExpired:
         print(f"{bug}: it did not end in time", file=sys.stderr)
         return None
@@ -74,6 +76,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shrink-seconds", type=int, default=30)
+    parser.add_argument("--systems", type=int, default=1, help="so many reference systems are played in at the same time")
     parser.add_argument("--each-way", action="store_true")
     parser.add_argument("bugs", nargs="*")
     arguments = parser.parse_args()
@@ -107,7 +110,7 @@ def main():
         print(f"| {bug} | " + " | ".join(cells) + f" | {failure['plan']} | {failure['seconds']:.1f} | "
               f"{' '.join(failure['invariants'])} | {'yes' if named else '**no**'} | {failure['steps']} | {witness or ''} | "
               f"{failure['failed']} of {failure['played']} |", flush=True)
-    print(f"\n{found} of {len(arguments.bugs)} found within {arguments.seconds} s a way; the right invariant named for {right}", end="")
+    print(f"\n{found} of {len(arguments.bugs)} found within {arguments.seconds} s a way in {arguments.systems} system{'' if arguments.systems == 1 else 's'} at a time; the right invariant named for {right}", end="")
     print(f"; seconds until found, median {statistics.median(seconds):.1f}" if seconds else "", end="")
     print(f"; steps beside the witness, median {statistics.median(ratios):.2f}" if ratios else "", end="")
     print(f". {datetime.date.today()}, {os.cpu_count()} processors, {platform.processor() or platform.machine()}.")

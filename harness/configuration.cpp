@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,10 +21,18 @@ namespace {
 namespace fs = std::filesystem;
 using properties::Stage;
 
+std::string quoted_for_shell(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 // A mapping of the file that remembers where it stands and which of its keys were asked for.
 class Section {
  public:
-  Section(YAML::Node node, std::string where) : node_(std::move(node)), where_(std::move(where)) {
+  // `variables` stand before those of the environment, and must outlive this; nullptr: there are none.
+  Section(YAML::Node node, std::string where, const Variables* variables = nullptr)
+      : node_(std::move(node)), where_(std::move(where)), variables_(variables) {
     if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap())
       throw Error(fmt::format("{} must be a mapping of keys to values", where_.empty() ? "the file" : where_));
   }
@@ -35,7 +44,17 @@ class Section {
   std::string text(const std::string& key, std::string fallback) {
     if (!has(key)) return fallback;
     if (!get(key).IsScalar()) throw Error(fmt::format("{} must be one value", at(key)));
-    return expanded(get(key).Scalar(), at(key));
+    return value_of(get(key).Scalar(), key);
+  }
+
+  // A command for the shell, which finds the variables in its environment.
+  std::string command(const std::string& key) {
+    const std::string command = text(key, "");
+    if (command.empty() || variables_ == nullptr) return command;
+    std::string exports;
+    for (const auto& [name, value] : *variables_)
+      exports += fmt::format("export {}={}\n", name, quoted_for_shell(value));
+    return exports + command;
   }
 
   std::string required(const std::string& key, std::string_view what) {
@@ -85,12 +104,12 @@ class Section {
     std::vector<std::string> values;
     if (!has(key)) return values;
     if (get(key).IsScalar()) {
-      std::istringstream words(expanded(get(key).Scalar(), at(key)));
+      std::istringstream words(value_of(get(key).Scalar(), key));
       for (std::string word; words >> word;) values.push_back(word);
       return values;
     }
     if (!get(key).IsSequence()) throw Error(fmt::format("{} must be a list", at(key)));
-    for (const auto& item : get(key)) values.push_back(expanded(scalar(item, key), at(key)));
+    for (const auto& item : get(key)) values.push_back(value_of(scalar(item, key), key));
     return values;
   }
 
@@ -98,11 +117,11 @@ class Section {
     std::map<std::string, std::string> values;
     if (!has(key)) return values;
     if (!get(key).IsMap()) throw Error(fmt::format("{} must be a mapping of keys to values", at(key)));
-    for (const auto& item : get(key)) values[scalar(item.first, key)] = expanded(scalar(item.second, key), at(key));
+    for (const auto& item : get(key)) values[scalar(item.first, key)] = value_of(scalar(item.second, key), key);
     return values;
   }
 
-  Section section(const std::string& key) { return known_.insert(key), Section(get(key), at(key)); }
+  Section section(const std::string& key) { return known_.insert(key), Section(get(key), at(key), variables_); }
   YAML::Node node(const std::string& key) { return known_.insert(key), get(key); }
   [[nodiscard]] std::string at(const std::string& key) const { return where_.empty() ? key : where_ + "." + key; }
 
@@ -130,8 +149,13 @@ class Section {
     return item.Scalar();
   }
 
+  [[nodiscard]] std::string value_of(const std::string& text, const std::string& key) const {
+    return variables_ != nullptr ? expanded(text, at(key), *variables_) : expanded(text, at(key));
+  }
+
   YAML::Node node_;
   std::string where_;
+  const Variables* variables_;
   std::set<std::string> known_;
 };
 
@@ -163,7 +187,7 @@ TargetSettings target_of(Section& section, const std::string& file) {
       throw Error(fmt::format("{}: {}", section.at("headers"), error.what()));
     }
   }
-  target.credentials = section.text("credentials", "");
+  target.credentials = section.command("credentials");
   return target;
 }
 
@@ -173,11 +197,11 @@ ServiceSettings service_of(Section section, const std::string& file) {
   if (service.urls.empty())
     throw Error(
         fmt::format("{} is missing: give the service's address, such as http://127.0.0.1:8080", section.at("url")));
-  service.start = section.text("start", "");
-  service.stop = section.text("stop", "");
-  service.kill = section.text("kill", "");
-  service.pause = section.text("pause", "");
-  service.resume = section.text("resume", "");
+  service.start = section.command("start");
+  service.stop = section.command("stop");
+  service.kill = section.command("kill");
+  service.pause = section.command("pause");
+  service.resume = section.command("resume");
   if (service.start.empty() != service.stop.empty())
     throw Error(fmt::format("{} and {} are given together or not at all", section.at("start"), section.at("stop")));
   if (!service.kill.empty() && service.start.empty())
@@ -203,7 +227,7 @@ DatabaseSettings database_of(Section section) {
   database.disposable = section.flag("disposable", false);
   Section restore = section.section("restore");
   database.template_name = restore.text("template", "");
-  database.restore = restore.text("command", "");
+  database.restore = restore.command("command");
   if (!database.template_name.empty() && !database.restore.empty())
     throw Error(fmt::format("{}: give a template or a command, not both", section.at("restore")));
   restore.expect_nothing_else();
@@ -314,7 +338,7 @@ FlagSettings flag_of(Section section, const std::string& file, properties::Contr
   flag.propagation = section.duration("propagation", flag.propagation);
   flag.path = beside(file, section.text("file", ""));
   flag.listen = section.text("ofrep", "");
-  flag.set = section.text("command", "");
+  flag.set = section.command("command");
   flag.rejected_metric = section.text("rejected_metric", flag.rejected_metric);
   contract.flag_unreported = section.text("unreported", "");
   if (!flag.path.empty() + !flag.listen.empty() + !flag.set.empty() != 1) {
@@ -610,6 +634,29 @@ RedactionSettings load_redaction(const RedactionArguments& arguments) {
   return settings;
 }
 
+Variables variables_in(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw Error(fmt::format("cannot read the variables {}: give a file of NAME=value lines", path));
+  Variables variables;
+  std::size_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    const std::string_view text = replay::trim(line);
+    if (text.empty() || text.front() == '#') continue;
+    const auto equals = text.find('=');
+    const auto name = text.substr(0, std::min(equals, text.size()));
+    const bool named =
+        equals != std::string_view::npos && !name.empty() &&
+        std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
+        std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+    if (!named) throw Error(fmt::format("{}, line {}: write NAME=value", path, number));
+    variables[std::string(name)] = std::string(text.substr(equals + 1));
+  }
+  if (variables.empty())
+    throw Error(fmt::format("{} names no variable: give a line NAME=value for each that is another one there", path));
+  return variables;
+}
+
 Configuration load_databases(const std::string& path) {
   const YAML::Node root = readable_document(path);
   Configuration configuration;
@@ -653,12 +700,12 @@ properties::Contract load_answer_contract(const std::string& path) {
   return contract;
 }
 
-Configuration load_configuration(const std::string& path) {
+Configuration load_configuration(const std::string& path, const Variables& variables) {
   Configuration configuration;
   configuration.path = path;
   const YAML::Node root = readable_document(path);
   try {
-    Section section(root, "");
+    Section section(root, "", variables.empty() ? nullptr : &variables);
     if (section.integer("schema_version", 1) != 1) throw Error("schema_version must be 1");
     configuration.title = section.text("title", configuration.title);
     configuration.traffic = beside(path, section.text("traffic", ""));
@@ -678,8 +725,8 @@ Configuration load_configuration(const std::string& path) {
     configuration.stage = stage_of(section.section("stage"));
     configuration.alerts = alerts_of(section.section("alerts"), path, configuration.contract);
     Section copy = section.section("copy");
-    configuration.copy_forward = copy.text("forward", "");
-    configuration.copy_backward = copy.text("backward", "");
+    configuration.copy_forward = copy.command("forward");
+    configuration.copy_backward = copy.command("backward");
     copy.expect_nothing_else();
     auto& contract = configuration.contract;
     contract.refusal = answer_of(section.section("refusal"), {503, {"Retry-After"}, "application/problem+json"});

@@ -146,9 +146,14 @@ struct Configuration {
   [[nodiscard]] bool is_business(std::string_view target) const;
 };
 
-// Reads the file; ${NAME} and ${NAME:-default} stand for environment variables. Throws Error with one sentence that names the
+// Reads the file; ${NAME} and ${NAME:-default} stand for environment variables, of which `variables` come first and are in the environment
+// of the file's commands, too. Throws Error with one sentence that names the
 // key and says what it takes. Relative paths in the file are relative to it.
-[[nodiscard]] Configuration load_configuration(const std::string& path);
+[[nodiscard]] Configuration load_configuration(const std::string& path, const Variables& variables = {});
+
+// Lines NAME=value, by which one configuration is that of another, equal system; empty lines and those that begin with # say nothing. Throws
+// Error with the line.
+[[nodiscard]] Variables variables_in(const std::string& path);
 
 // The databases and the mapping alone, whatever else the file holds or lacks. Throws as load_configuration does.
 [[nodiscard]] Configuration load_databases(const std::string& path);

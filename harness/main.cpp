@@ -462,6 +462,10 @@ int run(int argc, char** argv) {
   fuzz_command->add_option("--lanes", fuzzing.lanes, "clients at the same time, at most; 1: one after the other")
       ->check(CLI::Range(1, 16))
       ->capture_default_str();
+  fuzz_command->add_option("--beside", fuzzing.beside,
+                           "play in another, equal system at the same time: a file of NAME=value lines, with which the "
+                           "configuration is that "
+                           "system's; repeatable");
   fuzz_command->add_option("--stage", fuzzing.stages, "in which plans begin; repeatable");
   fuzz_command->add_flag("--no-flips", fuzzing.no_flips, "the flag stays where a plan begins");
   fuzz_command->add_flag("--no-faults", fuzzing.no_faults, "nothing is broken");

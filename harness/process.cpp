@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,9 +83,12 @@ CommandResult run(const std::string& command, std::chrono::milliseconds deadline
   bool ended = false;
   // A command may leave a service behind that keeps the pipe open: its own end counts, not the pipe's.
   bool open = true;
+  const int process = static_cast<int>(
+      syscall(SYS_pidfd_open, child, 0));  // -1 on an old kernel: then its end is noticed a little later
   while (!ended) {
-    pollfd waiting{open ? pipe_ends[0] : -1, POLLIN, 0};
-    if (poll(&waiting, 1, 20) > 0) open = read_some(pipe_ends[0], result.output);
+    std::array<pollfd, 2> waiting{{{open ? pipe_ends[0] : -1, POLLIN, 0}, {process, POLLIN, 0}}};
+    if (poll(waiting.data(), waiting.size(), 20) > 0 && waiting[0].revents != 0)
+      open = read_some(pipe_ends[0], result.output);
     ended = waitpid(child, &status, WNOHANG) == child;
     const bool stopped = stop != nullptr && stop->load();
     if (!ended && !killed && (stopped || Clock::now() - start > deadline)) {
@@ -98,6 +102,7 @@ CommandResult run(const std::string& command, std::chrono::milliseconds deadline
   }
   keep_end(result.output, max_output_bytes);
   close(pipe_ends[0]);
+  if (process >= 0) close(process);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   result.status = late ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;

@@ -56,7 +56,7 @@ std::string minted(const std::string& command, const std::string& captured, cons
 
 }  // namespace
 
-std::string expanded(const std::string& text, const std::string& where) {
+std::string expanded(const std::string& text, const std::string& where, const Variables& variables) {
   std::string out;
   std::size_t at = 0;
   while (true) {
@@ -66,7 +66,9 @@ std::string expanded(const std::string& text, const std::string& where) {
     out += text.substr(at, open - at);
     const std::string name = text.substr(open + 2, close - open - 2);
     const auto fallback = name.find(":-");
-    const char* value = std::getenv(name.substr(0, fallback).c_str());
+    const auto given = variables.find(name.substr(0, fallback));
+    const char* value =
+        given != variables.end() ? given->second.c_str() : std::getenv(name.substr(0, fallback).c_str());
     if (value != nullptr) {
       out += value;
     } else if (fallback != std::string::npos) {

@@ -47,7 +47,10 @@ class Target {
   std::map<std::string, std::string, std::less<>> credentials_;  // captured → minted
 };
 
-// `text` with ${NAME} and ${NAME:-default} replaced from the environment. Throws Error, naming `where`.
-[[nodiscard]] std::string expanded(const std::string& text, const std::string& where);
+// Environment variables by their names.
+using Variables = std::map<std::string, std::string>;
+
+// `text` with ${NAME} and ${NAME:-default} replaced from `variables`, else from the environment. Throws Error, naming `where`.
+[[nodiscard]] std::string expanded(const std::string& text, const std::string& where, const Variables& variables = {});
 
 }  // namespace rehearse::harness

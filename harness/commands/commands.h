@@ -161,6 +161,7 @@ struct FuzzArguments {
   std::size_t failures = 1;  // ends behind so many
   std::size_t operations = 16, lanes = 4;
   std::vector<std::string> stages;  // in which plans begin; empty: all
+  std::vector<std::string> beside;  // files of variables, each of another system
   bool no_flips = false, no_faults = false, no_odd_values = false, captured = false, verbose = false, json = false;
   std::string repeat;
 };

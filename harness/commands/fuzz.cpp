@@ -163,6 +163,8 @@ int fuzz(const FuzzArguments& arguments) {
   options.directory = arguments.out;
   options.shrink_budget = std::chrono::milliseconds(static_cast<std::int64_t>(arguments.shrink_seconds * 1000));
   options.stop = &stop_requested;
+  for (const std::string& variables : arguments.beside)
+    options.beside.push_back(load_configuration(arguments.config, variables_in(variables)));
   options.drawing.operations = arguments.operations;
   options.drawing.lanes = arguments.lanes;
   options.drawing.faults = !arguments.no_faults;

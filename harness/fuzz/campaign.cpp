@@ -6,10 +6,18 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <condition_variable>
+#include <deque>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 #include "harness/commands/planning.h"
 #include "harness/fuzz/openapi_file.h"
@@ -28,12 +36,13 @@ using properties::Trial;
 using properties::Verdict;
 using replay::Plan;
 using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
 
 // What a round of plans is made of: about as much time for each. They are drawn together and played by the stage that they begin in,
 // because going there takes the propagation bound for every edge.
 constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 30},
                                                                               {properties::Ingredients::lanes, 8},
-                                                                              {properties::Ingredients::faults, 7},
+                                                                              {properties::Ingredients::faults, 9},
                                                                               {properties::Ingredients::flips, 4},
                                                                               {properties::Ingredients::all, 2}};
 // In a round those come first whose stage has most to break: who looks for a bug waits for the first one.
@@ -103,66 +112,129 @@ void save(const std::string& path, const Plan& plan) {
   fs::rename(draft, path);
 }
 
+// Two systems that share a database or a flag would answer for each other.
+void expect_apart(const std::vector<const Configuration*>& systems) {
+  std::set<std::string> seen;
+  for (const Configuration* system : systems)
+    for (const auto& [what, value] :
+         {std::pair("legacy database", &system->legacy_database.dsn),
+          std::pair("new database", &system->new_database.dsn),
+          std::pair("oracle's database", &system->fuzz.oracle_database.dsn), std::pair("flag", &system->flag.path),
+          std::pair("new service", &system->new_.urls.front()),
+          std::pair("legacy service", &system->legacy.urls.front())})
+      if (!value->empty() && !seen.insert(*value).second)
+        throw Error(fmt::format(
+            "two systems that plans are played in beside each other have the same {}: give each one of its own", what));
+}
+
 class Campaign {
  public:
   Campaign(const Configuration& configuration, const properties::Catalogue& catalogue, const CampaignOptions& options)
       : config_(configuration),
         options_(options),
-        world_(configuration, options.stop),
-        catalogue_(in_world(catalogue, world_)),
-        drawing_(options.drawing),
-        coverage_(catalogue_, drawing_with_faults()) {
+        worlds_(worlds_of(configuration, options)),
+        drawing_(options.drawing) {
+    World& world = *worlds_.front();
+    catalogue_ = in_world(catalogue, world);
+    const auto keys = world.keys();
+    for (std::size_t i = 1; i < worlds_.size(); ++i)
+      if (worlds_[i]->keys() != keys)
+        throw Error(
+            "the systems that plans are played in beside each other do not begin with the same rows: restore all from "
+            "one template");
+    drawing_ = drawing_with_faults();
+    coverage_.emplace(catalogue_, drawing_);
     if (catalogue_.operations.empty())
       throw Error("the traffic holds no request that could be an operation; see `rehearse show` for what it holds");
-    drawing_ = drawing_with_faults();
   }
 
   CampaignResult run() {
     started_ = Clock::now();
     play_known();
     for (const Plan& plan : options_.captured)
-      if (!stopped() && result_.failures.size() < options_.failures) play_new(plan);
-    const auto until = Clock::now() + options_.time;
-    std::uint64_t seed = options_.seed * 1'000'003;
-    while (!over(until)) {
-      // Drawn towards what the plans before have not met.
-      std::vector<Plan> batch;
-      properties::MetSoFar met = coverage_.met();
-      for (const auto& [ingredients, count] : round_of_plans) {
-        const auto drawing = with(ingredients, drawing_);
-        for (std::size_t i = 0; i < count; ++i) {
-          batch.push_back(draw_plan(catalogue_, drawing, met, ++seed));
-          met.expect(batch.back());
-        }
-      }
-      std::stable_sort(batch.begin(), batch.end(),
-                       [](const Plan& a, const Plan& b) { return turn_of(a) < turn_of(b); });
-      for (const Plan& plan : batch) {
-        if (over(until)) break;
-        play_new(plan);
-      }
+      if (!stopped() && result_.failures.size() < options_.failures) play_new(*worlds_.front(), plan);
+    until_ = Clock::now() + options_.time;
+    seed_ = options_.seed * 1'000'003;
+    std::vector<std::thread> others;
+    for (std::size_t i = 1; i < worlds_.size(); ++i) others.emplace_back([&, i] { play_in(*worlds_[i]); });
+    play_in(*worlds_.front());
+    for (std::thread& other : others) other.join();
+    if (problem_) std::rethrow_exception(problem_);
+    result_.missing = coverage_->missing();
+    result_.coverage = coverage_->met().times;
+    for (const auto& world : worlds_) {
+      result_.rewinds += world->rewinds();
+      result_.restores += world->restores();
     }
-    result_.missing = coverage_.missing();
-    result_.coverage = coverage_.met().times;
-    result_.rewinds = world_.rewinds();
-    result_.restores = world_.restores();
     result_.seconds = seconds_since(started_);
     result_.interrupted = stopped();
     return std::move(result_);
   }
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  [[nodiscard]] static std::vector<std::unique_ptr<World>> worlds_of(const Configuration& configuration,
+                                                                     const CampaignOptions& options) {
+    std::vector<const Configuration*> systems{&configuration};
+    for (const Configuration& system : options.beside) systems.push_back(&system);
+    expect_apart(systems);
+    std::vector<std::unique_ptr<World>> worlds;
+    for (const Configuration* system : systems) worlds.push_back(std::make_unique<World>(*system, options.stop));
+    return worlds;
+  }
   [[nodiscard]] properties::DrawingOptions drawing_with_faults() {
     auto drawing = options_.drawing;
-    if (drawing.fault_cues.empty()) drawing.fault_cues = world_.faults();
-    if (drawing.faults) drawing.wires = world_.wires();
+    if (drawing.fault_cues.empty()) drawing.fault_cues = worlds_.front()->faults();
+    if (drawing.faults) drawing.wires = worlds_.front()->wires();
     drawing.copy_back = !config_.copy_backward.empty();
+    drawing.hung_for = std::chrono::duration_cast<std::chrono::milliseconds>(
+                           std::chrono::nanoseconds(config_.contract.fault_latency_ns)) +
+                       300ms;
     return drawing;
   }
   [[nodiscard]] bool stopped() const { return options_.stop != nullptr && options_.stop->load(); }
-  [[nodiscard]] bool over(Clock::time_point until) const {
-    return stopped() || Clock::now() >= until || result_.failures.size() >= options_.failures ||
-           (options_.plans > 0 && result_.plans >= options_.plans);
+  [[nodiscard]] bool over() const {
+    return stopped() || problem_ || Clock::now() >= until_ || result_.failures.size() >= options_.failures ||
+           (options_.plans > 0 && handed_out_ >= options_.plans);
+  }
+
+  // One plan after the other, until there is none.
+  void play_in(World& world) {
+    try {
+      while (const auto plan = next_plan()) play_new(world, *plan);
+    } catch (...) {
+      const Lock lock(mutex_);
+      if (!problem_) problem_ = std::current_exception();
+    }
+    looked_into_.notify_all();
+  }
+
+  [[nodiscard]] std::optional<Plan> next_plan() {
+    Lock lock(mutex_);
+    // What another world has found may be the last failure that is wanted.
+    looked_into_.wait(lock, [&] { return over() || result_.failures.size() + looking_into_ < options_.failures; });
+    if (over()) return std::nullopt;
+    if (round_.empty()) draw_round();
+    ++handed_out_;
+    Plan plan = std::move(round_.front());
+    round_.pop_front();
+    return plan;
+  }
+
+  // Drawn towards what the plans before have not met.
+  void draw_round() {
+    std::vector<Plan> plans;
+    properties::MetSoFar met = coverage_->met();
+    for (const auto& [ingredients, count] : round_of_plans) {
+      const auto drawing = with(ingredients, drawing_);
+      for (std::size_t i = 0; i < count; ++i) {
+        plans.push_back(draw_plan(catalogue_, drawing, met, ++seed_));
+        met.expect(plans.back());
+      }
+    }
+    std::stable_sort(plans.begin(), plans.end(), [](const Plan& a, const Plan& b) { return turn_of(a) < turn_of(b); });
+    round_.assign(std::make_move_iterator(plans.begin()), std::make_move_iterator(plans.end()));
   }
 
   void play_known() {
@@ -175,7 +247,7 @@ class Campaign {
       if (stopped()) return;
       KnownFailure known{file, invariant_in(file), KnownFailure::Now::unknown, 0, 0};
       const Plan plan = replay::plan_from_json(file_text(file));
-      const Failure again = play_again(world_, config_, plan, known.invariant, confirmations);
+      const Failure again = play_again(*worlds_.front(), config_, plan, known.invariant, confirmations);
       known.failed = again.failed;
       known.played = again.played;
       if (again.failed > 0)
@@ -187,12 +259,29 @@ class Campaign {
     }
   }
 
-  void play_new(const Plan& plan) {
+  void play_new(World& world, const Plan& plan) {
     const auto began = Clock::now();
-    const Trial trial = world_.play(plan);
+    const Trial trial = world.play(plan);
     if (stopped()) return;
-    const Judgement judgement = judge(config_.contract, trial, world_.noise());
-    ++result_.plans;
+    const Judgement judgement = judge(config_.contract, trial, world.noise());
+    const Verdict verdict = judgement.verdict();
+    std::int64_t number = 0;
+    {
+      const Lock lock(mutex_);
+      number = ++result_.plans;
+      count(trial, judgement);
+      if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
+      if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
+      if (verdict == Verdict::fail) ++looking_into_;
+    }
+    if (verdict != Verdict::fail) return;
+    look_into(world, trial, judgement, number);
+    const Lock lock(mutex_);
+    --looking_into_;
+    looked_into_.notify_all();
+  }
+
+  void count(const Trial& trial, const Judgement& judgement) {
     result_.requests += static_cast<std::int64_t>(trial.played.records.size());
     learn_amounts(catalogue_, trial.played);
     const Verdict verdict = judgement.verdict();
@@ -210,13 +299,10 @@ class Campaign {
       for (const auto& result : judgement.results)
         if (result.verdict == Verdict::unknown) ++result_.unknown_reasons[result.invariant + ": " + result.reason];
     }
-    if (verdict == Verdict::pass) coverage_.add(config_.contract, trial);
-    if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
-    if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
-    if (verdict == Verdict::fail) look_into(plan, trial, judgement);
+    if (verdict == Verdict::pass) coverage_->add(config_.contract, trial);
     // What could not be told is kept beside the failing ones, for a person.
     if (verdict == Verdict::unknown && !idle && !options_.directory.empty())
-      save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", result_.plans)).string(), plan);
+      save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", result_.plans)).string(), trial.plan);
   }
 
   [[nodiscard]] std::string line_of(const Trial& trial, const Judgement& judgement, Clock::time_point began) const {
@@ -236,19 +322,25 @@ class Campaign {
     return json::serialize(line);
   }
 
-  void look_into(const Plan& plan, const Trial& trial, const Judgement& judgement) {
+  // Confirms and shrinks it in the world that showed it, while other worlds go on.
+  void look_into(World& world, const Trial& trial, const Judgement& judgement, std::int64_t number) {
+    const Plan& plan = trial.plan;
     const double seconds = seconds_since(started_);
     std::vector<std::string> ids = violated(judgement);
     std::string invariant = headline(ids);
-    if (options_.on_first) options_.on_first(trial, judgement, result_.plans);
-    Failure failure = play_again(world_, config_, plan, invariant, confirmations);
+    if (options_.on_first) {
+      const Lock lock(mutex_);
+      options_.on_first(trial, judgement, number);
+    }
+    Failure failure = play_again(world, config_, plan, invariant, confirmations);
     // What only seemed so may stand beside what is.
     while (failure.failed == 0 && ids.size() > 1 && !stopped()) {
       std::erase(ids, invariant);
       invariant = headline(ids);
-      failure = play_again(world_, config_, plan, invariant, confirmations);
+      failure = play_again(world, config_, plan, invariant, confirmations);
     }
     if (failure.failed == 0) {
+      const Lock lock(mutex_);
       // What a restored world does not show may be the doing of an earlier plan: kept, told, and no proof.
       ++result_.not_reproduced;
       ++result_.unknown_reasons[fmt::format("{}: it failed once and not in {} times in a restored world", invariant,
@@ -261,13 +353,13 @@ class Campaign {
     shrinking.tries = properties::tries_for(failure.failed, failure.played);
     const properties::Attempt attempt = [&](const Plan& candidate) {
       if (stopped()) return std::set<std::string>{};
-      const auto broken = violated(judge(config_.contract, world_.play(candidate), world_.noise()));
+      const auto broken = violated(judge(config_.contract, world.play(candidate), world.noise()));
       return std::set<std::string>(broken.begin(), broken.end());
     };
     properties::Shrunk shrunk{plan, false, 0, {}};
     if (options_.shrink) shrunk = shrink(plan, invariant, attempt, shrinking);
     // What the shrunk plan does in restored worlds is what is reported.
-    Failure of_shrunk = play_again(world_, config_, shrunk.plan, invariant, confirmations);
+    Failure of_shrunk = play_again(world, config_, shrunk.plan, invariant, confirmations);
     if (of_shrunk.failed == 0) {
       of_shrunk = std::move(failure);
       shrunk.plan = plan;
@@ -275,8 +367,9 @@ class Campaign {
     }
     of_shrunk.shrunk = std::move(shrunk);
     of_shrunk.length_before = properties::length_of(plan);
-    of_shrunk.plan_number = result_.plans;
+    of_shrunk.plan_number = number;
     of_shrunk.seconds = seconds;
+    const Lock lock(mutex_);
     if (!options_.directory.empty()) of_shrunk.file = keep(of_shrunk.shrunk.plan, invariant);
     if (options_.on_failure) options_.on_failure(of_shrunk);
     result_.failures.push_back(std::move(of_shrunk));
@@ -291,11 +384,19 @@ class Campaign {
 
   const Configuration& config_;
   const CampaignOptions& options_;
-  World world_;
-  properties::Catalogue catalogue_;
+  std::vector<std::unique_ptr<World>> worlds_;
   properties::DrawingOptions drawing_;
-  properties::Coverage coverage_;
-  Clock::time_point started_;
+  Clock::time_point started_, until_;
+  // What the worlds share.
+  std::mutex mutex_;
+  std::condition_variable looked_into_;
+  properties::Catalogue catalogue_;
+  std::optional<properties::Coverage> coverage_;
+  std::uint64_t seed_ = 0;
+  std::deque<Plan> round_;
+  std::int64_t handed_out_ = 0;
+  std::size_t looking_into_ = 0;  // failures that are being confirmed and shrunk
+  std::exception_ptr problem_;
   CampaignResult result_;
 };
 

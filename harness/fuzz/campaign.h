@@ -44,6 +44,8 @@ struct CampaignOptions {
   std::int64_t plans = 0;                   // at most; 0: as many as the time allows
   std::size_t failures = 1;                 // ends behind so many
   std::string directory;                    // of failing plans
+  // Other systems, equal and apart from the first: plans are played in all at the same time. Which plan comes to which is not drawn.
+  std::vector<Configuration> beside;
   properties::DrawingOptions drawing;
   std::vector<replay::Plan> captured;  // played before any that is drawn, and shrunk when they fail
   std::chrono::milliseconds shrink_budget{120'000};

@@ -79,7 +79,10 @@ class Drawing {
       if (phase == fault_phase && phase != concurrent_phase) {
         // Each may take as long as a deadline.
         const bool waits = fault_->first.ends_with("hung") || fault_->first.starts_with("pause");
-        draw_steps(dice_.between(1, waits ? 2 : 4));
+        if (waits && telling(fault_->first, stage_) > 2)
+          draw_while_it_hangs();
+        else
+          draw_steps(dice_.between(1, waits ? 2 : 4));
       } else if (phase == concurrent_phase) {
         draw_steps(dice_.between(0, 2));
         // Beside a fault there is enough to be told apart.
@@ -205,6 +208,17 @@ class Drawing {
     fault_ended_ = true;
   }
 
+  // Who waits for a store for ever must not keep it from being mended: that comes when an answer is late, whether or not it has come.
+  void draw_while_it_hangs() {
+    std::vector<StepId> mended = ends_;
+    draw_write();
+    draw_steps(dice_.below(2));
+    cue_behind(fmt::format("wait {}ms", options_.hung_for.count()), mended);
+    cue_behind(fault_->second, mended);
+    fault_ended_ = true;
+    ends_.push_back(mended.back());
+  }
+
   void before_flip(Stage from, Stage to) {
     if (from == Stage::read_only && to == Stage::shadow && !dice_.percent(4)) copy("copy");
     if (from == Stage::completed && to == Stage::live && !dice_.percent(4)) copy("copy back");
@@ -243,7 +257,7 @@ class Drawing {
 
   void draw_steps(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      if (i + 2 < count && dice_.percent(20) && draw_seen_change())
+      if (i + 2 < count && dice_.percent(30) && draw_seen_change())
         i += 2;
       else
         add_behind(requests_.any(stage_, 0), 1, ends_);
@@ -252,8 +266,15 @@ class Drawing {
 
   // A thing is read, changed, and read again at once: what was kept of the first answer is old.
   bool draw_seen_change() {
-    const auto changing = requests_.changing();
+    auto changing = requests_.changing();
     if (changing.empty()) return false;
+    // What is not there is remembered, too: those that make a thing under the name that the client gives it.
+    if (dice_.percent(40)) {
+      std::vector<const Operation*> puts;
+      for (const Operation* operation : changing)
+        if (operation->name.starts_with("PUT ")) puts.push_back(operation);
+      if (!puts.empty()) changing = std::move(puts);
+    }
     const Operation& operation = *dice_.of(changing);
     Step change = requests_.of(operation, 0);
     const auto thing = DrawnRequests::thing_of(operation, change);
@@ -473,6 +494,13 @@ std::string in_stage(std::string_view what, Stage stage) { return fmt::format("{
 void MetSoFar::expect(const Plan& plan) {
   const auto stages = stages_of(plan);
   for (std::size_t i = 1; i < stages.size(); ++i) ++times[edge_name({stages[i - 1], stages[i]})];
+  Stage stage = begins_in(plan);
+  for (const Step& step : plan.steps) {
+    if (step.cue.empty()) continue;
+    const Signal signal = signal_in(step.cue);
+    if (signal.kind == Signal::Kind::flip) stage = signal.stage;
+    if (const auto known = times.find(in_stage(step.cue, stage)); known != times.end()) ++known->second;
+  }
 }
 
 double MetSoFar::want(const std::string& what) const {

@@ -6,6 +6,7 @@
 // ramped up. A step names what an earlier one created by a use of its answer, which is bound when it is played.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -32,6 +33,8 @@ struct DrawingOptions {
   std::size_t with_flips = 60, with_lanes = 35, with_fault = 35;
   // Faults that the world can make, as cues: "break new-database hung", "kill new", "wire ...". What follows one undoes it.
   std::vector<std::pair<std::string, std::string>> fault_cues;  // begin, end
+  // How long a database hangs before it is mended: longer than the longest answer that is allowed then.
+  std::chrono::milliseconds hung_for{2300};
   bool copy_back = true;                                        // there is a command that brings legacy up to date
   std::set<std::string> wires;  // on which a message can be held: "new-database", "legacy"
 };
@@ -45,7 +48,7 @@ enum class Ingredients : std::uint8_t { sequence, lanes, faults, flips, all };
 // How often what was met so far in this run, in the words of `Coverage`: the rarer, the likelier.
 struct MetSoFar {
   std::map<std::string, std::int64_t> times;
-  // What the plan will meet if it is played: its edges.
+  // What the plan will meet if it is played: its edges, and its faults.
   void expect(const replay::Plan& plan);
   // From 1 for what was never met towards 0.
   [[nodiscard]] double want(const std::string& what) const;

@@ -278,7 +278,7 @@ void DrawnRequests::refer(const Slot& slot, const Operation& operation, const st
       return;
     }
   }
-  if (request.method == "PUT" && in_path(slot) && operation.makes.empty() && dice_.percent(25)) {
+  if (request.method == "PUT" && in_path(slot) && operation.makes.empty() && dice_.percent(40)) {
     const std::string fresh = fresh_like(old, ++marks_);
     replay::put(request, slot.at, old, fresh);
     hot_[slot.sort].push_back(fresh);
