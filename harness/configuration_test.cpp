@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "harness/process.h"
 #include "replay/error.h"
 
 namespace rehearse::harness {
@@ -355,6 +356,27 @@ TEST_F(ConfigurationFile, PathsAreRelativeToTheFile) {
   EXPECT_EQ(c.traffic, directory_ / "day.pcap");
   EXPECT_EQ(c.flag.path, directory_ / "flags.json");
   EXPECT_EQ(c.alerts.log, "/var/log/alerts");
+}
+
+// One file for two equal systems: what differs are variables, and the file's commands find them, too.
+TEST_F(ConfigurationFile, VariablesStandBeforeTheEnvironment) {
+  setenv("SHOP_DB", "dbname=one", 1);
+  const std::string text = std::string(services) +
+                           "databases: {legacy: {dsn: \"${SHOP_DB}\"}, new: {dsn: \"${SHOP_NEW:-dbname=n}\"}}\n"
+                           "flag: {command: \"echo $SHOP_DB, $SHOP_QUOTE\"}\n";
+  write("# of the second system\n\nSHOP_DB=dbname=two user=x\nSHOP_QUOTE=it's\n", "two.variables");
+  const Variables variables = variables_in(directory_ / "two.variables");
+  EXPECT_THAT(variables, ElementsAre(Pair("SHOP_DB", "dbname=two user=x"), Pair("SHOP_QUOTE", "it's")));
+  const std::string path = write(text);
+  EXPECT_EQ(load_configuration(path).legacy_database.dsn, "dbname=one");
+  const Configuration two = load_configuration(path, variables);
+  EXPECT_EQ(two.legacy_database.dsn, "dbname=two user=x");
+  EXPECT_EQ(two.new_database.dsn, "dbname=n");
+  const CommandResult ran = run(two.flag.set, std::chrono::seconds(5));
+  EXPECT_EQ(ran.output, "dbname=two user=x, it's\n");
+  write("1SHOP=x\n", "bad.variables");
+  EXPECT_THAT([&] { static_cast<void>(variables_in(directory_ / "bad.variables")); },
+              testing::ThrowsMessage<Error>(HasSubstr("line 1: write NAME=value")));
 }
 
 TEST_F(ConfigurationFile, MappingMayStandInAFileOfItsOwn) {

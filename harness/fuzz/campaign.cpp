@@ -272,9 +272,18 @@ class Campaign {
       count(trial, judgement);
       if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
       if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
-      if (verdict == Verdict::fail) ++looking_into_;
     }
     if (verdict != Verdict::fail) return;
+    {
+      // One world looks into the last failure that is wanted; if it does not show again, this one is next.
+      Lock lock(mutex_);
+      looked_into_.wait(lock, [&] {
+        return stopped() || problem_ || result_.failures.size() >= options_.failures ||
+               result_.failures.size() + looking_into_ < options_.failures;
+      });
+      if (stopped() || problem_ || result_.failures.size() >= options_.failures) return;
+      ++looking_into_;
+    }
     look_into(world, trial, judgement, number);
     const Lock lock(mutex_);
     --looking_into_;

@@ -221,6 +221,42 @@ TEST_F(Fuzzing, TheSameSeedPlaysTheSamePlans) {
   EXPECT_EQ(requests(first).size(), 10U);
 }
 
+// Two systems that share nothing: plans are played in both, and what is found in either is confirmed and shrunk there.
+TEST_F(Fuzzing, PlansArePlayedInSeveralSystemsAtOnce) {
+  const auto beside = [&](const std::string& options, const std::string& arguments) {
+    const std::string d = directory_.string();
+    const CommandResult result = run(
+        fmt::format("cd {} && REHEARSE_BUILD={} ci/systems 2 --small --oracle {} -- {}/rehearse fuzz --config "
+                    "fixtures/orders/rehearse.yaml --traffic fixtures/captures/orders-small.pcap -o {}/found --json {} "
+                    ">{}/out 2>{}/err",
+                    REHEARSE_SOURCE_DIR, REHEARSE_BINARY_DIR, options, REHEARSE_BINARY_DIR, d, arguments, d, d),
+        280s);
+    return Ended{result.status, contents(directory_ / "out"), contents(directory_ / "err")};
+  };
+  const Ended good = beside("", "--seed 4 --plans 41 --no-faults --seconds 200");
+  const json::value document = json::parse(good.out);
+  EXPECT_EQ(document.at("plans").as_int64(), 41) << good.err;
+  EXPECT_TRUE(document.at("failures").as_array().empty()) << good.out;
+  EXPECT_EQ(document.at("unknown").as_int64(), 0) << good.out;
+  const Ended bad = beside("--bug B20", "--seed 4 --no-flips --no-faults --lanes 1 --stage shadow --shrink-seconds 60");
+  EXPECT_EQ(bad.status, 1) << bad.err;
+  const json::value found = json::parse(bad.out);
+  ASSERT_EQ(found.at("failures").as_array().size(), 1U) << bad.out;
+  EXPECT_TRUE(names(found, "G5"));
+  EXPECT_EQ(found.at("failures").at(0).at("steps").as_int64(), 1);
+}
+
+TEST_F(Fuzzing, ASystemBesideMustBeAnotherOne) {
+  const std::string file = (directory_ / "same.variables").string();
+  std::ofstream(file) << "# nothing is another one there\nOTHER=1\n";
+  const Ended same = fuzz("--seconds 1 --beside " + file);
+  EXPECT_EQ(same.status, 3) << same.out;
+  EXPECT_THAT(same.err, HasSubstr("have the same legacy database: give each one of its own"));
+  std::ofstream(file) << "no variable\n";
+  EXPECT_THAT(fuzz("--seconds 1 --beside " + file).err, HasSubstr("line 1: write NAME=value"));
+  EXPECT_THAT(fuzz("--seconds 1 --beside /none").err, HasSubstr("cannot read the variables /none"));
+}
+
 TEST_F(Fuzzing, WhatIsMissingIsSaidInOneSentence) {
   const Ended without = fuzz("--seconds 1", "");
   EXPECT_EQ(without.status, 3);

@@ -164,7 +164,10 @@ class Drawing {
         // Where everybody waits for a deadline, a plan takes as long as twenty others.
         const bool waits =
             options_.fault_cues[f].first.ends_with("hung") || options_.fault_cues[f].first.starts_with("pause");
-        weights.push_back((0.1 + 2 * want * want) * (waits ? 0.5 : 1) *
+        weights.push_back((0.1 + 2 * want * want) *
+                          (!waits                                                   ? 1
+                           : telling(options_.fault_cues[f].first, way_[phase]) > 2 ? 0.5
+                                                                                    : 0.1) *
                           telling(options_.fault_cues[f].first, way_[phase]));
         const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
         if (!says_something(options_.fault_cues[f].first, way_[phase]) || (for_good && phase + 1 < way_.size()))

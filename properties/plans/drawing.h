@@ -35,7 +35,7 @@ struct DrawingOptions {
   std::vector<std::pair<std::string, std::string>> fault_cues;  // begin, end
   // How long a database hangs before it is mended: longer than the longest answer that is allowed then.
   std::chrono::milliseconds hung_for{2300};
-  bool copy_back = true;                                        // there is a command that brings legacy up to date
+  bool copy_back = true;        // there is a command that brings legacy up to date
   std::set<std::string> wires;  // on which a message can be held: "new-database", "legacy"
 };
 

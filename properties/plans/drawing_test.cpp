@@ -289,7 +289,8 @@ TEST(Drawing, WithoutFlipsLanesAndFaultsThereAreNone) {
 TEST(OddValues, HaveTheShapeOfWhatTheyStandFor) {
   for (const Shape shape :
        {Shape::integer, Shape::decimal, Shape::date, Shape::moment, Shape::uuid, Shape::email, Shape::boolean})
-    for (const std::string& value : odd_values(shape)) EXPECT_EQ(shape_of(value), shape) << value;
+    for (const auto& kind : odd_values(shape))
+      for (const std::string& value : kind) EXPECT_EQ(shape_of(value), shape) << value;
 }
 
 TEST(OddValues, AFreshValueIsLikeTheOldOneAndLikeNoOther) {

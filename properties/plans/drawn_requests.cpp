@@ -19,6 +19,8 @@ namespace {
 constexpr std::string_view key_header = "header:Idempotency-Key";
 constexpr std::string_view conditional = "header:If-";
 constexpr int lists_of_a_collection = 2;
+// What a service remembers of a name must not be that of an earlier plan, which knew it as another thing. Names have room for five digits.
+constexpr int mark_ranges = 900, marks_of_a_plan = 100;
 constexpr std::string_view conditions[] = {"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"};
 
 bool in_path(const Slot& slot) { return slot.at.starts_with("path:"); }
@@ -70,7 +72,12 @@ void without_conditions(Step& step) {
 
 DrawnRequests::DrawnRequests(const Catalogue& catalogue, const DrawingOptions& options, const MetSoFar& met,
                              const Plan& plan, Dice& dice)
-    : catalogue_(catalogue), options_(options), met_(met), plan_(plan), dice_(dice) {
+    : catalogue_(catalogue),
+      options_(options),
+      met_(met),
+      plan_(plan),
+      dice_(dice),
+      marks_(static_cast<int>(dice.below(mark_ranges)) * marks_of_a_plan) {
   const std::size_t left_out = dice_.below(70);
   std::vector<const Operation*> writes, reads;
   for (const Operation& operation : catalogue_.operations) (operation.read ? reads : writes).push_back(&operation);
@@ -82,7 +89,7 @@ DrawnRequests::DrawnRequests(const Catalogue& catalogue, const DrawingOptions& o
   };
   writes_ = thin(writes);
   reads_ = thin(reads);
-  odd_percent_ = options_.odd_values && dice_.percent(50) ? dice_.between(10, 70) : 0;
+  odd_percent_ = options_.odd_values && dice_.percent(60) ? dice_.between(10, 70) : 0;
 }
 
 std::vector<const Operation*> DrawnRequests::creating() const { return those(writes_, true); }
@@ -229,7 +236,7 @@ void DrawnRequests::fill(const Slot& slot, const Operation& operation, Request& 
       echo(slot, *old, request, step))
     return;
   if (&slot == odd_slot_) {
-    replay::put(request, slot.at, *old, dice_.of(odd_values(shape_of(*old))));
+    replay::put(request, slot.at, *old, dice_.of(dice_.of(odd_values(shape_of(*old)))));
     return;
   }
   if (values == catalogue_.values.end()) return;

@@ -90,7 +90,7 @@ class DrawnRequests {
   std::set<std::string> named_;                                    // the things that it names already
   std::map<Sort, std::vector<std::string>> hot_;
   std::map<Sort, std::vector<Handle>> handles_;
-  int marks_ = 0;
+  int marks_;
 };
 
 // Takes the conditions out of a request: what was true in the capture is hardly true here.

@@ -55,56 +55,38 @@ Shape shape_of(std::string_view text) {
   return Shape::text;
 }
 
-const std::vector<std::string>& odd_values(Shape shape) {
-  static const std::vector<std::string> integers{"0",
-                                                 "-1",
-                                                 "1",
-                                                 "2147483647",
-                                                 "2147483648",
-                                                 "-2147483648",
-                                                 "4294967296",
-                                                 "9007199254740991",
-                                                 "9007199254740993",
-                                                 "9223372036854775807"};
+const std::vector<std::vector<std::string>>& odd_values(Shape shape) {
+  using Kinds = std::vector<std::vector<std::string>>;
+  static const Kinds integers{{"0", "-1", "1"},
+                              {"2147483647", "2147483648", "-2147483648", "4294967296"},
+                              {"9007199254740991", "9007199254740993", "9223372036854775807"}};
   // Scales, the sums that doubles miss, and what rounds differently to even and away from zero.
-  static const std::vector<std::string> decimals{"0.00", "0.1",  "0.10",    "0.005", "0.015",      "-0.00",
-                                                 "0.30", "1.15", "999.995", "10.0",  "9999999.99", "1000000000000.01"};
-  static const std::vector<std::string> dates{"1970-01-01", "1969-12-31", "2000-02-29", "2024-02-29",
-                                              "0001-01-01", "9999-12-31", "1582-10-10"};
+  static const Kinds decimals{{"0.00", "-0.00"},
+                              {"0.1", "0.10", "0.30", "10.0"},
+                              {"0.005", "0.015", "1.15", "999.995"},
+                              {"9999999.99", "1000000000000.01"}};
+  static const Kinds dates{
+      {"1970-01-01", "1969-12-31"}, {"2000-02-29", "2024-02-29"}, {"0001-01-01", "9999-12-31", "1582-10-10"}};
   // Both hours of a night in which clocks go back, the hour that there is not, microseconds, and zones.
-  static const std::vector<std::string> moments{
-      "2024-10-27T02:30:00+02:00",   "2024-10-27T02:30:00+01:00", "2024-03-31T02:30:00Z", "2024-06-30T23:59:59.999999Z",
-      "2024-01-01T00:00:00.000001Z", "2024-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"};
-  static const std::vector<std::string> uuids{"00000000-0000-0000-0000-000000000000",
-                                              "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"};
-  static const std::vector<std::string> emails{"A.B+c@EXAMPLE.com", "a.b+c@example.com", "ä@example.com"};
-  static const std::vector<std::string> booleans{"true", "false"};
-  // Collation pairs stand beside each other: one store orders, folds or joins them, the other does not.
-  static const std::vector<std::string> texts{
-      "",
-      " ",
-      "x ",
-      " x",
-      "X",
-      "x",
-      "\xC3\xA9",   // é in one code point (NFC)
-      "e\xCC\x81",  // and in two (NFD)
-      "stra\xC3\x9F"
-      "e",
-      "STRASSE",
-      "\xC4\xB0i\xC4\xB1",                                             // dotted and dotless i
-      "\xF0\x9F\x9A\x80\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB",  // beyond the basic plane, joined
-      "\xE2\x80\x8Fright to left",
-      "a\tb\nc",
-      "quote ' double \" back \\ percent % under _",
-      "null",
-      "0",
-      "1e5",
-      "<b>&amp;</b>",
-      std::string(255, 'a'),
-      std::string(256, 'b'),
-      std::string(5000, 'c'),
-  };
+  static const Kinds moments{{"2024-10-27T02:30:00+02:00", "2024-10-27T02:30:00+01:00", "2024-03-31T02:30:00Z"},
+                             {"2024-06-30T23:59:59.999999Z", "2024-01-01T00:00:00.000001Z"},
+                             {"2024-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"}};
+  static const Kinds uuids{{"00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"}};
+  static const Kinds emails{{"A.B+c@EXAMPLE.com", "a.b+c@example.com", "ä@example.com"}};
+  static const Kinds booleans{{"true", "false"}};
+  static const Kinds texts{
+      {"", " ", "x ", " x"},
+      // One store orders, folds or joins them, the other does not.
+      {"X", "x",
+       "stra\xC3\x9F"
+       "e",
+       "STRASSE", "\xC4\xB0i\xC4\xB1"},  // dotted and dotless i
+      {"\xC3\xA9", "e\xCC\x81"},         // é in one code point (NFC), and in two (NFD)
+      // Beyond the basic plane, joined; and a mark of direction.
+      {"\xF0\x9F\x9A\x80\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB", "\xE2\x80\x8Fright to left"},
+      {"a\tb\nc", "quote ' double \" back \\ percent % under _", "<b>&amp;</b>"},
+      {"null", "0", "1e5"},
+      {std::string(255, 'a'), std::string(256, 'b'), std::string(5000, 'c')}};
   switch (shape) {
     case Shape::integer:
       return integers;

@@ -12,8 +12,8 @@ namespace rehearse::properties {
 enum class Shape { text, integer, decimal, date, moment, uuid, email, boolean };
 [[nodiscard]] Shape shape_of(std::string_view text);
 
-// Odd values of the shape, as the text that stands in JSON, a query or a path.
-[[nodiscard]] const std::vector<std::string>& odd_values(Shape shape);
+// Odd values of the shape, as the text that stands in JSON, a query or a path; those of one kind together, so that each kind is as likely.
+[[nodiscard]] const std::vector<std::vector<std::string>>& odd_values(Shape shape);
 
 // A value of the same shape that nobody has used: `number` is unique to the plan. "SKU-00353" → "SKU-90007", "a@b.com" →
 // "t7@example.com", "Ada" → "Ada ~7~". Numbers, dates and moments stay as they are.

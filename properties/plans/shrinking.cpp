@@ -256,9 +256,11 @@ class Shrinker {
         fault |= signal->fault() && signal->kind != Kind::service && !schedules;
       } else if (step.request.has_value()) {
         for (const auto& value : replay::values_in(*step.request.get())) {
-          const auto& odds = odd_values(shape_of(value.text));
-          odd |= !value.text.empty() && std::find(odds.begin(), odds.end(), value.text) != odds.end() &&
-                 value.text.size() > 1 && shape_of(value.text) != Shape::integer;
+          const auto& kinds = odd_values(shape_of(value.text));
+          const bool known = std::any_of(kinds.begin(), kinds.end(), [&](const auto& kind) {
+            return std::find(kind.begin(), kind.end(), value.text) != kind.end();
+          });
+          odd |= known && value.text.size() > 1 && shape_of(value.text) != Shape::integer;
         }
       }
     }
