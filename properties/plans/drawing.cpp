@@ -71,7 +71,7 @@ class Drawing {
       // What a client gave up goes on beside the next requests; legacy itself may serialise such writes in no order at all.
       if (phase == fault_phase && fault_->first.starts_with("wire client: hang up")) cue("wait 60ms");
       // Only what changes something that was there shows that it was altered.
-      for (int i = 0; phase == fault_phase && altered && i < 4; ++i) draw_change();
+      for (int i = 0; phase == fault_phase && altered && i < 12; ++i) draw_change();
       if (phase == fault_phase && fault_->first == "kill new") {
         draw_steps(dice_.between(0, 1));  // nobody answers
         end_fault();

@@ -85,6 +85,18 @@ TEST(Operations, PlacesThatShareIdentifyingValuesAreOfOneSort) {
   EXPECT_EQ(sort_at(*create, "json:/sku"), sort_at(*put, "path:1"));
 }
 
+// What the world holds of an entity takes the place of what was captured, under whatever name the sort has.
+TEST(Operations, AnEntityHasTheSortThatPathsNameItBy) {
+  const Catalogue mined = catalogue();
+  const auto sorts = sorts_of_entities(mined);
+  ASSERT_TRUE(sorts.contains("product") && sorts.contains("order"));
+  EXPECT_EQ(sorts.at("order"), "order");
+  EXPECT_TRUE(mined.values.at(sorts.at("product")).reference);
+  const auto& slots = mined.named("PUT /products/{}")->samples.front().slots;
+  const auto path = std::find_if(slots.begin(), slots.end(), [](const Slot& slot) { return slot.at == "path:1"; });
+  EXPECT_EQ(sorts.at("product"), path->sort);
+}
+
 DrawingOptions everything() {
   DrawingOptions options;
   options.fault_cues = {{"break new-database stopped", "mend"}, {"stop legacy", "start legacy"}};

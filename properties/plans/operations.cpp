@@ -103,6 +103,16 @@ std::vector<Slot> slots_of(const Request& request) {
   return slots;
 }
 
+std::map<std::string, Sort> sorts_of_entities(const Catalogue& catalogue) {
+  std::map<std::string, Sort> sorts;
+  for (const Operation& operation : catalogue.operations)
+    for (const Operation::Sample& sample : operation.samples)
+      for (const replay::Value& value : replay::values_in(*sample.request))
+        for (const Slot& slot : sample.slots)
+          if (is_path(slot.at) && slot.at == value.place) sorts.try_emplace(replay::entity_name(value.name), slot.sort);
+  return sorts;
+}
+
 void learn_amounts(Catalogue& catalogue, const replay::History& played) {
   for (const replay::Record& record : played.records) {
     if (record.read || record.outcome != replay::Outcome::answered || record.response.status >= 300) continue;

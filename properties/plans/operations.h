@@ -61,6 +61,9 @@ struct Catalogue {
   [[nodiscard]] std::vector<const Operation*> makers(const Sort& sort) const;
 };
 
+// Entity → the sort that paths name it by: what a path calls a "product" may be the "sku" of bodies.
+[[nodiscard]] std::map<std::string, Sort> sorts_of_entities(const Catalogue& catalogue);
+
 // Learns from what was answered: which amounts an operation gives.
 void learn_amounts(Catalogue& catalogue, const replay::History& played);
 
