@@ -497,9 +497,14 @@ Plan captured_plan(const Configuration& configuration, const std::string& traffi
 
 properties::Catalogue in_world(properties::Catalogue catalogue, World& world) {
   const auto sorts = properties::sorts_of_entities(catalogue);
+  std::map<properties::Sort, std::vector<std::string>> held;
   for (auto& [entity, keys] : world.keys()) {
     const auto sort = sorts.find(entity);
-    const auto values = catalogue.values.find(sort == sorts.end() ? entity : sort->second);
+    auto& of_sort = held[sort == sorts.end() ? entity : sort->second];
+    of_sort.insert(of_sort.end(), keys.begin(), keys.end());
+  }
+  for (auto& [sort, keys] : held) {
+    const auto values = catalogue.values.find(sort);
     if (values == catalogue.values.end() || !values->second.reference || keys.empty()) continue;
     // One of those that were captured stays: most likely the world does not hold it.
     if (!values->second.seen.empty()) keys.push_back(values->second.seen.back());

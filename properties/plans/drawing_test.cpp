@@ -85,6 +85,24 @@ TEST(Operations, PlacesThatShareIdentifyingValuesAreOfOneSort) {
   EXPECT_EQ(sort_at(*create, "json:/sku"), sort_at(*put, "path:1"));
 }
 
+// Numbers of two entities that are alike by chance do not make them one; names that clients choose need not look like identifiers.
+TEST(Operations, AlikeNumbersAreNotOneSortAndEveryNameInAPathIsASlot) {
+  replay::Traffic traffic;
+  std::int64_t id = 0;
+  for (int i = 0; i < 4; ++i) {
+    const std::string number = std::to_string(50590 + i);
+    traffic.exchanges.push_back(exchange(++id, "GET", "/orders/" + number, "", 200, "{}"));
+    traffic.exchanges.push_back(exchange(++id, "GET", "/customers/" + number, "", 200, "{}"));
+    traffic.exchanges.push_back(exchange(++id, "PATCH", "/v1/products/BULK-" + std::to_string(i), "{}", 200, "{}"));
+  }
+  const Catalogue mined = operations_in(replay::plan_of(traffic), [](const Step&) { return true; });
+  const auto sorts = sorts_of_entities(mined);
+  EXPECT_EQ(sorts.at("order"), "order");
+  EXPECT_EQ(sorts.at("customer"), "customer");
+  for (const Operation& operation : mined.operations)
+    for (const auto& sample : operation.samples) EXPECT_EQ(sample.slots.size(), 1U) << sample.request->target;
+}
+
 // What the world holds of an entity takes the place of what was captured, under whatever name the sort has.
 TEST(Operations, AnEntityHasTheSortThatPathsNameItBy) {
   const Catalogue mined = catalogue();

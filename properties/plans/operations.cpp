@@ -28,7 +28,18 @@ Sort sort_of(const replay::Value& value) {
   return replay::lower(value.name);
 }
 
-bool telling(std::string_view text) { return text.size() >= 5 && replay::identifies_in_path(text); }
+// Numbers say nothing: order 5059 and customer 5059 are two things.
+bool telling(std::string_view text) {
+  return text.size() >= 5 && replay::identifies_in_path(text) && !replay::is_integer(text);
+}
+
+// Whether that part of a path is one of many, as `route_of` sees it: "SKU-1", "BULK-0", "blue 7"; not "v1".
+bool names_one(std::string_view text) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const bool version = text.size() > 1 && (text[0] == 'v' || text[0] == 'V') &&
+                       text.find_first_not_of("0123456789.", 1) == std::string_view::npos;
+  return !version && (std::any_of(text.begin(), text.end(), digit) || replay::identifies_in_path(text));
+}
 
 // Sorts that share values that identify something are one: the "sku" of a body is the "product" of a path.
 class SortNames {
@@ -97,7 +108,7 @@ std::vector<const Operation*> Catalogue::makers(const Sort& sort) const {
 std::vector<Slot> slots_of(const Request& request) {
   std::vector<Slot> slots;
   for (const replay::Value& value : replay::values_in(request)) {
-    if (is_path(value.place) && !replay::identifies_in_path(value.text)) continue;  // part of the route
+    if (is_path(value.place) && !names_one(value.text)) continue;  // part of the route
     slots.push_back({value.place, sort_of(value)});
   }
   return slots;
@@ -144,7 +155,7 @@ Catalogue operations_in(const replay::Plan& plan, const std::function<bool(const
     if (!played(step)) continue;
     const auto request = step.request.get();
     for (const replay::Value& value : replay::values_in(*request)) {
-      if (!is_path(value.place) || replay::identifies_in_path(value.text)) names.seen(sort_of(value), value.text);
+      if (!is_path(value.place) || names_one(value.text)) names.seen(sort_of(value), value.text);
     }
   }
   names.join();
