@@ -76,7 +76,8 @@ void look_at_wholeness(Judging& judging) {
   if (trial.faults.empty() || !trial.new_writes.known || !trial.legacy_writes.known) return;
   for (const Effect& effect : judging.effects().effects()) {
     const bool dual = effect.stage == Stage::shadow || effect.stage == Stage::live;
-    if (!effect.write || !dual || effect.ambiguous || effect.in_legacy.empty() || effect.in_new.empty()) continue;
+    // What legacy did in several transactions is no whole there either, and some of it may be another request's.
+    if (!effect.write || !dual || effect.ambiguous || effect.in_legacy.size() != 1 || effect.in_new.empty()) continue;
     const Rows in_legacy = rows_of(trial.legacy, trial.legacy_writes, effect.in_legacy);
     const Rows in_new = rows_of(trial.new_, trial.new_writes, effect.in_new);
     if (in_legacy.size() < 2 || in_new.empty()) continue;

@@ -86,15 +86,20 @@ bool fits_kind(const Record& record, const CommittedTransaction& transaction) {
   return true;
 }
 
-// "POST /orders" and a new row of orders: whoever else was under way then hardly made that.
-bool makes_of_its_collection(const Record& record, const CommittedTransaction& transaction) {
+// "POST /orders" and a new row of orders: whoever else was under way then hardly made that. Where the request is marked, the row is: of two
+// that make customers at the same time, or one long given up, that tells which made whom.
+bool makes_of_its_collection(const Record& record, const std::set<std::string>& marks,
+                             const CommittedTransaction& transaction) {
   if (record.request.method != "POST") return false;
   const std::string made = replay::entity_name(replay::collection_of(replay::path_of(record.request.target)));
   return !made.empty() && std::any_of(transaction.rows.begin(), transaction.rows.end(), [&](const std::string& row) {
     const auto kind = row.find(": INSERT:");  // "table public.orders: INSERT: ..."
     if (kind == std::string::npos || !row.starts_with("table ")) return false;
     const std::string_view table(row.data() + 6, kind - 6);
-    return replay::entity_name(table.substr(std::min(table.find('.') + 1, table.size()))) == made;
+    if (replay::entity_name(table.substr(std::min(table.find('.') + 1, table.size()))) != made) return false;
+    const auto in_row = marks_in(row);
+    return marks.empty() || in_row.empty() ||
+           std::any_of(marks.begin(), marks.end(), [&](const std::string& mark) { return in_row.contains(mark); });
   });
 }
 
@@ -221,7 +226,7 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
         return std::any_of(transaction.rows.begin(), transaction.rows.end(),
                            [&](const std::string& row) { return row_holds(row, value); });
       });
-      const bool makes_own = makes_of_its_collection(*candidate.record, transaction);
+      const bool makes_own = makes_of_its_collection(*candidate.record, candidate.marks, transaction);
       const bool evident = named || marked || keyed || held > 0 || makes_own;
       // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
       // perhaps taken later, by a service that had stood still.

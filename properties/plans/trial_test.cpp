@@ -506,6 +506,23 @@ TEST(Trials, ANewRowIsTheOneRequestsThatMakesSuchRows) {
   EXPECT_EQ(effects.of(2)->in_legacy, (std::vector<std::size_t>{1}));
 }
 
+// One was given up while legacy stood still, and taken when it went on; meanwhile another makes a thing of the same kind.
+TEST(Trials, OfTwoThatMakeRowsOfOneKindTheMarkTellsWhichMadeWhich) {
+  Story story;
+  story.request(1, 0, 200, "POST", "/orders", 504, "{}", Stage::live, R"({"note":"a ~1~"})");
+  story.request(2, 210, 400, "POST", "/orders", 201, R"({"id":14})", Stage::live, R"({"note":"b ~2~"})");
+  const auto insert = [&](std::int64_t at, const std::string& key, const std::string& note) {
+    story.trial.legacy.transactions.push_back(
+        {at, (1000 + at) * ms, {"table public.orders: INSERT: id[bigint]:" + key + " note[text]:'" + note + "'"}});
+  };
+  insert(380, "13", "a ~1~");
+  insert(390, "14", "b ~2~");
+  story.trial.faults.push_back({"legacy", "pause", 1000 * ms, 1370 * ms});
+  const TrialEffects effects(story.contract, story.trial);
+  EXPECT_EQ(effects.of(1)->in_legacy, std::vector<std::size_t>{0});
+  EXPECT_EQ(effects.of(2)->in_legacy, std::vector<std::size_t>{1});
+}
+
 TEST(Trials, WhatWeHeldOurselvesIsNoSlowAnswer) {
   for (const bool held : {false, true}) {
     Story story;
