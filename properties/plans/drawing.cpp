@@ -166,7 +166,7 @@ class Drawing {
             options_.fault_cues[f].first.ends_with("hung") || options_.fault_cues[f].first.starts_with("pause");
         weights.push_back((0.1 + 2 * want * want) *
                           (!waits                                                   ? 1
-                           : telling(options_.fault_cues[f].first, way_[phase]) > 2 ? 0.5
+                           : telling(options_.fault_cues[f].first, way_[phase]) > 2 ? 1
                                                                                     : 0.1) *
                           telling(options_.fault_cues[f].first, way_[phase]));
         const bool for_good = options_.fault_cues[f].second.empty();  // nothing mends it: no flip can come behind it
