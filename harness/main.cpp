@@ -470,6 +470,8 @@ int run(int argc, char** argv) {
   fuzz_command->add_flag("--no-flips", fuzzing.no_flips, "the flag stays where a plan begins");
   fuzz_command->add_flag("--no-faults", fuzzing.no_faults, "nothing is broken");
   fuzz_command->add_flag("--no-odd-values", fuzzing.no_odd_values, "values as they were captured");
+  fuzz_command->add_flag("--no-relations", fuzzing.no_relations,
+                         "no plan that passed is played once more as a relation (M1 to M10) changes it");
   fuzz_command->add_flag("--captured", fuzzing.captured,
                          "play the captured traffic itself first, in each stage, and shrink what fails");
   fuzz_command->add_flag("--verbose", fuzzing.verbose, "name all that no plan met");

@@ -13,6 +13,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/fuzz/campaign.h"
+#include "properties/plans/relations.h"
 #include "replay/error.h"
 #include "reports/trial_text.h"
 
@@ -41,6 +42,15 @@ std::string way_of(const replay::Plan& plan) {
   return way;
 }
 
+// Of the plan, and of the one that its relation makes of it.
+std::string lanes_of(const Failure& failure) {
+  std::string lanes = lines_before(reports::swim_lanes(failure.trial), "  ");
+  if (!failure.changed) return lanes;
+  const auto derivation = properties::derive(failure.trial.plan);
+  if (derivation.derived) lanes += fmt::format("\nand {}:\n", derivation.derived->change);
+  return lanes + lines_before(reports::swim_lanes(*failure.changed), "  ");
+}
+
 // What a person reads: the sentence, the two facts, the lanes, and how to do it again.
 void print_failure(const Failure& failure, const FuzzArguments& arguments, const Configuration& configuration) {
   fmt::print("\n{} is violated by {} step{} ({}){}; the plan was drawn with {}\n", failure.invariant,
@@ -49,7 +59,7 @@ void print_failure(const Failure& failure, const FuzzArguments& arguments, const
              failure.shrunk.minimal ? "" : ", not minimal: the time for shrinking was over", failure.length_before);
   if (!failure.shrunk.needs.empty()) fmt::print("it needs {}\n", joined(failure.shrunk.needs));
   fmt::print("it failed {} of {} times in a restored world\n\n", failure.failed, failure.played);
-  fmt::print("{}\n{}", reports::facts(failure.judgement), lines_before(reports::swim_lanes(failure.trial), "  "));
+  fmt::print("{}\n{}", reports::facts(failure.judgement), lanes_of(failure));
   if (failure.file.empty()) return;
   const std::string script = fs::path(failure.file).replace_extension(".sh").string();
   std::ofstream(script) << reports::curl_script(failure.trial, configuration.new_.urls.front());
@@ -95,13 +105,12 @@ int play_plan(const FuzzArguments& arguments, const Configuration& configuration
   if (failure.failed > 0) {
     failure.invariant = joined(failure.invariants);
     fmt::print("{} ({}): violates {}, {} of {} times\n\n{}\n{}", arguments.plan, way_of(plan), failure.invariant,
-               failure.failed, failure.played, reports::facts(failure.judgement),
-               lines_before(reports::swim_lanes(failure.trial), "  "));
+               failure.failed, failure.played, reports::facts(failure.judgement), lanes_of(failure));
     return exit_fail;
   }
   const Verdict verdict = failure.judgement.verdict();
   fmt::print("{} ({}): {}, {} of {} times failed\n{}", arguments.plan, way_of(plan), name_of(verdict), failure.failed,
-             failure.played, lines_before(reports::swim_lanes(failure.trial), "  "));
+             failure.played, lanes_of(failure));
   if (verdict == Verdict::unknown)
     for (const auto& result : failure.judgement.results)
       if (result.verdict == Verdict::unknown) fmt::print("{} is unknown: {}\n", result.invariant, result.reason);
@@ -125,6 +134,9 @@ void print_summary(const CampaignResult& result, const FuzzArguments& arguments)
   fmt::print("looked at, in so many plans: {}\n", looked);
   for (const auto& [reason, count] : result.unknown_reasons) fmt::print("unknown in {}: {}\n", count, reason);
   if (result.unfired > 0) fmt::print("in {} plans the fault or gate met nothing: they prove nothing\n", result.unfired);
+  if (result.related > 0)
+    fmt::print("{} of them were played once more as a relation changes them, in {:.1f} s\n", result.related,
+               result.related_seconds);
   const auto met = result.coverage.size() - result.missing.size();
   fmt::print("met {} of {} combinations of operations, stages, edges and faults\n", met, result.coverage.size());
   const std::size_t shown = arguments.verbose ? result.missing.size() : std::min<std::size_t>(result.missing.size(), 5);
@@ -169,6 +181,7 @@ int fuzz(const FuzzArguments& arguments) {
   options.drawing.lanes = arguments.lanes;
   options.drawing.faults = !arguments.no_faults;
   options.drawing.odd_values = !arguments.no_odd_values;
+  if (arguments.no_relations) options.related = 0;
   options.drawing.longest_way = arguments.no_flips ? 0 : options.drawing.longest_way;
   if (!arguments.stages.empty()) {
     options.drawing.begins.clear();
@@ -230,6 +243,10 @@ int fuzz(const FuzzArguments& arguments) {
   const Verdict verdict = verdict_of(result);
   if (arguments.json) {
     json::array failures, missing, known;
+    json::object relations;
+    for (const auto relation : properties::all_relations)
+      if (const auto found = result.checked.find(std::string(id_of(relation))); found != result.checked.end())
+        relations[found->first] = found->second;
     for (const Failure& failure : result.failures) failures.push_back(document_of(failure));
     for (const std::string& what : result.missing) missing.emplace_back(what);
     for (const KnownFailure& file : result.known)
@@ -241,6 +258,9 @@ int fuzz(const FuzzArguments& arguments) {
                                                     {"unknown", result.unknown},
                                                     {"unfired", result.unfired},
                                                     {"not_reproduced", result.not_reproduced},
+                                                    {"related", result.related},
+                                                    {"related_seconds", result.related_seconds},
+                                                    {"relations", std::move(relations)},
                                                     {"failures", std::move(failures)},
                                                     {"known", std::move(known)},
                                                     {"not_met", std::move(missing)}}));

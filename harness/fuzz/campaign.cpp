@@ -21,6 +21,7 @@
 
 #include "harness/commands/planning.h"
 #include "harness/fuzz/openapi_file.h"
+#include "harness/fuzz/relating.h"
 #include "properties/check.h"
 #include "properties/plans/openapi.h"
 #include "replay/error.h"
@@ -53,6 +54,8 @@ std::size_t turn_of(const Plan& plan) {
       std::begin(stages_of_a_round));
 }
 constexpr int confirmations = 10;
+// A relation that was looked at so many times less than another one is looked at whenever it can be.
+constexpr std::int64_t seldom_by = 4;
 
 double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 
@@ -61,7 +64,8 @@ std::string headline(const std::vector<std::string>& invariants) {
   static const std::vector<std::string> order{"O1", "R1",  "R3", "C4",  "R4",  "C2",  "O2", "O4",  "O6",  "S3", "S8",
                                               "S5", "S4",  "V3", "V4",  "G15", "G13", "E!", "G8",  "R7",  "R6", "R5",
                                               "E1", "E1'", "E2", "E2'", "E3",  "E3'", "E4", "E4'", "G11", "G3", "G9",
-                                              "S1", "V2",  "S7", "V6",  "G7",  "R2",  "G6", "G5",  "G4",  "G2", "G1"};
+                                              "S1", "V2",  "S7", "V6",  "G7",  "R2",  "G6", "G5",  "G4",  "G2", "G1",
+                                              "M2", "M4",  "M9", "M6",  "M5",  "M1",  "M8", "M3",  "M7",  "M10"};
   for (const std::string& id : order)
     if (std::find(invariants.begin(), invariants.end(), id) != invariants.end()) return id;
   return invariants.front();
@@ -97,8 +101,11 @@ std::string invariant_in(const std::string& file) {
   const auto checks = properties::all_checks();
   static const std::set<std::string> of_plans{"C2", "E!", "G4", "G8", "G12", "G15", "O3", "O4",
                                               "O6", "R4", "R6", "R7", "S5",  "S8",  "V4"};
-  const bool known = of_plans.contains(id) || std::any_of(checks.begin(), checks.end(),
-                                                          [&](const auto& check) { return check.invariant == id; });
+  const bool relation = std::any_of(properties::all_relations.begin(), properties::all_relations.end(),
+                                    [&](const auto named) { return properties::id_of(named) == id; });
+  const bool known =
+      relation || of_plans.contains(id) ||
+      std::any_of(checks.begin(), checks.end(), [&](const auto& check) { return check.invariant == id; });
   return known ? id : std::string();
 }
 
@@ -134,6 +141,7 @@ class Campaign {
         options_(options),
         worlds_(worlds_of(configuration, options)),
         drawing_(options.drawing) {
+    for (const auto& each : worlds_) relating_.emplace(each.get(), Relating(*each, configuration));
     World& world = *worlds_.front();
     catalogue_ = in_world(catalogue, world);
     const auto keys = world.keys();
@@ -270,12 +278,19 @@ class Campaign {
       const Lock lock(mutex_);
       number = ++result_.plans;
       count(trial, judgement);
-      if (options_.on_plan) options_.on_plan(line_of(trial, judgement, began));
       if (options_.on_progress) options_.on_progress(result_.plans, seconds_since(started_));
     }
-    if (verdict != Verdict::fail) return;
+    const Judgement related = verdict == Verdict::pass ? relate(world, trial, number) : Judgement{};
     {
-      // One world looks into the last failure that is wanted; if it does not show again, this one is next.
+      const Lock lock(mutex_);
+      if (options_.on_plan) options_.on_plan(line_of(trial, judgement, related, number, began));
+    }
+    if (verdict == Verdict::fail) look_into_it(world, trial, judgement, number);
+  }
+
+  // One world looks into the last failure that is wanted; if it does not show again, this one is next.
+  void look_into_it(World& world, const Trial& trial, const Judgement& judgement, std::int64_t number) {
+    {
       Lock lock(mutex_);
       looked_into_.wait(lock, [&] {
         return stopped() || problem_ || result_.failures.size() >= options_.failures ||
@@ -288,6 +303,66 @@ class Campaign {
     const Lock lock(mutex_);
     --looking_into_;
     looked_into_.notify_all();
+  }
+
+  // A share of the plans that passed is played once more as a relation changes them: as the one that was looked at least of those that
+  // say something. What it came to; nothing when it was none's turn.
+  Judgement relate(World& world, const Trial& trial, std::int64_t number) {
+    if (options_.related == 0 || properties::concurrent(trial.plan) || stopped()) return {};
+    const World::Ending ending = world.take_ending();
+    std::vector<properties::Relation> relations(properties::all_relations.begin(), properties::all_relations.end());
+    std::map<properties::Relation, std::int64_t> times;
+    {
+      const Lock lock(mutex_);
+      times = times_related_;
+    }
+    std::stable_sort(relations.begin(), relations.end(), [&](auto a, auto b) { return times[a] < times[b]; });
+    const properties::RelationMeans means{!config_.new_.start.empty() && !config_.new_.stop.empty(),
+                                          !config_.copy_backward.empty()};
+    for (const properties::Relation relation : relations) {
+      const auto plan = properties::placed(relation, config_.contract, trial, means,
+                                           options_.seed * 1'000'003 + static_cast<std::uint64_t>(number));
+      if (!plan) continue;
+      {
+        const Lock lock(mutex_);
+        const bool seldom = times_related_[relation] + seldom_by < times[relations.back()];
+        if (could_be_related_++ % options_.related != 0 && !seldom) return {};
+        ++times_related_[relation];
+      }
+      return relate_by(relation, world, *plan, trial, ending, number);
+    }
+    return {};
+  }
+
+  Judgement relate_by(properties::Relation relation, World& world, const Plan& plan, const Trial& trial,
+                      const World::Ending& ending, std::int64_t number) {
+    const auto began = Clock::now();
+    Look look{trial, {}, std::nullopt, {}};
+    relating_.at(&world).relate(plan, look, ending);
+    if (stopped() || !look.changed) return {};
+    const Verdict of_changed = look.of_changed.verdict(), of_both = look.judgement.verdict();
+    {
+      const Lock lock(mutex_);
+      ++result_.related;
+      result_.related_seconds += seconds_since(began);
+      result_.requests += static_cast<std::int64_t>(look.changed->played.records.size());
+      for (const auto& result : look.judgement.results)
+        if (result.verdict != Verdict::unknown) ++result_.checked[result.invariant];
+      if (of_both == Verdict::unknown) {
+        ++result_.unknown;
+        for (const auto& result : look.judgement.results)
+          if (result.verdict == Verdict::unknown)
+            ++result_.unknown_reasons[fmt::format("{}, {}: {}", id_of(relation), result.invariant, result.reason)];
+        if (!options_.directory.empty())
+          save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", number)).string(), plan);
+      }
+    }
+    // What the changed plan breaks by itself needs no other plan to be shown.
+    if (of_changed == Verdict::fail)
+      look_into_it(world, *look.changed, look.of_changed, number);
+    else if (of_both == Verdict::fail)
+      look_into_it(world, look.trial, look.judgement, number);
+    return look.judgement;
   }
 
   void count(const Trial& trial, const Judgement& judgement) {
@@ -314,11 +389,12 @@ class Campaign {
       save((fs::path(options_.directory) / fmt::format("unknown-{}.plan", result_.plans)).string(), trial.plan);
   }
 
-  [[nodiscard]] std::string line_of(const Trial& trial, const Judgement& judgement, Clock::time_point began) const {
+  [[nodiscard]] static std::string line_of(const Trial& trial, const Judgement& judgement, const Judgement& related,
+                                           std::int64_t number, Clock::time_point began) {
     json::array way, violated_ids;
     for (const auto stage : properties::stages_of(trial.plan)) way.emplace_back(properties::name_of(stage));
     for (const auto& id : violated(judgement)) violated_ids.emplace_back(id);
-    json::object line{{"plan", result_.plans},
+    json::object line{{"plan", number},
                       {"verdict", properties::name_of(judgement.verdict())},
                       {"way", std::move(way)},
                       {"requests", trial.played.records.size()},
@@ -328,6 +404,10 @@ class Campaign {
                       {"violated", std::move(violated_ids)},
                       {"unknown", reason_of(judgement)},
                       {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count()}};
+    if (!related.results.empty())
+      line["related"] = json::object{{"by", related.results.front().invariant},
+                                     {"how", related.results.front().scope},
+                                     {"verdict", properties::name_of(related.verdict())}};
     return json::serialize(line);
   }
 
@@ -362,7 +442,7 @@ class Campaign {
     shrinking.tries = properties::tries_for(failure.failed, failure.played);
     const properties::Attempt attempt = [&](const Plan& candidate) {
       if (stopped()) return std::set<std::string>{};
-      const auto broken = violated(judge(config_.contract, world.play(candidate), world.noise()));
+      const auto broken = violated(relating_.at(&world).play(candidate).judgement);
       return std::set<std::string>(broken.begin(), broken.end());
     };
     properties::Shrunk shrunk{plan, false, 0, {}};
@@ -394,6 +474,7 @@ class Campaign {
   const Configuration& config_;
   const CampaignOptions& options_;
   std::vector<std::unique_ptr<World>> worlds_;
+  std::map<World*, Relating> relating_;  // one for each of the worlds, which alone uses it
   properties::DrawingOptions drawing_;
   Clock::time_point started_, until_;
   // What the worlds share.
@@ -404,6 +485,8 @@ class Campaign {
   std::uint64_t seed_ = 0;
   std::deque<Plan> round_;
   std::int64_t handed_out_ = 0;
+  std::map<properties::Relation, std::int64_t> times_related_;
+  std::size_t could_be_related_ = 0;
   std::size_t looking_into_ = 0;  // failures that are being confirmed and shrunk
   std::exception_ptr problem_;
   CampaignResult result_;
@@ -418,11 +501,11 @@ Failure play_again(World& world, const Configuration& configuration, const Plan&
   failure.shrunk.plan = plan;
   failure.length_before = properties::length_of(plan);
   world.restore_each_time(true);
+  Relating relating(world, configuration);
   for (int i = 0; i < times; ++i) {
-    Trial trial = world.play(plan);
-    if (trial.played.interrupted) break;
+    auto [trial, judgement, changed, of_changed] = relating.play(plan);
+    if (trial.played.interrupted || (changed && changed->played.interrupted)) break;
     ++failure.played;
-    Judgement judgement = judge(configuration.contract, trial, world.noise());
     const auto ids = violated(judgement);
     const bool failed = invariant.empty() ? !ids.empty() : std::find(ids.begin(), ids.end(), invariant) != ids.end();
     failure.failed += failed;
@@ -431,6 +514,7 @@ Failure play_again(World& world, const Configuration& configuration, const Plan&
     if (i == 0 || worse || (failed && failure.invariants.empty())) {
       failure.trial = std::move(trial);
       failure.judgement = std::move(judgement);
+      failure.changed = std::move(changed);
       if (failed) failure.invariants = ids;
     }
     // One that never failed in three is a race or nothing; one that always did needs no more.

@@ -25,6 +25,7 @@ struct Failure {
   std::size_t length_before = 0;  // of the plan as it was drawn
   properties::Trial trial;        // of the shrunk plan
   properties::Judgement judgement;
+  std::optional<properties::Trial> changed;  // of a plan that names a relation: the changed plan's
   int failed = 0, played = 0;    // how often the shrunk plan fails: k of n
   std::int64_t plan_number = 0;  // how many plans were played until then
   double seconds = 0;            // ... and how long that took
@@ -50,6 +51,9 @@ struct CampaignOptions {
   std::vector<replay::Plan> captured;  // played before any that is drawn, and shrunk when they fail
   std::chrono::milliseconds shrink_budget{120'000};
   bool shrink = true;
+  // One in so many of the plans that passed, and that a relation has something to say about, is played once more as the relation
+  // changes it (properties/plans/relations.h), and what comes up for a relation that was seldom looked at; 0: none.
+  std::size_t related = 4;
   std::chrono::milliseconds confirm_budget{20'000};
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const KnownFailure&)> on_known;
@@ -70,6 +74,8 @@ struct CampaignResult {
   std::vector<std::string> missing;  // obligations of coverage that no plan met
   std::map<std::string, std::int64_t> coverage;
   std::map<std::string, std::int64_t> checked;  // invariant → plans that had something to say about it
+  std::int64_t related = 0;  // plans that were played again as a relation changes them
+  double related_seconds = 0;
   std::int64_t rewinds = 0, restores = 0;
   double seconds = 0;
   bool interrupted = false;

@@ -398,12 +398,15 @@ void World::run_cue(const Signal& signal, Trial& trial) {
   using Kind = Signal::Kind;
   switch (signal.kind) {
     case Kind::world:
+    case Kind::relate:
       return;
     case Kind::flip:
     case Kind::set:
       return move_flag(signal, trial);
     case Kind::settle:
       return run_settle();
+    case Kind::ready:
+      return expect_services();
     case Kind::wait:
       std::this_thread::sleep_for(signal.pause);
       return;
@@ -718,6 +721,7 @@ void World::hold_against_legacy(Trial& trial) {
     // What legacy fills differently each time shows when it is asked for the same once more.
     if (!explained() && learn(execution, execute(trial, order)))
       trial.serial.back() = held_against(execution, trial, authoritative);
+    alone_ = std::move(execution.state);
     if (!explained()) return false;
     trial.serial = {std::move(trial.serial.back())};
     trial.orders_left = false;

@@ -40,6 +40,17 @@ class World {
   [[nodiscard]] properties::Trial play(const replay::Plan& plan);
   static constexpr std::size_t max_orders = 24;
 
+  // The databases as the last plan left them, and legacy alone's behind the order that was executed there last.
+  struct Ending {
+    StoreState legacy, new_, alone;
+  };
+  [[nodiscard]] Ending take_ending() { return {std::move(legacy_state_), std::move(new_state_), std::move(alone_)}; }
+  // Two states of any of the databases: what stands for each other by `pairs` is the same.
+  [[nodiscard]] properties::Comparison compared(const StoreState& left, const StoreState& right,
+                                                const properties::Correspondence& pairs) const {
+    return states_->compare(left, right, pairs.empty() ? nullptr : &pairs);
+  }
+
   // What legacy itself was seen to fill differently when it executed the same requests twice.
   [[nodiscard]] const properties::Volatile& noise() const { return noise_; }
 
@@ -117,6 +128,7 @@ class World {
   std::future<bool> putting_back_, oracle_putting_back_;
   std::vector<std::unique_ptr<BrokenDatabase>> broken_;
   StoreState legacy_state_, new_state_;    // at the end of the last plan
+  StoreState alone_;                       // legacy alone's, of the order that was tried last
   std::optional<Image> image_;             // that the new database was made from
   std::optional<properties::Stage> flag_;  // what the plan has set it to last
   properties::Volatile noise_;

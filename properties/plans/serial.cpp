@@ -139,24 +139,6 @@ bool was_given(const Trial& trial, const replay::Use& use) {
          replay::value_at(producer->response, use.source).has_value();
 }
 
-// A value that legacy itself fills differently each time. A moment must still be one of this run.
-bool excused(const Trial& trial, const Volatile& noise, const std::string& route, const Difference& difference) {
-  if (!is_of_a_value(difference.kind)) return false;
-  const auto paths = noise.answers.find(route);
-  if (paths == noise.answers.end() || !paths->second.contains(without_indices(difference.path))) return false;
-  const auto plain = [](std::string_view text) {
-    return text.size() >= 2 && text.front() == '"' && text.back() == '"' ? text.substr(1, text.size() - 2) : text;
-  };
-  const auto expected = moment_in(plain(difference.expected)), observed = moment_in(plain(difference.observed));
-  // A number that could be one is none for that alone: an ETag may be all digits.
-  const bool dated = difference.expected.find_first_of("-:") != std::string::npos;
-  if (!expected || !dated) return true;
-  if (!observed) return false;
-  std::int64_t last = 0;
-  for (const Record& record : trial.played.records) last = std::max(last, record.done_ns);
-  return Window{trial.played.began_ns, trial.played.began_ns + last}.holds(*observed);
-}
-
 // When a write first failed half done: legacy took it and the store that answers for the data did not, because that was broken. An
 // alert names it and somebody will repair it; until then legacy refuses or takes what comes by a state that nobody else sees, and no
 // serial execution can be asked for.
@@ -175,6 +157,23 @@ std::int64_t in_doubt_from(const Trial& trial, const TrialEffects& effects) {
 std::string shown(const std::string& text) { return text.empty() ? "nothing" : text; }
 
 }  // namespace
+
+bool excused(const Trial& trial, const Volatile& noise, const std::string& route, const Difference& difference) {
+  if (!is_of_a_value(difference.kind)) return false;
+  const auto paths = noise.answers.find(route);
+  if (paths == noise.answers.end() || !paths->second.contains(without_indices(difference.path))) return false;
+  const auto plain = [](std::string_view text) {
+    return text.size() >= 2 && text.front() == '"' && text.back() == '"' ? text.substr(1, text.size() - 2) : text;
+  };
+  const auto expected = moment_in(plain(difference.expected)), observed = moment_in(plain(difference.observed));
+  // A number that could be one is none for that alone: an ETag may be all digits.
+  const bool dated = difference.expected.find_first_of("-:") != std::string::npos;
+  if (!expected || !dated) return true;
+  if (!observed) return false;
+  std::int64_t last = 0;
+  for (const Record& record : trial.played.records) last = std::max(last, record.done_ns);
+  return Window{trial.played.began_ns, trial.played.began_ns + last}.holds(*observed);
+}
 
 Orders possible_orders(const Contract& contract, const Trial& trial, std::size_t limit, Refusals refusals) {
   const TrialEffects effects(contract, trial);

@@ -14,9 +14,10 @@ namespace {
 using Kind = Signal::Kind;
 
 constexpr std::string_view known =
-    "world STAGE, flip STAGE, set STAGE, settle, wait Nms, copy [cut Nms], copy back, alter "
+    "world STAGE, flip STAGE, set STAGE, settle, wait Nms, ready, copy [cut Nms], copy back, alter "
     "new-database|legacy-database, break new-database|legacy-database "
-    "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE";
+    "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE, relate "
+    "M1|M5 STAGE, relate M6 new|legacy, relate M8 TEXT -> TEXT, relate M2|M3|M4|M7|M9|M10, relate end";
 
 // The first word, which is taken off the text.
 std::string_view word(std::string_view& text) {
@@ -44,6 +45,17 @@ constexpr std::array<std::string_view, 2> services{"new", "legacy"};
 constexpr std::array<std::string_view, 2> databases{"new-database", "legacy-database"};
 constexpr std::array<std::string_view, 3> faults{"stopped", "read-only", "hung"};
 constexpr std::array<std::string_view, 3> flag_states{"gone", "garbage", "back"};
+
+constexpr std::array<std::string_view, 7> relations_alone{"M2", "M3", "M4", "M7", "M9", "M10", "end"};
+
+// What a relation needs to know: a stage to go to, who is restarted, what is called otherwise.
+bool related_so(std::string_view relation, std::string_view how) {
+  if (one_of(relation, relations_alone)) return how.empty();
+  if (relation == "M1" || relation == "M5") return stage_named(how).has_value();
+  if (relation == "M6") return one_of(how, services);
+  const auto arrow = how.find(" -> ");
+  return relation == "M8" && arrow != std::string_view::npos && arrow > 0 && arrow + 4 < how.size();
+}
 
 std::optional<Signal> parsed(std::string_view cue) {
   std::string_view rest = cue;
@@ -104,7 +116,14 @@ std::optional<Signal> parsed(std::string_view cue) {
     signal.how = rest.substr(colon + 2);
     return signal;
   }
+  if (verb == "relate") {
+    signal.kind = Kind::relate;
+    signal.what = word(rest);
+    signal.how = rest;
+    return related_so(signal.what, rest) ? std::optional(signal) : std::nullopt;
+  }
   for (const auto& [text, kind] : {std::pair<std::string_view, Kind>{"settle", Kind::settle},
+                                   {"ready", Kind::ready},
                                    {"copy", Kind::copy},
                                    {"copy back", Kind::copy_back},
                                    {"mend", Kind::mend}}) {
@@ -136,6 +155,8 @@ std::string cue_of(const Signal& signal) {
       return fmt::format("set {}", name_of(signal.stage));
     case Kind::settle:
       return "settle";
+    case Kind::ready:
+      return "ready";
     case Kind::wait:
       return fmt::format("wait {}ms", signal.pause.count());
     case Kind::copy:
@@ -154,6 +175,8 @@ std::string cue_of(const Signal& signal) {
       return fmt::format("flag {}", signal.how);
     case Kind::wire:
       return fmt::format("wire {}: {}", signal.what, signal.how);
+    case Kind::relate:
+      return fmt::format("relate {}{}{}", signal.what, signal.how.empty() ? "" : " ", signal.how);
   }
   return {};
 }

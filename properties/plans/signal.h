@@ -5,6 +5,7 @@
 //   set live                         set the flag and go on: requests under way straddle the flip
 //   settle                           wait for the propagation bound of the flag
 //   wait 20ms
+//   ready                            wait until every service answers
 //   copy | copy back                 legacy → new, new → legacy
 //   copy cut 15ms                    the command is killed then
 //   alter new-database               or legacy-database: rows changed by hand, by the SQL that the configuration has under poison
@@ -13,6 +14,7 @@
 //   stop new | start new             or legacy; kill ends it without a chance to finish, pause and resume stop and continue it
 //   flag gone | flag garbage         the source of the flag, until "flag back"
 //   wire new-database: hold ...      a rule for what passes over a wire; harness/wires/rule.h has the words
+//   relate M5 live                   nothing by itself: the place where a relation changes the plan; relations.h has the words
 #pragma once
 
 #include <chrono>
@@ -33,6 +35,7 @@ struct Signal {
     set,
     settle,
     wait,
+    ready,
     copy,
     copy_back,
     break_database,
@@ -40,13 +43,14 @@ struct Signal {
     alter,
     service,
     flag_source,
-    wire
+    wire,
+    relate
   };
   Kind kind = Kind::settle;
   Stage stage = Stage::off;            // world, flip, set
   std::chrono::milliseconds pause{0};  // wait; of a copy: when it is killed, 0 not at all
-  std::string what;                    // "new-database", "legacy"; of a wire its name
-  std::string how;                     // "stopped", "kill", "gone"; of a wire the rule
+  std::string what;                    // "new-database", "legacy"; of a wire its name; "M5", "end" of a relation
+  std::string how;                     // "stopped", "kill", "gone"; of a wire the rule; of a relation what it needs to know
   friend bool operator==(const Signal&, const Signal&) = default;
 
   // What is done to the system rather than asked of it: a fault, or the end of one.

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "properties/answers/difference.h"
 #include "properties/evidence.h"
 #include "properties/judgement.h"
 #include "properties/plans/signal.h"
@@ -122,6 +123,10 @@ struct Volatile {
   std::map<std::string, std::set<std::string>> answers;  // "GET /orders/{}" → paths without indices
   std::set<std::string> columns;                         // "orders.updated_at"
 };
+
+// Whether the difference is one of a value that legacy itself fills differently each time. A moment must still be one of the trial.
+[[nodiscard]] bool excused(const Trial& trial, const Volatile& noise, const std::string& route,
+                           const Difference& difference);
 
 // What became of a request, as far as answer and logs tell.
 struct Effect {
