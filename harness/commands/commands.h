@@ -162,8 +162,8 @@ struct FuzzArguments {
   std::size_t operations = 16, lanes = 4;
   std::vector<std::string> stages;  // in which plans begin; empty: all
   std::vector<std::string> beside;  // files of variables, each of another system
-  bool no_flips = false, no_faults = false, no_odd_values = false, no_relations = false, captured = false, verbose = false,
-       json = false;
+  bool no_flips = false, no_faults = false, no_odd_values = false, no_relations = false, captured = false,
+       verbose = false, json = false;
   std::string repeat;
 };
 // Plays request sequences that nobody captured against the services at every stage, and shrinks what fails.

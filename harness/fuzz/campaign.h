@@ -26,9 +26,9 @@ struct Failure {
   properties::Trial trial;        // of the shrunk plan
   properties::Judgement judgement;
   std::optional<properties::Trial> changed;  // of a plan that names a relation: the changed plan's
-  int failed = 0, played = 0;    // how often the shrunk plan fails: k of n
-  std::int64_t plan_number = 0;  // how many plans were played until then
-  double seconds = 0;            // ... and how long that took
+  int failed = 0, played = 0;                // how often the shrunk plan fails: k of n
+  std::int64_t plan_number = 0;              // how many plans were played until then
+  double seconds = 0;                        // ... and how long that took
   std::string file;
 };
 
@@ -74,7 +74,7 @@ struct CampaignResult {
   std::vector<std::string> missing;  // obligations of coverage that no plan met
   std::map<std::string, std::int64_t> coverage;
   std::map<std::string, std::int64_t> checked;  // invariant → plans that had something to say about it
-  std::int64_t related = 0;  // plans that were played again as a relation changes them
+  std::int64_t related = 0;                     // plans that were played again as a relation changes them
   double related_seconds = 0;
   std::int64_t rewinds = 0, restores = 0;
   double seconds = 0;

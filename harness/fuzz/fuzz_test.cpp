@@ -205,6 +205,43 @@ TEST_F(Fuzzing, FindsNothingInTheGoodSystemWhenItsWiresBreak) {
   EXPECT_EQ(document.at("unknown").as_int64(), 0) << ended.out;
 }
 
+// "B67-M1.json": the plan holds by itself, and the bug shows when the relation changes it. Played in the good system it holds, too.
+TEST_F(Fuzzing, ARelationFindsWhatThePlanAloneDoesNotShow) {
+  int played = 0;
+  for (const auto& entry : fs::directory_iterator(REHEARSE_SOURCE_DIR "/fixtures/orders/witnesses/relations")) {
+    const std::string file = entry.path().string(), name = entry.path().stem().string();
+    const std::string bug = name.substr(0, name.find('-')), relation = name.substr(name.find('-') + 1);
+    SCOPED_TRACE(name);
+    const Ended broken = fuzz("--plan " + file, "--oracle --bug " + bug);
+    EXPECT_EQ(broken.status, 1) << broken.out << broken.err;
+    EXPECT_THAT(broken.out.substr(0, broken.out.find('\n')), AllOf(HasSubstr(relation), HasSubstr("3 of 3 times")));
+    EXPECT_THAT(broken.out, HasSubstr("\nand "));  // both plays are drawn
+    const Ended good = fuzz("--plan " + file);
+    EXPECT_EQ(good.status, 0) << good.out << good.err;
+    // Without its cue it holds: the relation is what finds it.
+    const std::string alone = (directory_ / "alone.json").string();
+    replay::Plan plan = replay::plan_from_json(contents(file));
+    plan = replay::filtered(std::move(plan), [](const replay::Step& step) { return !step.cue.starts_with("relate"); });
+    std::ofstream(alone) << replay::to_json(plan);
+    const Ended without = fuzz("--plan " + alone, "--oracle --bug " + bug);
+    EXPECT_NE(without.status, 1) << without.out << without.err;
+    ++played;
+  }
+  EXPECT_GE(played, 5);
+}
+
+TEST_F(Fuzzing, RelationsAreLookedAtAndCanBeLeftOut) {
+  const std::string arguments =
+      "--json --seed 4 --plans 40 --no-faults --no-flips --lanes 1 --stage live --seconds 200";
+  const json::value with = json::parse(fuzz(arguments).out);
+  EXPECT_TRUE(with.at("failures").as_array().empty());
+  EXPECT_GE(with.at("related").as_int64(), 8);
+  EXPECT_GE(with.at("relations").as_object().size(), 4U) << with;
+  const json::value without = json::parse(fuzz(arguments + " --no-relations").out);
+  EXPECT_EQ(without.at("related").as_int64(), 0);
+  EXPECT_TRUE(without.at("relations").as_object().empty());
+}
+
 TEST_F(Fuzzing, TheSameSeedPlaysTheSamePlans) {
   const std::string arguments = "--json --seed 5 --plans 10 --no-flips --no-faults --lanes 1 --stage shadow";
   static_cast<void>(fuzz(arguments));

@@ -73,8 +73,7 @@ Look Relating::play(const replay::Plan& plan) {
   Look look;
   look.trial = world_.play(plan);
   look.judgement = judge(config_.contract, look.trial, world_.noise());
-  if (!look.trial.played.interrupted && properties::names_relation(plan) &&
-      look.judgement.verdict() == Verdict::pass)
+  if (!look.trial.played.interrupted && properties::names_relation(plan) && look.judgement.verdict() == Verdict::pass)
     relate(plan, look, world_.take_ending());
   return look;
 }
@@ -114,9 +113,9 @@ Result Relating::held_against_changed(const Derived& derived, Look& look, const 
   trials.derived = &changed;
   trials.states = states_between(derived, look.trial, changed, ending, of_changed);
   if (!look.trial.serial.empty() && !changed.serial.empty())
-    trials.alone = world_.compared(ending.alone, of_changed.alone,
-                                   names_between(derived, look.trial.serial.back().history,
-                                                 changed.serial.back().history));
+    trials.alone =
+        world_.compared(ending.alone, of_changed.alone,
+                        names_between(derived, look.trial.serial.back().history, changed.serial.back().history));
   Result result = judge_relation(config_.contract, derived, trials, noise());
   if (result.verdict != Verdict::fail) return result;
   // What differs may differ whenever the plan is played.

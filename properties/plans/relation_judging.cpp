@@ -96,8 +96,8 @@ class OfLegacyAlone {
   OfLegacyAlone(const Contract& contract, const Derived& derived, const RelatedTrials& trials) {
     const auto &original = trials.original->serial, &changed = trials.derived->serial;
     if (original.empty() || changed.empty()) return;
-    for (const Answers& answers : answers_between(contract, derived.stands_for, original.back().history,
-                                                  changed.back().history))
+    for (const Answers& answers :
+         answers_between(contract, derived.stands_for, original.back().history, changed.back().history))
       for (const Difference& difference : answers.differences) {
         places_.insert({answers.original->step, without_indices(difference.path)});
         if (of_the_outcome(difference)) outcomes_.insert(answers.original->step);

@@ -53,14 +53,16 @@ std::string depends(const Trial& trial, const TrialEffects& effects, StepId a, S
   if (first == nullptr || second == nullptr || of_first == nullptr || of_second == nullptr)
     return both + " were not played";
   for (const Record* record : {first, second})
-    if (record->outcome != replay::Outcome::answered || record->response.status >= 300 || record->response.status == 201)
+    if (record->outcome != replay::Outcome::answered || record->response.status >= 300 ||
+        record->response.status == 201)
       return fmt::format("step {} was refused, or made something", record->step);
   const auto thing = thing_in(*first), other = thing_in(*second);
   if (thing.first.empty() || thing.first != other.first || thing.second == other.second)
     return both + " do not name two things of one collection";
   if (of_first->ambiguous || of_second->ambiguous) return both + " cannot be told apart in the logs";
   const auto key = replay::field(first->request.headers, "Idempotency-Key");
-  if (key && key == replay::field(second->request.headers, "Idempotency-Key")) return both + " have one Idempotency-Key";
+  if (key && key == replay::field(second->request.headers, "Idempotency-Key"))
+    return both + " have one Idempotency-Key";
   const auto rows = rows_of(trial, *of_first);
   for (const std::string& row : rows_of(trial, *of_second))
     if (rows.contains(row)) return both + " wrote " + row;
@@ -79,14 +81,16 @@ bool holds_text(const Trial& trial, const std::string& text) {
                        [&](const auto& header) { return header.value.find(text) != std::string::npos; });
   };
   return std::any_of(trial.played.records.begin(), trial.played.records.end(), [&](const Record& record) {
-    return record.request.target.find(text) != std::string::npos || record.request.body.find(text) != std::string::npos ||
+    return record.request.target.find(text) != std::string::npos ||
+           record.request.body.find(text) != std::string::npos ||
            record.response.body.find(text) != std::string::npos || in_headers(record.request.headers) ||
            in_headers(record.response.headers);
   });
 }
 
 bool of_a_name(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+         c == '.' || c == '~';
 }
 
 // Whether the name never stands as a part of a longer one.

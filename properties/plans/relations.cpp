@@ -51,9 +51,8 @@ bool disturbs(const Signal& signal) {
 bool hidden_in_shadow(const Signal& signal) {
   if (signal.kind == Kind::mend) return true;
   if (signal.what != "new-database") return false;
-  return signal.kind == Kind::break_database ||
-         (signal.kind == Kind::wire && !signal.how.starts_with("hold") && signal.how != "await" &&
-          signal.how != "release");
+  return signal.kind == Kind::break_database || (signal.kind == Kind::wire && !signal.how.starts_with("hold") &&
+                                                 signal.how != "await" && signal.how != "release");
 }
 
 void add_edge(Stage from, Stage to, std::vector<std::string>& cues) {
@@ -151,8 +150,7 @@ class Change {
     Stage stage = Stage::off;
     for (std::size_t i = 0; i < position; ++i)
       if (const auto signal = signal_of(*originals_[i]);
-          signal && (signal->kind == Kind::world ||
-                     (signal->moves_the_flag() && legal(stage, signal->stage))))
+          signal && (signal->kind == Kind::world || (signal->moves_the_flag() && legal(stage, signal->stage))))
         stage = signal->stage;
     return stage;
   }
@@ -371,8 +369,8 @@ class Change {
     }
     split_from_ = place_;
     split_to_ = until;
-    derived_.change = fmt::format("with steps {} to {} sent by two clients", originals_[place_]->id,
-                                  originals_[until - 1]->id);
+    derived_.change =
+        fmt::format("with steps {} to {} sent by two clients", originals_[place_]->id, originals_[until - 1]->id);
   }
 
   void number() {
@@ -389,7 +387,7 @@ class Change {
         ends.clear();
         for (const auto& [lane, last] : of_lane) ends.insert(ends.end(), last.begin(), last.end());
       }
-      for (const StepId end : beside && of_lane.contains(step.lane) ? of_lane[step.lane] : ends)
+      for (const StepId end : beside&& of_lane.contains(step.lane) ? of_lane[step.lane] : ends)
         step.after.push_back({end, replay::CauseKind::hand});
       (beside ? of_lane[step.lane] : ends) = {step.id};
       for (replay::Use& use : step.uses) use.from = now.at(use.from);

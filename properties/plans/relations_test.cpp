@@ -36,8 +36,10 @@ Plan chain(const std::vector<std::string>& words) {
       const std::string body = second < word.size() ? fmt::format(R"({{"v":"{}"}})", word.substr(second + 1)) : "";
       step.lane = 1;
       step.read = word.starts_with("GET");
-      step.request = replay::Request{word.substr(0, space), word.substr(space + 1, second - space - 1),
-                                     {{"Content-Type", "application/json"}}, body};
+      step.request = replay::Request{word.substr(0, space),
+                                     word.substr(space + 1, second - space - 1),
+                                     {{"Content-Type", "application/json"}},
+                                     body};
     }
     plan.steps.push_back(step);
   }
@@ -159,8 +161,9 @@ class Toy {
     if (request.method == "GET") {
       if (bug == Bug::reads_write) store[request.target] += "r";
       return store.contains(request.target)
-                 ? replay::Response{200, json, fmt::format(R"({{"note":null,"row":{}}})",
-                                                           store[request.target].empty() ? "null" : store[request.target])}
+                 ? replay::Response{200, json,
+                                    fmt::format(R"({{"note":null,"row":{}}})",
+                                                store[request.target].empty() ? "null" : store[request.target])}
                  : replay::Response{404, json, "{}"};
     }
     if (request.method == "DELETE") return {store.erase(request.target) > 0 ? 204 : 404, {}, ""};
@@ -178,10 +181,13 @@ class Toy {
     const bool new_answers = stage_ == Stage::live || stage_ == Stage::completed;
     Store scratch = played.legacy;
     if (new_answers) {
-      record.response = at(bug_, record.request, beside && bug_ == Bug::lanes_overwrite_each_other ? scratch : played.new_);
-      if (stage_ == Stage::live && !record.read) played.legacy[record.request.target] = played.new_[record.request.target];
+      record.response =
+          at(bug_, record.request, beside && bug_ == Bug::lanes_overwrite_each_other ? scratch : played.new_);
+      if (stage_ == Stage::live && !record.read)
+        played.legacy[record.request.target] = played.new_[record.request.target];
     } else {
-      record.response = at(bug_, record.request, beside && bug_ == Bug::lanes_overwrite_each_other ? scratch : played.legacy);
+      record.response =
+          at(bug_, record.request, beside && bug_ == Bug::lanes_overwrite_each_other ? scratch : played.legacy);
     }
     if (stage_ == Stage::shadow && !record.read && !broken_) {
       if (bug_ == Bug::queue_is_lost)
@@ -204,7 +210,8 @@ class Toy {
       if (new_store ? stage_ < Stage::shadow : stage_ == Stage::completed) continue;
       auto& store = new_store ? played.trial.new_ : played.trial.legacy;
       const auto transaction = 100 + static_cast<std::int64_t>(store.transactions.size());
-      store.transactions.push_back({transaction, (1002 + now) * ms, {"table public.orders: UPDATE: id[bigint]:" + key}});
+      store.transactions.push_back(
+          {transaction, (1002 + now) * ms, {"table public.orders: UPDATE: id[bigint]:" + key}});
       LoggedWrite write;
       write.entity = "orders";
       write.key = key;
@@ -261,7 +268,8 @@ Result related(Toy toy, const std::vector<std::string>& words, const Volatile& n
   };
   changed.trial.played = with_names_of_the_original(derived, changed.trial.played);
   changed.trial.serial.back().history = with_names_of_the_original(derived, changed.trial.serial.back().history);
-  RelatedTrials trials{&original.trial, &changed.trial, {}, compared(original.alone, old_names(changed.alone), "alone")};
+  RelatedTrials trials{
+      &original.trial, &changed.trial, {}, compared(original.alone, old_names(changed.alone), "alone")};
   const bool new_answers = new_store_is_authoritative(original.trial.ended);
   const bool new_answers_changed = new_store_is_authoritative(changed.trial.ended);
   trials.states.push_back(compared(new_answers ? original.new_ : original.legacy,
@@ -303,8 +311,7 @@ const std::map<std::string, Story>& stories() {
       {"M5",
        {Bug::copy_back_does_nothing,
         {"world live", "PUT /orders/1 a", "relate M5 completed", "GET /orders/1"},
-        {"world live", "PUT /orders/1", "flip completed", "copy back", "flip live", "copy back",
-         "GET /orders/1"},
+        {"world live", "PUT /orders/1", "flip completed", "copy back", "flip live", "copy back", "GET /orders/1"},
         ""}},
       {"M6",
        {Bug::queue_is_lost,
@@ -356,19 +363,19 @@ TEST(Relations, EachIsBrokenByAHistoryOfItsOwn) {
 
 // A walk up and down again that copies may not bring back what was deleted before.
 TEST(Relations, AWalkUpAndDownShowsACopyThatKeepsWhatWasThere) {
-  const std::vector<std::string> words{"world off", "relate M5 shadow", "flip read-only", "copy", "flip shadow",
-                                       "GET /orders/1"};
+  const std::vector<std::string> words{"world off", "relate M5 shadow", "flip read-only",
+                                       "copy",      "flip shadow",      "GET /orders/1"};
   EXPECT_EQ(words_of(derive(chain(words)).derived->plan),
-            (std::vector<std::string>{"world off", "flip read-only", "copy", "flip shadow", "flip read-only", "flip off",
-                                      "flip read-only", "copy", "flip shadow", "GET /orders/1"}));
+            (std::vector<std::string>{"world off", "flip read-only", "copy", "flip shadow", "flip read-only",
+                                      "flip off", "flip read-only", "copy", "flip shadow", "GET /orders/1"}));
   EXPECT_EQ(related(Toy(Bug::none), words).verdict, Verdict::pass);
   EXPECT_EQ(related(Toy(Bug::copy_appends), words).verdict, Verdict::fail);
 }
 
 // A walk without read-only: what is written in completed must be in legacy again behind it.
 TEST(Relations, AWalkShowsACopyBackThatDoesNothing) {
-  const std::vector<std::string> words{"world live",  "relate M1 completed", "PUT /orders/1 a", "relate end",
-                                       "flip shadow", "GET /orders/1"};
+  const std::vector<std::string> words{"world live", "relate M1 completed", "PUT /orders/1 a",
+                                       "relate end", "flip shadow",         "GET /orders/1"};
   EXPECT_EQ(related(Toy(Bug::none), words).verdict, Verdict::pass);
   const Result broken = related(Toy(Bug::copy_back_does_nothing), words);
   EXPECT_EQ(broken.verdict, Verdict::fail);
@@ -386,7 +393,8 @@ TEST(Relations, WhatDiffersWheneverAPlanIsPlayedIsNoise) {
   EXPECT_EQ(related(toy, words).verdict, Verdict::fail);
   const Played once = toy.play(chain(words)), again = toy.play(chain(words));
   Volatile noise;
-  EXPECT_TRUE(learn_noise(testing::contract(), once.trial, again.trial, {compared(once.new_, again.new_, "new")}, noise));
+  EXPECT_TRUE(
+      learn_noise(testing::contract(), once.trial, again.trial, {compared(once.new_, again.new_, "new")}, noise));
   EXPECT_EQ(related(toy, words, noise).verdict, Verdict::pass);
   // A row that comes and goes is no value.
   Comparison rows = compared({{"/orders/1", "a"}}, {}, "new");
@@ -506,8 +514,8 @@ TEST(Relations, APlanIsShrunkWithItsPlace) {
     const bool twice = put != words.end() && put + 1 != words.end() && *(put + 1) == "PUT /orders/1";
     return twice ? std::set<std::string>{"M4"} : std::set<std::string>{};
   };
-  const Plan plan = chain({"world off", "GET /orders/1", "PUT /orders/1 a", "relate M4", "GET /orders/2", "flip read-only",
-                           "GET /orders/1"});
+  const Plan plan = chain({"world off", "GET /orders/1", "PUT /orders/1 a", "relate M4", "GET /orders/2",
+                           "flip read-only", "GET /orders/1"});
   const Shrunk shrunk = shrink(plan, "M4", attempt, {});
   ASSERT_EQ(words_of(shrunk.plan), (std::vector<std::string>{"world off", "PUT /orders/1", "relate M4"}));
 }

@@ -16,7 +16,8 @@ using Kind = Signal::Kind;
 constexpr std::string_view known =
     "world STAGE, flip STAGE, set STAGE, settle, wait Nms, ready, copy [cut Nms], copy back, alter "
     "new-database|legacy-database, break new-database|legacy-database "
-    "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE, relate "
+    "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE, "
+    "relate "
     "M1|M5 STAGE, relate M6 new|legacy, relate M8 TEXT -> TEXT, relate M2|M3|M4|M7|M9|M10, relate end";
 
 // The first word, which is taken off the text.

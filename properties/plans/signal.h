@@ -50,7 +50,7 @@ struct Signal {
   Stage stage = Stage::off;            // world, flip, set
   std::chrono::milliseconds pause{0};  // wait; of a copy: when it is killed, 0 not at all
   std::string what;                    // "new-database", "legacy"; of a wire its name; "M5", "end" of a relation
-  std::string how;                     // "stopped", "kill", "gone"; of a wire the rule; of a relation what it needs to know
+  std::string how;  // "stopped", "kill", "gone"; of a wire the rule; of a relation what it needs to know
   friend bool operator==(const Signal&, const Signal&) = default;
 
   // What is done to the system rather than asked of it: a fault, or the end of one.
