@@ -23,6 +23,9 @@ using replay::Step;
 using replay::StepId;
 using Kind = Signal::Kind;
 
+// A captured plan has thousands, and each is looked at as a whole.
+constexpr std::size_t most_places = 40;
+
 bool is_request(const Step& step) { return step.request.has_value(); }
 
 // The first thing that a request names, as it was sent: the collection and the identifier.
@@ -135,9 +138,11 @@ class Places {
   }
 
   std::optional<Plan> find(const Contract& contract) {
+    std::size_t tried = 0;
     for (const std::size_t place : places_) {
       auto plan = at(place);
       if (!plan) continue;
+      if (++tried > most_places) break;
       const Derivation derivation = derive(*plan);
       if (derivation.derived && promises_nothing(contract, *derivation.derived, trial_).empty()) return plan;
     }
@@ -199,10 +204,16 @@ class Places {
       }
       case Relation::M2:
       case Relation::M7:
+        if (place != first_) return std::nullopt;
         return with_cue(trial_.plan, "relate " + id, first_);
       case Relation::M3:
+        if (!request_at(place) || !request_at(place + 1)) return std::nullopt;
+        return with_cue(trial_.plan, "relate " + id, place);
       case Relation::M4:
+        if (place == 0 || !request_at(place - 1)) return std::nullopt;
+        return with_cue(trial_.plan, "relate " + id, place);
       case Relation::M9:
+        if (place >= steps().size() || steps()[place].cue != "copy") return std::nullopt;
         return with_cue(trial_.plan, "relate " + id, place);
     }
     return std::nullopt;
