@@ -230,8 +230,10 @@ void TrialEffects::join(const Trial& trial, const StoreLog& log, bool new_store)
       const bool evident = named || marked || keyed || held > 0 || makes_own;
       // A store may be written behind the answer; then only what the row holds can tell whose write it is. What was given up was
       // perhaps taken later, by a service that had stood still.
+      // A refusal by the stage is none of that: what it refused nobody takes later.
       const bool given_up =
-          candidate.record->outcome == replay::Outcome::lost || (candidate.record->response.status >= 500 && evident);
+          candidate.record->outcome == replay::Outcome::lost ||
+          (candidate.record->response.status >= 500 && evident && !effects_[candidate.effect].refused_by_stage);
       if (!within && !marked && !keyed && !given_up) continue;
       // A row keeps the mark of the request that made it: who wrote it now is first of all who was under way.
       int score = 0;

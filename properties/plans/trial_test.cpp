@@ -523,6 +523,21 @@ TEST(Trials, OfTwoThatMakeRowsOfOneKindTheMarkTellsWhichMadeWhich) {
   EXPECT_EQ(effects.of(2)->in_legacy, std::vector<std::size_t>{1});
 }
 
+// What read-only refused is not what legacy took seconds later, when it went on: that was given up by another.
+TEST(Trials, ARefusalOfTheStageIsNotTakenLater) {
+  Story story;
+  story.contract.refusal.status = 503;
+  story.request(1, 0, 10, "PUT", "/orders/7", 503, "{}", Stage::read_only, R"({"v":1})");
+  story.request(2, 500, 900, "POST", "/orders/7/cancel", 504, "{}", Stage::shadow, "{}");
+  story.trial.began = Stage::read_only;
+  story.trial.moves.push_back({Stage::read_only, Stage::shadow, 1100 * ms, 1150 * ms, false, true, std::nullopt});
+  story.trial.faults.push_back({"legacy", "pause", 1450 * ms, 1910 * ms});
+  story.commit(false, 920, "orders", "7", "v=1");
+  const TrialEffects effects(story.contract, story.trial);
+  EXPECT_TRUE(effects.of(1)->in_legacy.empty());
+  EXPECT_EQ(effects.of(2)->in_legacy, std::vector<std::size_t>{0});
+}
+
 TEST(Trials, WhatWeHeldOurselvesIsNoSlowAnswer) {
   for (const bool held : {false, true}) {
     Story story;
