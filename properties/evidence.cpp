@@ -23,14 +23,15 @@ BOOST_DESCRIBE_STRUCT(Contract::Answer, (), (status, headers, content_type))
 BOOST_DESCRIBE_ENUM(Budget::Metric, overhead, quantile, error_rate, throughput)
 BOOST_DESCRIBE_STRUCT(Budget, (), (stage, route, metric, quantile, limit, text))
 BOOST_DESCRIBE_STRUCT(RoutePairs, (),
-                      (route, extra, legacy_ns, new_ns, legacy_response_ns, new_response_ns, pairs, legacy_failed,
+                      (route, extra, legacy_ns, new_ns, legacy_response_ns, new_response_ns, pairs, late, legacy_failed,
                        new_failed, both_failed))
 BOOST_DESCRIBE_STRUCT(PairBlock, (), (at_ns, length_ns, routes))
 BOOST_DESCRIBE_STRUCT(SaturationBlock, (), (route, at_ns, legacy_per_second, new_per_second))
 BOOST_DESCRIBE_STRUCT(LatencyRun, (),
                       (began_ns, blocks, saturation, planned_pairs, load, steal_percent, send_error_p50_ns,
                        send_error_p99_ns, null_probe_ns, planned_rate, achieved_rate, machine, scheduling))
-BOOST_DESCRIBE_STRUCT(LatencyMeasurement, (), (first, again, planned_blocks, least_ns, problem))
+BOOST_DESCRIBE_STRUCT(LeftOut, (), (route, extra, requests, left_out, why))
+BOOST_DESCRIBE_STRUCT(LatencyMeasurement, (), (first, again, planned_blocks, least_ns, problem, left_out, restarted))
 BOOST_DESCRIBE_STRUCT(Contract, (),
                       (stage_header, stage_values, refusal, legacy_gone, legacy_failure_fails_request, propagation_ns,
                        fault_latency_ns, compared_headers, answer_rules, part_of, flag_unreported, unguarded,

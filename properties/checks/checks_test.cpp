@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "properties/checks/latency.h"
 #include "properties/checks/rehearsed.h"
 
 namespace rehearse::properties {
@@ -513,6 +515,27 @@ TEST(Checks, ASectionWithoutEvidencePassesNothing) {
     for (const Result& result : judgement.results)
       EXPECT_EQ(result.verdict, Verdict::unknown) << result.invariant << " in " << result.scope;
   }
+}
+
+// Budgets of a later day may name a stage that was rehearsed without any; of a stage that was not rehearsed nothing is said.
+TEST(Checks, AStageThatWasNotMeasuredLeavesItsBudgetsUnknown) {
+  Evidence evidence = rehearsed();
+  evidence.contract.budgets = {budget_of(Stage::live, "all", "p50", "20ms")};
+  std::erase_if(evidence.sections, [](const Section& section) { return section.name == "shadow"; });
+  expect_measurements(evidence);
+  const auto budgets = judged_budgets(evidence);
+  ASSERT_EQ(budgets.size(), 1U);
+  EXPECT_EQ(budgets[0].verdict, Verdict::unknown);
+  EXPECT_EQ(budgets[0].reason, "the stage was rehearsed and not measured: rehearse it again with this budget");
+  const Judgement judgement = judgement_of(evidence);
+  EXPECT_EQ(std::count_if(judgement.results.begin(), judgement.results.end(),
+                          [](const Result& result) {
+                            return result.invariant == "L1" && result.scope == "live" &&
+                                   result.verdict == Verdict::unknown;
+                          }),
+            1);
+  evidence.contract.budgets = {budget_of(Stage::shadow, "all", "p50", "20ms")};
+  EXPECT_TRUE(judged_budgets(evidence).empty());
 }
 
 TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {

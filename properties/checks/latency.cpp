@@ -55,6 +55,16 @@ std::string measured_in_words(const BudgetVerdict& verdict) {
                      in_unit(verdict.budget, verdict.high));
 }
 
+void expect_measurements(Evidence& evidence) {
+  for (const Budget& budget : evidence.contract.budgets) {
+    for (Section& section : evidence.sections) {
+      if (section.latency || section.stage != budget.stage || !section.plain_stage(budget.stage)) continue;
+      section.latency.emplace();
+      section.latency->problem = "the stage was rehearsed and not measured: rehearse it again with this budget";
+    }
+  }
+}
+
 std::vector<BudgetVerdict> judged_budgets(const Evidence& evidence) {
   std::map<Stage, const LatencyMeasurement*> measured;
   for (const Section& section : evidence.sections) {

@@ -8,6 +8,10 @@
 
 namespace rehearse::properties {
 
+// A stage that was rehearsed, has budgets and was not measured (it was interrupted, or the budgets are of a later day) gets a measurement that
+// says so: its budgets are unknown then, instead of nowhere. Called before evidence is judged.
+void expect_measurements(Evidence& evidence);
+
 // Of every stage that was rehearsed, in the order of the configuration; those of other stages are left out.
 [[nodiscard]] std::vector<BudgetVerdict> judged_budgets(const Evidence& evidence);
 

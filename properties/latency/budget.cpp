@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -96,7 +97,13 @@ std::string name_of(const Budget& budget) {
   return "";
 }
 
+bool of_all_traffic(const Budget& budget) {
+  return budget.route == "all" || budget.route == "each" || !budget.pooled.empty();
+}
+
 bool covers(const Budget& budget, std::string_view route) {
+  if (!budget.pooled.empty())
+    return std::find(budget.pooled.begin(), budget.pooled.end(), route) != budget.pooled.end();
   return of_all_traffic(budget) || fits(budget.route, route);
 }
 
@@ -112,6 +119,8 @@ Budget budget_of(Stage stage, const std::string& route, const std::string& metri
     if (budget.limit >= 1)
       throw Error(fmt::format("{}: {} of the requests are all of them; give less, such as 0.1%", metric, limit));
   } else if (metric == "throughput") {
+    if (route == "each")
+      throw Error("throughput: of each route by itself nothing else would be measured for minutes; name the routes");
     budget.metric = Metric::throughput;
     const auto [value, unit] = number_and_unit(limit, metric, "such as 200/s");
     if (unit != "/s") refuse_unit(metric, unit, "such as 200/s");

@@ -65,6 +65,7 @@ TEST(Budgets, CoverTheirRoutes) {
     return covers(budget_of(Stage::off, pattern, "p50", "1ms"), route);
   };
   EXPECT_TRUE(covered("all", "GET /orders/{}"));
+  EXPECT_TRUE(covered("each", "GET /orders/{}"));
   EXPECT_TRUE(covered("GET /orders/{}", "GET /orders/{}"));
   EXPECT_FALSE(covered("GET /orders/{}", "GET /orders/{}/items"));
   EXPECT_TRUE(covered("GET /orders*", "GET /orders/{}/items"));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "properties/latency/budget_samples.h"
 #include "properties/latency/looks.h"
 #include "properties/latency/statistics.h"
 
@@ -58,9 +59,8 @@ double bound_of(const Budget& budget) {
 // Requests are counted, not blocks: a second in which everything fails is that many failed requests, which is what is budgeted.
 Seen see_errors(const Budget& budget, const LatencyRun& run, std::int64_t planned) {
   Seen seen;
-  const auto looks = looks_for(planned);
-  const auto among = static_cast<double>(looks.size());
-  for (const std::int64_t look : looks) {
+  const auto looks = looks_of(planned);
+  for (const auto& [look, share] : looks) {
     const auto blocks = static_cast<std::size_t>(look + warm_up_blocks);
     if (run.blocks.size() < blocks) break;
     const Counts counts = counts_of(budget, run, blocks);
@@ -68,14 +68,15 @@ Seen see_errors(const Budget& budget, const LatencyRun& run, std::int64_t planne
     seen.requests = counts.pairs;
     seen.failed = counts.new_failed;
     seen.looked.over_p =
-        std::min(seen.looked.over_p, among * binomial_at_least(counts.pairs, counts.new_failed, budget.limit));
+        std::min(seen.looked.over_p, binomial_at_least(counts.pairs, counts.new_failed, budget.limit) / share);
+    seen.looked.share = share;
     seen.looked.within =
-        counts.pairs > 0 && binomial_at_most(counts.pairs, counts.new_failed, budget.limit) <= pass_alpha / among;
+        counts.pairs > 0 && binomial_at_most(counts.pairs, counts.new_failed, budget.limit) <= pass_alpha * share;
     if (seen.looked.within) break;
   }
   if (seen.looked.looks == 0)
     seen.why_not = fmt::format("{} blocks were measured, and {} are needed", run.blocks.size(),
-                               looks.empty() ? warm_up_blocks + 1 : looks.front() + warm_up_blocks);
+                               looks.empty() ? warm_up_blocks + 1 : looks.front().blocks + warm_up_blocks);
   return seen;
 }
 
@@ -106,7 +107,7 @@ Seen see(const Budget& budget, const LatencyRun& run, std::int64_t planned) {
   const Counts counts = counts_of(budget, run, run.blocks.size());
   // What was not answered as expected has no time, and might be what is slow: of a p99 half of the slowest hundredth may be missing.
   const double missing = static_cast<double>(counts.pairs - counts.usable);
-  if (missing > std::min(most_unseen, (1 - budget.quantile) / 2) * static_cast<double>(counts.pairs))
+  if (missing > bearable(budget, most_unseen) * static_cast<double>(counts.pairs))
     seen.unseen = fmt::format("{} of {} pairs were not answered by both services as by legacy alone, and have no time",
                               counts.pairs - counts.usable, counts.pairs);
   if (seen.looked.looks == 0) {
@@ -185,19 +186,6 @@ std::string excuse(const Budget& budget, const std::vector<Budget>& all, const L
   return "";
 }
 
-// Fewer than planned were answered in time: what is missing might be what was slow.
-std::string shortage(const LatencyRun& run) {
-  std::int64_t pairs = 0;
-  for (const PairBlock& block : run.blocks) {
-    for (const RoutePairs& route : block.routes) pairs += route.pairs;
-  }
-  if (run.blocks.empty() && run.saturation.empty()) return "nothing was measured";
-  if (static_cast<double>(pairs) >= achieved_share * static_cast<double>(run.planned_pairs)) return "";
-  return fmt::format(
-      "of {} planned pairs {} were sent and over in time: lower budgets.rate, or the service does not keep up with it",
-      run.planned_pairs, pairs);
-}
-
 std::string in_blocks(const Budget& budget, const Seen& seen) {
   if (budget.metric == Metric::error_rate) return fmt::format("{} of {} requests failed", seen.failed, seen.requests);
   const char* way = budget.metric == Metric::throughput ? "too slow" : "over budget";
@@ -212,7 +200,7 @@ std::string within(const Budget& budget, const Seen& seen) {
 }
 
 // What was measured, in the budget's unit.
-void show(const Budget& budget, const Seen& seen, std::int64_t planned, BudgetVerdict& shown) {
+void show(const Budget& budget, const Seen& seen, BudgetVerdict& shown) {
   const Looked& looked = seen.looked;
   shown.looks = looked.looks;
   if (budget.metric == Metric::error_rate) {
@@ -237,9 +225,7 @@ void show(const Budget& budget, const Seen& seen, std::int64_t planned, BudgetVe
   shown.low = in_unit(faster_is_more ? outer.high : outer.low);
   shown.high = in_unit(faster_is_more ? outer.low : outer.high);
   // Whatever lies farther from the bound than half of the interval in which a look decides would have been told.
-  const auto looks = std::max<std::size_t>(looks_for(planned).size(), 1);
-  if (const auto told = median_interval(looked.values, 2 * pass_alpha / static_cast<double>(looks));
-      told && !faster_is_more) {
+  if (const auto told = median_interval(looked.values, 2 * pass_alpha * looked.share); told && !faster_is_more) {
     const double half = std::expm1((told->high - told->low) / 2);
     shown.resolvable = budget.metric == Metric::overhead ? half : budget.limit * half;
   }
@@ -251,7 +237,7 @@ void show(const Budget& budget, const Seen& seen, std::int64_t planned, BudgetVe
 std::string undecided(const Budget& budget, const Seen& seen, const BudgetVerdict& shown) {
   std::string reason = in_blocks(budget, seen) + ", which decides nothing";
   if (budget.metric == Metric::error_rate) {
-    const auto enough = std::ceil(std::log(pass_alpha / 4) / std::log1p(-budget.limit));
+    const auto enough = std::ceil(std::log(pass_alpha * seen.looked.share) / std::log1p(-budget.limit));
     return reason + fmt::format("; {} can be told from {:.0f} requests on, if none fails", budget.text, enough);
   }
   if (shown.resolvable <= 0) return reason + "; there were too few blocks to tell any overhead";
@@ -271,7 +257,7 @@ void conclude_over(const Budget& budget, const std::vector<Budget>& all, const L
     verdict.reason = in_blocks(budget, seen) + ", and it was not measured a second time";
     return;
   }
-  if (const std::string why = shortage(*measured.again); !why.empty()) {
+  if (const std::string why = shortage(budget, *measured.again); !why.empty()) {
     verdict.reason = fmt::format("{}, but it could not be confirmed: {}", in_blocks(budget, seen), why);
     return;
   }
@@ -285,7 +271,9 @@ void conclude_over(const Budget& budget, const std::vector<Budget>& all, const L
   }
   verdict.verdict = Verdict::fail;
   verdict.confirmed = true;
-  verdict.reason = fmt::format("{}, and again: {}", in_blocks(budget, seen), in_blocks(budget, again));
+  verdict.reason = fmt::format("{}, and again{}: {}", in_blocks(budget, seen),
+                               measured.restarted.empty() ? "" : fmt::format(", {} started anew", measured.restarted),
+                               in_blocks(budget, again));
 }
 
 const LatencyMeasurement* of_stage(const std::map<Stage, const LatencyMeasurement*>& measured, Stage stage) {
@@ -295,8 +283,9 @@ const LatencyMeasurement* of_stage(const std::map<Stage, const LatencyMeasuremen
 
 }  // namespace
 
-std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& budgets,
+std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& demanded,
                                          const std::map<Stage, const LatencyMeasurement*>& measured) {
+  const std::vector<Budget> budgets = routes_of(demanded, measured);
   std::vector<Seen> seen;
   std::vector<double> p_values;
   for (const Budget& budget : budgets) {
@@ -312,11 +301,12 @@ std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& budgets,
     verdict.budget = budgets[i];
     verdict.fail_p = p_values[i];
     const auto* of = of_stage(measured, budgets[i].stage);
-    if (of != nullptr) show(budgets[i], seen[i], of->planned_blocks, verdict);
+    if (of != nullptr) show(budgets[i], seen[i], verdict);
     std::string nothing = of != nullptr && !of->problem.empty() ? of->problem
                           : of == nullptr                       ? ""
-                                                                : shortage(of->first);
+                                                                : shortage(budgets[i], of->first);
     if (nothing.empty()) nothing = seen[i].why_not;
+    if (nothing.empty()) nothing = too_few_measured(budgets[i], *of);
     if (!nothing.empty()) {
       verdict.reason = nothing;
     } else if (over[i]) {
@@ -326,18 +316,29 @@ std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& budgets,
     } else if (seen[i].looked.within) {
       verdict.verdict = Verdict::pass;
       verdict.reason = within(budgets[i], seen[i]);
+      if (const NotMeasured left = not_measured(budgets[i], *of); left.left_out > 0)
+        verdict.reason +=
+            fmt::format("; {} of its {} requests are not measured ({})", left.left_out, left.requests, left.why);
     } else {
       verdict.reason = undecided(budgets[i], seen[i], verdict);
     }
+    verdict.reason += pooled_in_words(budgets[i]);
   }
   return verdicts;
 }
 
-Decision decision(const std::vector<Budget>& budgets, std::size_t all, const LatencyRun& run,
+Decision decision(const std::vector<Budget>& demanded, std::size_t all, const LatencyRun& run,
                   const LatencyMeasurement& of) {
+  std::vector<Budget> budgets;
+  for (const Budget& budget : demanded) {
+    const auto made = routes_of(budget, run, of.planned_blocks);
+    budgets.insert(budgets.end(), made.begin(), made.end());
+  }
+  all += budgets.size() - demanded.size();
   Decision decision;
   for (const Budget& budget : budgets) {
     if (budget.metric == Metric::throughput && rates(budget, run, false).empty()) continue;  // measured by itself
+    if (!too_few_measured(budget, of).empty()) continue;                                     // no block changes that
     const Seen seen = see(budget, run, of.planned_blocks);
     const bool surely = seen.looked.over_p <= fail_alpha / static_cast<double>(std::max<std::size_t>(all, 1));
     const bool over = surely && excuse(budget, budgets, run, of, seen).empty();

@@ -9,7 +9,7 @@
 //   pass     as a sign test says that it is not;
 //   unknown  else, with the smallest overhead that could have been told.
 //
-// It is looked at when there are 12, 24, 48 and 96 blocks; the probability to err is divided among the looks. Where blocks resemble their
+// It is looked at when there are 12, 22, 48 and 96 blocks; the probability to err is divided among the looks. Where blocks resemble their
 // neighbours they are merged first. A limit in milliseconds is held against the blocks' quantiles of response times in the same way; when
 // legacy is beyond it too, or our own null probe takes a quarter of it, the machine may be to blame, and a failure becomes unknown.
 #pragma once
@@ -49,7 +49,8 @@ struct BudgetVerdict {
   double fail_p = 1;                // of the first measurement, looks counted
 };
 
-// In the order of the budgets. A stage without a measurement makes its budgets unknown.
+// In the order of the budgets. A stage without a measurement makes its budgets unknown. A budget of "each" gives a verdict for every route
+// whose share of the traffic makes a sample of its own, and one for the others together, which is of the route "other".
 [[nodiscard]] std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& budgets,
                                                        const std::map<Stage, const LatencyMeasurement*>& measured);
 

@@ -12,7 +12,9 @@ namespace {
 // A time of nothing has no logarithm; no service answers in less than a nanosecond.
 double log_of(std::int64_t ns) { return std::log(static_cast<double>(std::max<std::int64_t>(ns, 1))); }
 
-constexpr std::array<std::int64_t, 4> looks{12, 24, 48, 96};
+// Of blocks of 2.5 s 22 and two of warm-up are a minute, and with the confirmation two. With 0.6 % then one of eleven merged blocks may be an
+// exception (P = 0.59 %), with a quarter of 1 % none.
+constexpr std::array<Look, 4> looks{{{12, 0.1}, {22, 0.6}, {48, 0.15}, {96, 0.15}}};
 
 void append(std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from) {
   to.insert(to.end(), from.begin(), from.end());
@@ -33,12 +35,12 @@ std::vector<TimesOfBlock> joined_neighbours(const std::vector<TimesOfBlock>& blo
 
 // Whether blocks say less than their number, for each is much like the one before. Of a dozen independent blocks every fifth series has a
 // correlation above `merge_above` by accident; merging those would cost the blocks that a decision needs, so it must be above what one
-// series in twenty has. And what lies farther from the bound than it wanders has not come there by wandering.
+// series in forty has. And what lies farther from the bound than it wanders has not come there by wandering.
 bool resemble_neighbours(const std::vector<double>& values, double bound) {
   if (values.size() < 3) return false;
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   if (std::max(*least - bound, bound - *most) > *most - *least) return false;
-  const double by_accident = 1.645 / std::sqrt(static_cast<double>(values.size()));
+  const double by_accident = 1.96 / std::sqrt(static_cast<double>(values.size()));
   return lag_one_correlation(values) > std::max(merge_above, by_accident);
 }
 
@@ -50,12 +52,12 @@ std::vector<double> values_of(const std::vector<TimesOfBlock>& blocks, double q,
 
 // Takes one look; true when it decides that the values lie within.
 bool take_look(Looked& looked, std::vector<double> values, std::vector<TimesOfBlock> blocks, double bound,
-               std::size_t looks_planned) {
-  const auto among = static_cast<double>(looks_planned);
+               double share) {
   const SignTest test = sign_test(values, bound);
   ++looked.looks;
-  looked.within = test.within <= pass_alpha / among;
-  const double over_p = std::min(1.0, test.over * among);
+  looked.share = share;
+  looked.within = test.within <= pass_alpha * share;
+  const double over_p = std::min(1.0, test.over / share);
   // A later look that says less does not take the place of one that said more.
   if (looked.within || over_p <= looked.over_p || looked.over_p > fail_alpha) {
     looked.over = std::count_if(values.begin(), values.end(), [&](double value) { return value > bound; });
@@ -68,12 +70,22 @@ bool take_look(Looked& looked, std::vector<double> values, std::vector<TimesOfBl
 
 }  // namespace
 
+std::vector<Look> looks_of(std::int64_t planned) {
+  std::vector<Look> taken;
+  double all = 0;
+  for (const Look& look : looks) {
+    if (look.blocks > planned) continue;
+    taken.push_back(look);
+    all += look.share;
+  }
+  for (Look& look : taken) look.share /= all;
+  if (taken.empty() && planned > 0) taken.push_back({planned, 1});
+  return taken;
+}
+
 std::vector<std::int64_t> looks_for(std::int64_t planned) {
   std::vector<std::int64_t> taken;
-  for (const std::int64_t look : looks) {
-    if (look <= planned) taken.push_back(look);
-  }
-  if (taken.empty() && planned > 0) taken.push_back(planned);
+  for (const Look& look : looks_of(planned)) taken.push_back(look.blocks);
   return taken;
 }
 
@@ -116,8 +128,7 @@ double value_of(const TimesOfBlock& block, double q, Of what) {
 
 Looked look(const std::vector<TimesOfBlock>& blocks, double q, Of what, double bound, std::int64_t planned) {
   Looked looked;
-  const auto taken = looks_for(planned);
-  for (const std::int64_t count : taken) {
+  for (const auto& [count, share] : looks_of(planned)) {
     if (static_cast<std::int64_t>(blocks.size()) < count) break;
     std::vector<TimesOfBlock> first(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(count));
     auto values = values_of(first, q, what);
@@ -125,18 +136,16 @@ Looked look(const std::vector<TimesOfBlock>& blocks, double q, Of what, double b
       first = joined_neighbours(first);
       values = values_of(first, q, what);
     }
-    if (take_look(looked, std::move(values), std::move(first), bound, taken.size())) break;
+    if (take_look(looked, std::move(values), std::move(first), bound, share)) break;
   }
   return looked;
 }
 
 Looked look(const std::vector<double>& values, double bound, std::int64_t planned) {
   Looked looked;
-  const auto taken = looks_for(planned);
-  for (const std::int64_t count : taken) {
+  for (const auto& [count, share] : looks_of(planned)) {
     if (static_cast<std::int64_t>(values.size()) < count) break;
-    if (take_look(looked, {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)}, {}, bound,
-                  taken.size()))
+    if (take_look(looked, {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)}, {}, bound, share))
       break;
   }
   return looked;

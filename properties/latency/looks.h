@@ -27,11 +27,21 @@ struct TimesOfBlock {
 enum class Of { ratio, new_alone, legacy_alone };
 [[nodiscard]] double value_of(const TimesOfBlock& block, double q, Of what);
 
+// When it is looked, and which share of the probability to err is spent then. Most is spent at the second look, when a minute is over: by
+// then a median that is 20 % slower must be told, even of blocks that had to be merged by twos.
+struct Look {
+  std::int64_t blocks = 0;
+  double share = 0;
+};
+// As far as `planned` goes, their shares together 1; the number itself where it is smaller than the first.
+[[nodiscard]] std::vector<Look> looks_of(std::int64_t planned);
+
 // What looks at a growing number of blocks come to: 'over' and 'within' are told by signs.
 struct Looked {
   int looks = 0;
   bool within = false;
-  double over_p = 1;  // the least of all looks, times their number
+  double over_p = 1;  // the least of all looks, each by its share
+  double share = 1;   // of the last look
   // As of the look that decided, or the last one.
   std::vector<double> values;
   std::vector<TimesOfBlock> blocks;

@@ -12,10 +12,12 @@ namespace rehearse::properties {
 struct RoutePairs {
   std::string route;   // "GET /orders/{}"
   bool extra = false;  // sent for a budget of its own, beyond its share of the traffic: no part of what "all" covers
-  // Of pairs that both sides answered as legacy does when it is alone: from sent to done, and from due to done.
+  // Of pairs that both sides answered as legacy does when it is alone: from sent to done, and from due to done. Those that left late are
+  // among them: leaving them out would hide what a queue does to the tail.
   std::vector<std::int64_t> legacy_ns, new_ns;
   std::vector<std::int64_t> legacy_response_ns, new_response_ns;
-  std::int64_t pairs = 0;          // that were sent
+  std::int64_t pairs = 0;          // that were sent, late or not
+  std::int64_t late = 0;           // of which one side left only after its block was over
   std::int64_t legacy_failed = 0;  // no answer, an error of the server (5xx), or refused where the other side was not
   std::int64_t new_failed = 0;
   std::int64_t both_failed = 0;  // of the pairs, those that count in both
@@ -47,6 +49,14 @@ struct LatencyRun {
   std::string machine, scheduling;
 };
 
+// Requests of a route that are not measured, for legacy answers them otherwise than when it was alone.
+struct LeftOut {
+  std::string route;
+  bool extra = false;  // as in RoutePairs
+  std::int64_t requests = 0, left_out = 0;
+  std::string why;  // "2 with 404 in place of 200"; empty when none was left out
+};
+
 // Of one stage.
 struct LatencyMeasurement {
   LatencyRun first;
@@ -55,6 +65,8 @@ struct LatencyMeasurement {
   std::int64_t planned_blocks = 0;  // as many as the time allows
   std::int64_t least_ns = 0;        // an overhead below that is no reason to fail
   std::string problem;              // why nothing, or not all, was measured
+  std::vector<LeftOut> left_out;    // of every route that was to be measured
+  std::string restarted;  // who was started anew before the second measurement: "both services"; empty: nobody
 };
 
 }  // namespace rehearse::properties
