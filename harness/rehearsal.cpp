@@ -40,6 +40,7 @@ constexpr const char* reads_1 = "oracle of reads 1";
 constexpr const char* reads_2 = "oracle of reads 2";
 // So many answers beyond the bound prove that a fault is not hidden; waiting for hundreds more proves nothing else.
 constexpr std::size_t max_late_answers = 3;
+constexpr auto services_start_within = std::chrono::seconds(10);
 
 struct Interrupted {};
 
@@ -537,9 +538,41 @@ class Rehearsal {
       restore_stores();
       if (config_.budgets.writes) stores_.restore_oracle();
     };
+    what.restart = [&] { return start_anew(); };
     what.stop = options_.stop;
     what.on_progress = options_.on_progress;
     current_.latency = measure_stage(config_, plan_, evidence_.histories.at(oracle_1), what);
+  }
+
+  // Processes that run for long may have become slow, or fast, by an accident that new ones do not share. Legacy has no part in completed.
+  std::string start_anew() {
+    const bool legacy = !config_.legacy.stop.empty() && current_.stage != Stage::completed,
+               new_ = !config_.new_.stop.empty();
+    if (!legacy && !new_) return "";
+    const std::string who = legacy && new_ ? "both services" : legacy ? "the legacy service" : "the new service";
+    try {
+      if (new_) run_or_throw(config_.new_.stop, config_.command_deadline, "stopping the new service");
+      if (legacy) run_or_throw(config_.legacy.stop, config_.command_deadline, "stopping the legacy service");
+    } catch (...) {  // whatever happens: leave them running
+      if (legacy) static_cast<void>(harness::run(config_.legacy.start, config_.command_deadline));
+      if (new_) static_cast<void>(harness::run(config_.new_.start, config_.command_deadline));
+      throw;
+    }
+    if (legacy) run_or_throw(config_.legacy.start, config_.command_deadline, "starting the legacy service again");
+    if (new_) run_or_throw(config_.new_.start, config_.command_deadline, "starting the new service again");
+    wait_for_services();
+    mark(Kind::fault, who + " stopped and started anew, to be measured again");
+    return who;
+  }
+
+  void wait_for_services() {
+    const auto& served = config_.flag.values.at(stages_.now());
+    const auto until = std::chrono::steady_clock::now() + services_start_within;
+    for (auto polls = poll_stages(config_);; polls = poll_stages(config_)) {
+      if (std::all_of(polls.begin(), polls.end(), [&](const auto& poll) { return poll.value == served; })) return;
+      if (std::chrono::steady_clock::now() > until) throw StageNotServed{polls};
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   }
 
   // Plays the beginning of the plan while something is broken.
@@ -607,7 +640,7 @@ class Rehearsal {
   }
 
   void wait_for_legacy() {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + services_start_within;
     while (stage_served(config_, legacy_url()) != config_.flag.values.at(stages_.now())) {
       if (std::chrono::steady_clock::now() > until) throw StageNotServed{poll_stages(config_)};
       std::this_thread::sleep_for(std::chrono::milliseconds(10));

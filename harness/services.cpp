@@ -131,6 +131,18 @@ std::optional<double> counted_by_new_service(const Configuration& configuration,
   return sum;
 }
 
+std::optional<double> cpu_seconds(const Configuration& configuration, const std::vector<std::string>& urls,
+                                  const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  double sum = 0;
+  for (const std::string& url : urls) {
+    const auto value = metric_sum(configuration, url, path, "process_cpu_seconds_total");
+    if (!value) return std::nullopt;
+    sum += *value;
+  }
+  return sum;
+}
+
 AlertReader::AlertReader(const Configuration& configuration)
     : configuration_(configuration), before_(counted_by_new_service(configuration, configuration.alerts.metric)) {
   std::error_code error;

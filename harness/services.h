@@ -31,6 +31,11 @@ namespace rehearse::harness {
 [[nodiscard]] std::optional<double> counted_by_new_service(const Configuration& configuration,
                                                            const std::string& metric, bool* there = nullptr);
 
+// Processor seconds that the processes behind these URLs have taken, by what Prometheus' client libraries call
+// process_cpu_seconds_total; nothing when one of them does not tell.
+[[nodiscard]] std::optional<double> cpu_seconds(const Configuration& configuration,
+                                                const std::vector<std::string>& urls, const std::string& path);
+
 // Reads the alerts that are raised while it lives.
 class AlertReader {
  public:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "properties/latency/judge_latency.h"
 #include "properties/latency/statistics.h"
@@ -29,22 +30,36 @@ double microseconds(const StageFigure& figure, double value) {
   return value * 1e3;
 }
 
-json::object entry(const StageFigure& figure, std::string_view side, double value) {
+json::object entry(const StageFigure& figure, std::string_view side, double value, double cpu_us) {
   const std::string name = name_of(figure, side);
   json::object made{{"name", name},
                     {"run_name", name},
                     {"threads", 1},
                     {"real_time", measured(microseconds(figure, value))},
-                    {"cpu_time", measured(microseconds(figure, value))},
+                    {"cpu_time", measured(cpu_us)},
                     {"time_unit", time_unit}};
   if (figure.figure == throughput) made["items_per_second"] = measured(value);
   return made;
 }
 
-void add_entries(json::array& list, const StageFigure& figure, std::string_view side, const std::vector<double>& values,
-                 std::int64_t family) {
+struct Aggregates {
+  double mean = 0, median = 0, deviation = 0;
+};
+
+Aggregates aggregates_of(const std::vector<double>& values) {
+  if (values.size() < 2) return {};
+  const auto size = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / size;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return {mean, median(values), std::sqrt(squares / (size - 1))};
+}
+
+void add_entries(json::array& list, const StageFigure& figure, std::string_view side, std::int64_t family) {
+  const auto& values = side == "new" ? figure.new_ : figure.legacy;
+  const auto& cpu_us = side == "new" ? figure.new_cpu_us : figure.legacy_cpu_us;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    json::object made = entry(figure, side, values[i]);
+    json::object made = entry(figure, side, values[i], i < cpu_us.size() ? cpu_us[i] : 0);
     made["family_index"] = family;
     made["per_family_instance_index"] = 0;
     made["run_type"] = "iteration";
@@ -60,16 +75,13 @@ void add_entries(json::array& list, const StageFigure& figure, std::string_view 
     list.push_back(std::move(made));
   }
   if (values.size() < 2) return;
-  const auto size = static_cast<double>(values.size());
   std::vector<double> times;
   for (const double value : values) times.push_back(microseconds(figure, value));
-  const double mean = std::accumulate(times.begin(), times.end(), 0.0) / size;
-  double squares = 0;
-  for (const double time : times) squares += (time - mean) * (time - mean);
-  const double deviation = std::sqrt(squares / (size - 1));
-  for (const auto& [aggregate, value] :
-       {std::pair("mean", mean), std::pair("median", median(times)), std::pair("stddev", deviation)}) {
-    json::object made = entry(figure, side, 0);
+  const Aggregates real = aggregates_of(times), of_cpu = aggregates_of(cpu_us);
+  for (const auto& [aggregate, value, cpu] :
+       {std::tuple("mean", real.mean, of_cpu.mean), std::tuple("median", real.median, of_cpu.median),
+        std::tuple("stddev", real.deviation, of_cpu.deviation)}) {
+    json::object made = entry(figure, side, 0, 0);
     made["name"] = name_of(figure, side) + "_" + aggregate;
     made["family_index"] = family;
     made["per_family_instance_index"] = 0;
@@ -78,7 +90,8 @@ void add_entries(json::array& list, const StageFigure& figure, std::string_view 
     made["aggregate_name"] = aggregate;
     made["aggregate_unit"] = "time";
     made["iterations"] = values.size();
-    made["real_time"] = made["cpu_time"] = measured(value);
+    made["real_time"] = measured(value);
+    made["cpu_time"] = measured(cpu);
     made.erase("items_per_second");
     list.push_back(std::move(made));
   }
@@ -116,8 +129,8 @@ std::string to_google_benchmark(const StageBenchmark& benchmark) {
   json::array list;
   std::int64_t family = 0;
   for (const StageFigure& figure : benchmark.figures) {
-    add_entries(list, figure, "legacy", figure.legacy, family++);
-    add_entries(list, figure, "new", figure.new_, family++);
+    add_entries(list, figure, "legacy", family++);
+    add_entries(list, figure, "new", family++);
   }
   json::array remarks;
   for (const std::string& sentence : benchmark.remarks) remarks.push_back(text(sentence));
@@ -160,6 +173,8 @@ StageBenchmark benchmark_from_json(const std::string& text) {
     const double value =
         figure.figure == throughput ? run.number<double>("items_per_second") : run.number<double>("real_time") / 1e3;
     (side == "new" ? figure.new_ : figure.legacy).push_back(value);
+    if (const double cpu_us = run.number<double>("cpu_time"); cpu_us > 0)
+      (side == "new" ? figure.new_cpu_us : figure.legacy_cpu_us).push_back(cpu_us);
     if (side == "legacy" || figure.new_.size() > 1) continue;
     figure.requests = run.number<std::int64_t>("rehearse_requests");
     for (const json::value& ratio : run.list("rehearse_log_ratios"))

@@ -17,6 +17,8 @@ struct StageFigure {
   std::vector<double> legacy, new_;  // one a repetition; legacy alone, and the new service in that stage
   std::vector<double> log_ratios;    // ln(new / legacy), one a block or a repetition
   std::int64_t requests = 0;         // to each side, in all repetitions
+  // Processor time of the side's own processes for each request that was sent, in microseconds, one a repetition; empty: not measured.
+  std::vector<double> legacy_cpu_us = {}, new_cpu_us = {};
   friend bool operator==(const StageFigure&, const StageFigure&) = default;
 };
 
@@ -27,8 +29,8 @@ struct StageBenchmark {
   std::vector<std::string> remarks;  // what was not measured and why, and what makes figures doubtful; a sentence each
 };
 
-// Names are STAGE/WHAT/SIDE/FIGURE: "shadow/reads/new/p50". A time stands in real_time and, as the processors of the services are not
-// measured, in cpu_time again; of a throughput the time of one request, beside items_per_second. What compare.py does not know stands under
+// Names are STAGE/WHAT/SIDE/FIGURE: "shadow/reads/new/p50". A time stands in real_time, the processor time of a request in cpu_time, which is 0
+// where it was not measured; of a throughput the time of one request stands in real_time, beside items_per_second. What compare.py does not know stands under
 // keys that begin with "rehearse_".
 [[nodiscard]] std::string to_google_benchmark(const StageBenchmark& benchmark);
 // The same back. Throws std::invalid_argument with one sentence when the text is none of ours.

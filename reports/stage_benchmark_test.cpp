@@ -27,6 +27,7 @@ StageBenchmark run(double factor, std::size_t blocks = 40) {
                          {},       8000};
   for (std::size_t i = 0; i < blocks; ++i)
     throughput.log_ratios.push_back(-std::log(factor) + (i % 2 == 0 ? 0.005 : -0.005));
+  p50.new_cpu_us = {310, 300, 320};
   benchmark.figures = {p50, throughput};
   return benchmark;
 }
@@ -43,6 +44,8 @@ TEST(StageBenchmarks, ComeBackFromGoogleBenchmarksJson) {
     for (std::size_t r = 0; r < back.figures[i].new_.size(); ++r)
       EXPECT_NEAR(back.figures[i].new_[r], benchmark.figures[i].new_[r], 1e-9);
   }
+  EXPECT_EQ(back.figures[0].new_cpu_us, benchmark.figures[0].new_cpu_us);
+  EXPECT_TRUE(back.figures[0].legacy_cpu_us.empty()) << "not measured";
   EXPECT_EQ(back.machine, benchmark.machine);
   EXPECT_EQ(back.remarks, benchmark.remarks);
 }

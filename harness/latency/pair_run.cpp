@@ -25,8 +25,7 @@ using replay::Record;
 using replay::Step;
 
 constexpr double null_probes_a_second = 20;
-// A lane belongs to the destination of its number modulo three.
-enum Side : std::int64_t { legacy_side, new_side, null_side, sides };
+enum Side : std::int64_t { legacy_side, new_side, null_side };
 
 constexpr auto look_for_a_stop = std::chrono::milliseconds(100);
 
@@ -60,7 +59,13 @@ class PairRun {
   PairRun(const std::vector<SampleKind>& kinds, const PairedServices& services, const PairRunOptions& options)
       : kinds_(kinds), services_(services), options_(options), random_(options.seed) {
     ENSURE(!kinds.empty() && options.rate > 0 && options.blocks > 0 && options.connections > 0);
+    ENSURE(!services.legacy.empty() && !services.new_.empty());
     block_ns_ = std::chrono::nanoseconds(options.block).count();
+    destinations_ = services.legacy;
+    destinations_.insert(destinations_.end(), services.new_.begin(), services.new_.end());
+    destinations_.push_back(null_.url());
+    connections_ =
+        static_cast<std::int64_t>(std::max({options.connections, services.legacy.size(), services.new_.size()}));
     lay_out();
     left_.assign(static_cast<std::size_t>(options.blocks), 0);
     planned_ = left_;
@@ -82,14 +87,16 @@ class PairRun {
     legacy.apply(for_legacy);
     new_.apply(options);
     options.name = "pairs";
-    options.target = services_.legacy;
-    options.other_instances = {services_.new_, null_.url()};
+    options.target = destinations_.front();
+    options.other_instances.assign(destinations_.begin() + 1, destinations_.end());
     options.connect_deadline = options.deadline = options_.deadline;
     options.speed = 1;
     options.stop = &over_;
-    options.adapt = [to_legacy = for_legacy.adapt, to_new = options.adapt](const Step& step, replay::Request& request) {
-      const auto& adapt = step.lane % sides == legacy_side ? to_legacy : to_new;
-      if (adapt && step.lane % sides != null_side) adapt(step, request);
+    options.adapt = [this, to_legacy = for_legacy.adapt, to_new = options.adapt](const Step& step,
+                                                                                 replay::Request& request) {
+      const Side side = part_of(step.id).side;
+      const auto& adapt = side == legacy_side ? to_legacy : to_new;
+      if (adapt && side != null_side) adapt(step, request);
     };
     options.on_record = [this](Record&& record) { take(record); };
     if (options_.on_progress)
@@ -127,8 +134,8 @@ class PairRun {
       const auto at_ns = static_cast<std::int64_t>(static_cast<double>(i) * slot_ns);
       pairs_.push_back({&sample, from.extra, static_cast<std::size_t>(at_ns / block_ns_), {}});
       const bool new_first = std::bernoulli_distribution(0.5)(random_) != options_.turned_round;
-      auto connection = i % static_cast<std::int64_t>(options_.connections);
-      if (options_.turned_round) connection = static_cast<std::int64_t>(options_.connections) - 1 - connection;
+      auto connection = i % connections_;
+      if (options_.turned_round) connection = connections_ - 1 - connection;
       for (const bool second : {false, true}) {
         const Side side = new_first != second ? new_side : legacy_side;
         auto& ids = made[{kind, side}];
@@ -171,16 +178,25 @@ class PairRun {
 
   void add(Step step, Part part, std::int64_t connection) {
     step.id = static_cast<replay::StepId>(plan_.steps.size()) + 1;
-    step.lane = connection * sides + part.side;
+    step.lane = connection * static_cast<std::int64_t>(destinations_.size()) + destination_of(part.side, connection);
     step.due_ns = part.due_ns;
     plan_.steps.push_back(std::move(step));
     parts_.push_back(part);
   }
 
+  // The player sends a lane to the destination of its number modulo their number.
+  [[nodiscard]] std::int64_t destination_of(Side side, std::int64_t connection) const {
+    const auto legacy = static_cast<std::int64_t>(services_.legacy.size()),
+               new_ = static_cast<std::int64_t>(services_.new_.size());
+    return side == legacy_side ? connection % legacy : side == new_side ? legacy + connection % new_ : legacy + new_;
+  }
+
+  [[nodiscard]] const Part& part_of(replay::StepId step) const { return parts_.at(static_cast<std::size_t>(step - 1)); }
+
   // -- what comes back -------------------------------------------------------------------------------------------------
 
   void take(const Record& record) {
-    const Part& part = parts_.at(static_cast<std::size_t>(record.step - 1));
+    const Part& part = part_of(record.step);
     const std::lock_guard lock(mutex_);
     if (part.pair < 0) {
       if (record.outcome == Outcome::answered) run_.null_probe_ns.push_back(record.done_ns - part.due_ns);
@@ -206,11 +222,11 @@ class PairRun {
   void keep(const Pair& pair) {
     if (!pair.sample->measured) return;
     const Stamps &legacy = pair.stamps[legacy_side], &new_ = pair.stamps[new_side];
-    // What left only after its block was over was measured in another one, behind what was due there.
+    // What left only after its block was over was measured behind what was due in another one.
     const std::int64_t latest = static_cast<std::int64_t>(pair.block + 1) * block_ns_ + block_ns_ / 10;
-    if (legacy.sent_ns > latest || new_.sent_ns > latest) return;
     properties::RoutePairs& route = route_of(run_.blocks[pair.block], pair);
     ++route.pairs;
+    route.late += legacy.sent_ns > latest || new_.sent_ns > latest;
     const bool legacy_failed = failed(legacy, new_), new_failed = failed(new_, legacy);
     route.legacy_failed += legacy_failed;
     route.new_failed += new_failed;
@@ -251,7 +267,7 @@ class PairRun {
     }
     std::int64_t achieved = 0;
     for (const auto& block : run.blocks) {
-      for (const auto& route : block.routes) achieved += route.pairs;
+      for (const auto& route : block.routes) achieved += route.pairs - route.late;
     }
     const double seconds = static_cast<double>(run.blocks.size()) * static_cast<double>(block_ns_) / 1e9;
     run.planned_rate = seconds > 0 ? 2 * static_cast<double>(run.planned_pairs) / seconds : 0;
@@ -287,8 +303,9 @@ class PairRun {
   const PairedServices& services_;
   const PairRunOptions& options_;
   std::mt19937_64 random_;
-  std::int64_t block_ns_ = 0;
+  std::int64_t block_ns_ = 0, connections_ = 0;
   NullServer null_;
+  std::vector<std::string> destinations_;  // legacy's instances, the new service's, the null server
   replay::Plan plan_;
   std::vector<Part> parts_;  // by step
   std::atomic<bool> over_ = false;

@@ -2,7 +2,8 @@
 // each pair, over as many connections to each, in one play and on one clock. A null probe goes along at twenty requests a second.
 //
 // Requests are due at a fixed rate whatever the services do. Three stamps are kept of each: due, sent, done. A pair whose requests could not
-// leave within their block counts as not achieved.
+// leave within their block is counted as late, and kept: what it waited for stands in its response times. Connections are dealt out among the
+// instances of a side.
 #pragma once
 
 #include <atomic>
@@ -19,16 +20,16 @@
 namespace rehearse::harness {
 
 struct PairedServices {
-  std::string legacy, new_;  // URLs
+  std::vector<std::string> legacy, new_;  // URLs, one an instance; neither empty
   TargetSettings legacy_target, new_target;
 };
 
 struct PairRunOptions {
   double rate = 200;  // pairs a second
   std::chrono::milliseconds block{2'500};
-  std::int64_t blocks = 26;  // at most, with those of the warm-up
-  std::size_t connections = 16;
-  int saturation_blocks = 12;  // as many as the first look takes
+  std::int64_t blocks = 26;      // at most, with those of the warm-up
+  std::size_t connections = 16;  // to each side; one an instance at least
+  int saturation_blocks = 12;    // as many as the first look takes
   std::chrono::milliseconds deadline{10'000};
   std::uint64_t seed = 1;
   bool turned_round = false;  // of each pair, the other side goes first than with the same seed otherwise

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 
 #include "harness/latency/null_server.h"
 #include "harness/latency/saturation.h"
@@ -56,7 +58,7 @@ PairRunOptions quick() {
 
 LatencyRun run(const Server& legacy, const Server& new_, const std::vector<SampleKind>& kinds,
                const PairRunOptions& options) {
-  return measure_pairs(kinds, {legacy.url(), new_.url(), {}, {}}, options);
+  return measure_pairs(kinds, {{legacy.url()}, {new_.url()}, {}, {}}, options);
 }
 
 RoutePairs total(const LatencyRun& run) {
@@ -118,10 +120,58 @@ TEST(PairRun, WhoIsDownFails) {
   Server new_(answering(200));
   const std::string url = new_.url();
   new_.stop();
-  const RoutePairs all = total(measure_pairs({kind_of({"/a"})}, {legacy.url(), url, {}, {}}, quick()));
+  const RoutePairs all = total(measure_pairs({kind_of({"/a"})}, {{legacy.url()}, {url}, {}, {}}, quick()));
   EXPECT_EQ(all.new_failed, all.pairs);
   EXPECT_EQ(all.both_failed, 0);
   EXPECT_TRUE(all.new_ns.empty());
+}
+
+// One answer takes three blocks, and whatever is due meanwhile waits for it: two blocks and more of requests that leave late, all of which
+// stand in the response times. None of them was slow itself.
+TEST(PairRun, WhatLeavesLateIsAPairAndItsWaitCounts) {
+  const Server legacy(answering(200));
+  std::atomic<int> asked = 0;
+  const Server new_(answering([&](const Request&) {
+    if (++asked == 10) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return 200;
+  }));
+  PairRunOptions options = quick();
+  options.connections = 1;
+  const LatencyRun measured = run(legacy, new_, {kind_of({"/a"})}, options);
+  std::int64_t pairs = 0, late = 0, waited = 0;
+  for (const auto& block : measured.blocks) {
+    for (const RoutePairs& route : block.routes) {
+      pairs += route.pairs;
+      late += route.late;
+      EXPECT_EQ(static_cast<std::int64_t>(route.new_response_ns.size()), route.pairs);
+      waited += std::count_if(route.new_response_ns.begin(), route.new_response_ns.end(),
+                              [](std::int64_t ns) { return ns > 100'000'000; });
+    }
+  }
+  EXPECT_EQ(pairs, measured.planned_pairs);
+  EXPECT_GE(late, 60);
+  EXPECT_GE(waited, 60);
+  EXPECT_LT(measured.achieved_rate, measured.planned_rate);
+}
+
+TEST(PairRun, AsksEveryInstance) {
+  std::atomic<int> of_legacy = 0, of_first = 0, of_second = 0;
+  const auto counting = [](std::atomic<int>& count) {
+    return answering([&count](const Request&) { return ++count, 200; });
+  };
+  const Server legacy(counting(of_legacy)), first(counting(of_first)), second(counting(of_second));
+  PairRunOptions options = quick();
+  options.connections = 1;  // two instances take two
+  const auto measured =
+      measure_pairs({kind_of({"/a"})}, {{legacy.url()}, {first.url(), second.url()}, {}, {}}, options);
+  EXPECT_EQ(of_legacy, 160);
+  EXPECT_EQ(of_first, 80);
+  EXPECT_EQ(of_second, 80);
+  EXPECT_EQ(total(measured).pairs, 160);
+  options.saturation_blocks = 1;
+  static_cast<void>(
+      measure_saturation(kind_of({"/a"}), 50, {{legacy.url()}, {first.url(), second.url()}, {}, {}}, options));
+  EXPECT_GT(of_second, 80);
 }
 
 TEST(PairRun, EndsAtTheLookThatDecides) {
@@ -197,7 +247,7 @@ TEST(Saturation, CountsWhatBothAnswer) {
       new_(answering([](const Request& request) { return request.target == "/b" ? 500 : 200; }));
   PairRunOptions options = quick();
   options.saturation_blocks = 2;
-  const auto blocks = measure_saturation(kind_of({"/a", "/b"}), 50, {legacy.url(), new_.url(), {}, {}}, options);
+  const auto blocks = measure_saturation(kind_of({"/a", "/b"}), 50, {{legacy.url()}, {new_.url()}, {}, {}}, options);
   ASSERT_EQ(blocks.size(), 2U);
   EXPECT_EQ(blocks[0].route, "all");
   for (const auto& each : blocks) {

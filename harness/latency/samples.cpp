@@ -63,10 +63,13 @@ void expect_traffic(const Configuration& configuration, const replay::Plan& plan
                           fmt::join(named, ", "), more ? ", ..." : ""));
 }
 
+// "each" is told from the requests that "all" is told from.
+std::string kind_of(const Budget& budget) { return of_all_traffic(budget) ? "all" : budget.route; }
+
 // How many kinds of requests share the pairs of a stage.
 std::size_t kinds_of(const std::vector<Budget>& budgets) {
   std::set<std::string> routes;
-  for (const Budget& budget : budgets) routes.insert(budget.route);
+  for (const Budget& budget : budgets) routes.insert(kind_of(budget));
   return std::max<std::size_t>(routes.size(), 1);
 }
 
@@ -191,10 +194,10 @@ std::vector<SampleKind> samples_for(const Configuration& configuration, const re
   const auto samples = answered_alone(plan, oracle, writes_are_measured(configuration, stage));
   std::vector<SampleKind> kinds;
   for (const Budget& budget : budgets_of(configuration, stage)) {
-    if (std::any_of(kinds.begin(), kinds.end(), [&](const SampleKind& kind) { return kind.route == budget.route; }))
+    if (std::any_of(kinds.begin(), kinds.end(), [&](const SampleKind& kind) { return kind.route == kind_of(budget); }))
       continue;
     SampleKind& kind = kinds.emplace_back();
-    kind.route = budget.route;
+    kind.route = kind_of(budget);
     kind.extra = !of_all_traffic(budget);
     kind.samples = of_budget(budget, samples);
   }

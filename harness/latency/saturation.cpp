@@ -18,6 +18,7 @@ constexpr double times_the_limit = 4;
 struct Asked {
   const SampleKind& kind;
   const PairRunOptions& options;
+  std::size_t lanes = 1;  // at once; one an instance at least
   std::size_t requests = 0;
   int round = 0;  // each play has its own keys
 };
@@ -33,7 +34,7 @@ replay::Plan plan_of(const Asked& asked) {
     const Sample& sample = *alone[i % alone.size()];
     replay::Step& step = plan.steps.emplace_back();
     step.id = static_cast<replay::StepId>(i) + 1;
-    step.lane = static_cast<std::int64_t>(i % asked.options.connections);
+    step.lane = static_cast<std::int64_t>(i % asked.lanes);
     step.read = sample.step.read;
     step.request = sample.step.request;
     if (!step.read) {
@@ -45,14 +46,15 @@ replay::Plan plan_of(const Asked& asked) {
   return plan;
 }
 
-double answered_a_second(const Asked& asked, const std::string& url, const TargetSettings& settings) {
+double answered_a_second(const Asked& asked, const std::vector<std::string>& urls, const TargetSettings& settings) {
   const replay::Plan plan = plan_of(asked);
   if (plan.steps.empty()) return 0;
   const Target target(settings, plan, asked.options.stop);
   replay::PlayOptions options;
   target.apply(options);
   options.name = "saturation";
-  options.target = url;
+  options.target = urls.front();
+  options.other_instances.assign(urls.begin() + 1, urls.end());
   options.connect_deadline = options.deadline = asked.options.deadline;
   options.stop = asked.options.stop;
   std::int64_t answered = 0, ended_ns = 1;
@@ -74,9 +76,10 @@ std::vector<properties::SaturationBlock> measure_saturation(const SampleKind& ki
   std::vector<properties::SaturationBlock> blocks;
   std::mt19937_64 random(options.seed);
   const auto began = std::chrono::steady_clock::now();
-  Asked asked{kind, options, 0, 0};
-  asked.requests = std::max(4 * options.connections, static_cast<std::size_t>(times_the_limit * at_least *
-                                                                              static_cast<double>(longest_ns) / 1e9));
+  const std::size_t lanes = std::max({options.connections, services.legacy.size(), services.new_.size()});
+  Asked asked{kind, options, lanes, 0, 0};
+  asked.requests =
+      std::max(4 * lanes, static_cast<std::size_t>(times_the_limit * at_least * static_cast<double>(longest_ns) / 1e9));
   for (int i = 0; i < options.saturation_blocks; ++i) {
     if (options.stop != nullptr && options.stop->load()) break;
     properties::SaturationBlock& block = blocks.emplace_back();

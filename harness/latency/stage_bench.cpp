@@ -43,7 +43,7 @@ class StageBench {
         stores_(configuration),
         alone_(!configuration.fuzz.oracle_url.empty()) {
     config_.budgets.writes = alone_ && config_.fuzz.oracle_database.disposable;
-    services_ = {alone_ ? config_.fuzz.oracle_url : config_.legacy.urls.front(), config_.new_.urls.front(),
+    services_ = {alone_ ? std::vector{config_.fuzz.oracle_url} : config_.legacy.urls, config_.new_.urls,
                  alone_ ? config_.fuzz.oracle_target : config_.legacy.target, config_.new_.target};
   }
 
@@ -186,7 +186,11 @@ class StageBench {
   void keep_pairs(Stage stage, const std::string& what, const SampleKind& kind) {
     if (kind.samples.empty()) return;
     PairRunOptions options = pair_options();
+    const Cpu before = cpu_now();
     const LatencyRun run = measure_pairs({kind}, services_, options);
+    const Cpu after = cpu_now();
+    const double sent =
+        options.rate * std::chrono::duration<double>(options.block).count() * static_cast<double>(options.blocks);
     result_.send_error_p50_ms = std::max(result_.send_error_p50_ms, static_cast<double>(run.send_error_p50_ns) / 1e6);
     result_.send_error_p99_ms = std::max(result_.send_error_p99_ms, static_cast<double>(run.send_error_p99_ns) / 1e6);
     properties::TimesOfBlock whole;
@@ -205,6 +209,8 @@ class StageBench {
       figure.legacy.push_back(static_cast<double>(of_legacy) / 1e6);
       figure.new_.push_back(static_cast<double>(of_new) / 1e6);
       figure.requests += static_cast<std::int64_t>(whole.legacy.size());
+      if (before.legacy && after.legacy) figure.legacy_cpu_us.push_back((*after.legacy - *before.legacy) * 1e6 / sent);
+      if (before.new_ && after.new_) figure.new_cpu_us.push_back((*after.new_ - *before.new_) * 1e6 / sent);
       // At the median each block is a comparison of its own; further out one takes the whole repetition.
       if (q == 0.5) {
         for (const auto& times : blocks)
@@ -232,6 +238,17 @@ class StageBench {
     if (legacy.empty()) return;
     figure.legacy.push_back(properties::median(legacy));
     figure.new_.push_back(properties::median(new_));
+  }
+
+  // Legacy's where nobody but us asks it.
+  struct Cpu {
+    std::optional<double> legacy, new_;
+  };
+  [[nodiscard]] Cpu cpu_now() const {
+    Cpu cpu;
+    if (alone_) cpu.legacy = cpu_seconds(config_, services_.legacy, config_.legacy.requests_path);
+    cpu.new_ = cpu_seconds(config_, services_.new_, config_.alerts.path);
+    return cpu;
   }
 
   [[nodiscard]] PairRunOptions pair_options() const {

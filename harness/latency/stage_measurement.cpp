@@ -1,7 +1,10 @@
 #include "harness/latency/stage_measurement.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "harness/latency/machine.h"
 #include "harness/latency/pair_run.h"
@@ -17,6 +20,43 @@ using properties::Budget;
 using properties::LatencyMeasurement;
 using properties::LatencyRun;
 
+// What legacy did with a request instead of answering as it did alone; empty when it did.
+std::string otherwise_than(const Sample& sample, const replay::Record* record) {
+  if (record == nullptr || record->outcome != replay::Outcome::answered) return "no answer";
+  if (record->response.status == sample.status) return "";
+  return fmt::format("{} in place of {}", record->response.status, sample.status);
+}
+
+// Counts by route what is left out, and why.
+class LeftOutSamples {
+ public:
+  void count(const SampleKind& kind, const Sample& sample, const std::string& otherwise) {
+    if (!sample.measured) return;
+    Route& route = routes_[{sample.route, kind.extra}];
+    ++route.requests;
+    if (!otherwise.empty()) ++route.reasons[otherwise];
+  }
+
+  [[nodiscard]] std::vector<properties::LeftOut> by_route() && {
+    std::vector<properties::LeftOut> all;
+    for (const auto& [key, route] : routes_) {
+      properties::LeftOut& made = all.emplace_back(properties::LeftOut{key.first, key.second, route.requests, 0, ""});
+      for (const auto& [reason, times] : route.reasons) {
+        made.left_out += times;
+        made.why += fmt::format("{}{} with {}", made.why.empty() ? "" : ", ", times, reason);
+      }
+    }
+    return all;
+  }
+
+ private:
+  struct Route {
+    std::int64_t requests = 0;
+    std::map<std::string, std::int64_t> reasons;
+  };
+  std::map<std::pair<std::string, bool>, Route> routes_;
+};
+
 class StageMeasurement {
  public:
   StageMeasurement(const Configuration& configuration, const replay::Plan& plan, const replay::History& oracle,
@@ -26,7 +66,7 @@ class StageMeasurement {
         budgets_(budgets_of(configuration, what.stage)),
         kinds_(samples_for(configuration, plan, oracle, what.stage)) {
     const bool alone = !config_.fuzz.oracle_url.empty();
-    services_ = {alone ? config_.fuzz.oracle_url : config_.legacy.urls.front(), config_.new_.urls.front(),
+    services_ = {alone ? std::vector{config_.fuzz.oracle_url} : config_.legacy.urls, config_.new_.urls,
                  alone ? config_.fuzz.oracle_target : config_.legacy.target, config_.new_.target};
   }
 
@@ -35,7 +75,7 @@ class StageMeasurement {
     measured.planned_blocks = config_.budgets.time / config_.budgets.block;
     measured.least_ns = config_.budgets.least_ns;
     what_.restore();
-    leave_out_what_legacy_does_not_answer();
+    measured.left_out = leave_out_what_legacy_does_not_answer();
     if (kinds_.empty()) {
       measured.problem = "of the requests of its routes legacy answers none as it did alone";
       return measured;
@@ -47,6 +87,7 @@ class StageMeasurement {
     }
     const auto over = decision(budgets_, what_.budgets_of_all, measured.first, measured).over;
     if (over.empty()) return measured;
+    if (what_.restart) measured.restarted = what_.restart();
     what_.restore();
     measured.again = measure(measured, over, 1, true);
     return measured;
@@ -56,8 +97,8 @@ class StageMeasurement {
   [[nodiscard]] bool stopped() const { return what_.stop != nullptr && what_.stop->load(); }
 
   // Of reads each is asked for once: what legacy answers otherwise now, on the data that it has here, would be left out of every pair.
-  void leave_out_what_legacy_does_not_answer() {
-    if (config_.budgets.writes && what_.stage != properties::Stage::read_only) return;
+  std::vector<properties::LeftOut> leave_out_what_legacy_does_not_answer() {
+    if (config_.budgets.writes && what_.stage != properties::Stage::read_only) return {};
     replay::Plan plan;
     std::map<replay::StepId, replay::StepId> ids;  // by the id in the traffic
     for (const SampleKind& kind : kinds_) {
@@ -80,18 +121,21 @@ class StageMeasurement {
     replay::PlayOptions options;
     target.apply(options);
     options.name = "known";
-    options.target = services_.legacy;
+    options.target = services_.legacy.front();
+    options.other_instances.assign(services_.legacy.begin() + 1, services_.legacy.end());
     options.connect_deadline = options.deadline = config_.deadline;
     options.stop = what_.stop;
     const replay::History history = replay::play(plan, options);
+    LeftOutSamples left_out;
     for (SampleKind& kind : kinds_) {
       std::erase_if(kind.samples, [&](const Sample& sample) {
-        const auto* record = replay::record_of(history, ids.at(sample.step.id));
-        return record == nullptr || record->outcome != replay::Outcome::answered ||
-               record->response.status != sample.status;
+        const std::string otherwise = otherwise_than(sample, replay::record_of(history, ids.at(sample.step.id)));
+        left_out.count(kind, sample, otherwise);
+        return !otherwise.empty();
       });
     }
     std::erase_if(kinds_, [](const SampleKind& kind) { return kind.samples.empty(); });
+    return std::move(left_out).by_route();
   }
 
   // The pairs until these budgets are decided, and what is asked without pause.

@@ -15,6 +15,8 @@ struct StageToMeasure {
   properties::Stage stage = properties::Stage::off;
   std::size_t budgets_of_all = 0;  // of all stages that are rehearsed: they are held together
   std::function<void()> restore;   // puts the databases of both sides where they begin; before each measurement
+  // Starts the services anew before what is over is measured again, and says which; empty where nobody can.
+  std::function<std::string()> restart;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::size_t done, std::size_t total)> on_progress;
 };
