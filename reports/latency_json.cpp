@@ -17,7 +17,8 @@ json::value json_of(const std::vector<RouteLatency>& latencies) {
                     {"route", text(route.route)},
                     {"pairs", route.pairs},
                     {"errors", route.errors},
-                    {"spectrum", std::move(spectrum)}});
+                    {"spectrum", std::move(spectrum)},
+                    {"not_measured", text(route.not_measured)}});
   }
   return list;
 }
@@ -70,6 +71,7 @@ std::vector<RouteLatency> latencies_of(const json::array& list) {
     route.route = members.text("route");
     route.pairs = members.number<std::uint64_t>("pairs");
     route.errors = members.number<std::uint64_t>("errors");
+    route.not_measured = members.text("not_measured");
     for (const json::value& one : members.list("spectrum")) {
       const Members point(one, "a point of a spectrum");
       route.spectrum.push_back(

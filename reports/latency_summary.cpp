@@ -34,6 +34,27 @@ struct Sides {
   explicit Sides(int digits) : legacy(digits), new_(digits) {}
   Histogram legacy, new_;
   std::uint64_t pairs = 0, errors = 0;
+  std::int64_t requests = 0, left_out = 0;
+  std::string why;
+
+  void add(const Sides& other) {
+    legacy.add(other.legacy);
+    new_.add(other.new_);
+    pairs += other.pairs;
+    errors += other.errors;
+    add(other.requests, other.left_out, other.why);
+  }
+  void add(std::int64_t of, std::int64_t left, const std::string& because) {
+    requests += of;
+    left_out += left;
+    if (!because.empty()) why += (why.empty() ? "" : "; ") + because;
+  }
+  [[nodiscard]] std::string not_measured() const {
+    if (left_out == 0) return "";
+    return fmt::format(
+        "{} of its {} requests are not measured, for legacy answers them otherwise than when it was alone: {}",
+        left_out, requests, why);
+  }
 
   void add(const properties::RoutePairs& route) {
     for (const std::int64_t ns : route.legacy_ns) legacy.add(ns);
@@ -44,7 +65,7 @@ struct Sides {
 };
 
 RouteLatency latency_of(const std::string& section, const std::string& route, const Sides& sides) {
-  RouteLatency latency{section, route, sides.pairs, sides.errors, {}};
+  RouteLatency latency{section, route, sides.pairs, sides.errors, {}, sides.not_measured()};
   for (const double q : spectrum_quantiles) {
     // A quantile that fewer than one request lies beyond is the largest value by another name.
     const bool told = q == 1.0 || (1 - q) * static_cast<double>(sides.new_.total()) >= 1;
@@ -53,6 +74,9 @@ RouteLatency latency_of(const std::string& section, const std::string& route, co
   }
   return latency;
 }
+
+// Of which no spectrum tells anything.
+bool too_small(const Sides& sides) { return sides.pairs < static_cast<std::uint64_t>(properties::fewest_pairs); }
 
 void add_routes(const properties::Section& section, int digits, Report& report) {
   std::map<std::string, Sides> routes;
@@ -63,8 +87,24 @@ void add_routes(const properties::Section& section, int digits, Report& report) 
       if (!route.extra) all.add(route);
     }
   }
+  for (const auto& left : section.latency->left_out) {
+    // Of a route that is measured twice, within its share of the traffic and beyond it, the requests are the same.
+    auto& sides = routes.try_emplace(left.route, digits).first->second;
+    if (sides.requests == 0) sides.add(left.requests, left.left_out, left.why);
+    if (!left.extra)
+      all.add(left.requests, left.left_out, left.why.empty() ? "" : fmt::format("{}: {}", left.route, left.why));
+  }
   if (routes.size() > 1 && all.pairs > 0) report.latencies.push_back(latency_of(section.name, "all", all));
-  for (const auto& [route, sides] : routes) report.latencies.push_back(latency_of(section.name, route, sides));
+  Sides other(digits);
+  std::size_t small = 0;
+  for (const auto& [route, sides] : routes) small += too_small(sides);
+  for (const auto& [route, sides] : routes) {
+    if (small > 1 && too_small(sides))
+      other.add(sides);
+    else
+      report.latencies.push_back(latency_of(section.name, route, sides));
+  }
+  if (small > 1) report.latencies.push_back(latency_of(section.name, fmt::format("other ({} routes)", small), other));
 }
 
 // Of all stages what was worst, for each of them may be what a verdict hangs on.

@@ -90,10 +90,12 @@ struct LatencyBlock {
 
 // Service time of one route in one section, legacy beside new, in pairs.
 struct RouteLatency {
-  std::string section, route;  // the route: "GET /orders/{}", or "all"
+  std::string section,
+      route;  // the route: "GET /orders/{}", "all", or "other (3 routes)", which have too few pairs each
   std::uint64_t pairs = 0;
   std::uint64_t errors = 0;  // pairs of which one side failed; they are not in the spectrum
   std::vector<LatencyPoint> spectrum;
+  std::string not_measured;  // how many requests of the traffic are left out, and why; empty: none
 };
 
 // One budget and what it was judged by.

@@ -89,7 +89,12 @@ Report passing_report() {
                       {"database: orders.updated_at", 212, "", 0, 0, 0}};
   report.sections[5].matched -= 12;
   report.sections[5].ignored = 12;
-  report.latencies = {{"shadow", "GET /orders/{}", 4800, 3, {{0.5, 1.7, 1.8}, {0.99, 3.6, 3.9}, {0.999, 9.1, 9.8}}}};
+  report.latencies = {{"shadow",
+                       "GET /orders/{}",
+                       4800,
+                       3,
+                       {{0.5, 1.7, 1.8}, {0.99, 3.6, 3.9}, {0.999, 9.1, 9.8}},
+                       "2 of its 40 requests are not measured: 2 with 404 in place of 200"}};
   report.budgets = {budget("shadow", Verdict::pass, "decided after 12 blocks of pairs", 0.058)};
   report.environment = {"2 × Intel Xeon, Linux 6.1", 1.4, 0.3, 0.05, 0.21, 0.06, 0.31, 160, 159.6, "SCHED_FIFO 1"};
   report.timeline = {{0, "section", "oracle", "oracle"},
@@ -235,7 +240,7 @@ Report report_that_says(const std::string& text) {
       for (BodyLine& line : example->bodies) line.expected = line.observed = text;
     }
   }
-  for (RouteLatency& route : report.latencies) route.section = route.route = text;
+  for (RouteLatency& route : report.latencies) route.section = route.route = route.not_measured = text;
   for (BudgetResult& budget : report.budgets)
     budget.section = budget.route = budget.metric = budget.limit = budget.reason = text;
   for (DifferingRow& row : report.rows) {

@@ -133,9 +133,10 @@ std::string latency_of(const Context& page) {
   for (std::size_t i = 0; i < routes; ++i) {
     const RouteLatency& route = report.latencies[i];
     // A person looks at the first; the others are there for whoever asks.
-    out += fmt::format("<details{}><summary><h3>{}</h3> <span class=soft>in {}</span></summary>\n{}</details>\n",
+    const std::string left_out = route.not_measured.empty() ? "" : "<p>" + page.shown(route.not_measured) + "\n";
+    out += fmt::format("<details{}><summary><h3>{}</h3> <span class=soft>in {}</span></summary>\n{}{}</details>\n",
                        i == 0 ? " open" : "", page.shown(route.route), page.shown(route.section),
-                       spectrum_of(page, route));
+                       spectrum_of(page, route), left_out);
   }
   return out + left_out(report.latencies.size() - routes, "route") + environment_of(page) + "</section>\n";
 }
