@@ -329,15 +329,33 @@ INSTANTIATE_TEST_SUITE_P(Scenarios, GoodSystem, testing::ValuesIn(selections()),
 class Budgets : public Program {
  protected:
   // The orders system with these limits.
-  std::string with_budgets(const std::string& limits) const {
+  std::string with_budgets(const std::string& limits, int rate = 200) const {
     return orders_with("schema_version: 1",
-                       "schema_version: 1\nbudgets:\n  time: 24s\n  block: 1s\n  rate: 200/s\n  limits:\n" + limits);
+                       fmt::format("schema_version: 1\nbudgets:\n  time: 24s\n  block: 1s\n  rate: {}/s\n  limits:\n{}",
+                                   rate, limits));
   }
 };
 
-TEST_F(Budgets, AServiceThatTakesTwiceAsLongIsFailed) {
-  const std::string arguments = with_budgets(R"(    - {stage: live, route: "GET /orders/{}", overhead_p50: 50%})");
-  const Ended ended = gate("--stage live", "--bug B98", arguments);
+// What a machine that is too busy to measure on may say; anything else that is not a failure is wrong.
+bool machine_is_too_busy(const json::value& report) {
+  for (const json::value& budget : report.at("budgets").as_array()) {
+    const std::string_view reason = budget.at("reason").as_string();
+    for (const char* guard :
+         {"were sent in time", "an endpoint that does nothing takes", "are the least that is judged"})
+      if (reason.find(guard) != reason.npos) return true;
+  }
+  return false;
+}
+
+// Twenty reads of the store where one would do are far beyond half as long again, on a busy machine too: there most of the time is spent
+// waiting for a processor, by whoever needs it more often more often.
+TEST_F(Budgets, AServiceThatTakesManyTimesAsLongIsFailed) {
+  const std::string arguments = with_budgets(R"(    - {stage: live, route: "GET /orders/{}", overhead_p50: 50%})", 120);
+  Ended ended;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    ended = gate("--stage live", "--bug B98", arguments);
+    if (ended.status != 2 || !machine_is_too_busy(report())) break;
+  }
   ASSERT_EQ(ended.status, 1) << ended.out << ended.err;
   const json::value document = report();
   EXPECT_THAT(invariants_with(document, "fail"), ElementsAre("L1"));
@@ -346,6 +364,8 @@ TEST_F(Budgets, AServiceThatTakesTwiceAsLongIsFailed) {
   EXPECT_EQ(budget.at("route"), "GET /orders/{}");
   EXPECT_EQ(budget.at("verdict"), "fail");
   EXPECT_EQ(budget.at("confirmed"), true);
+  EXPECT_THAT(std::string(budget.at("reason").as_string()),
+              HasSubstr("and again, both services started anew: over budget"));
   EXPECT_GT(budget.at("low").as_double(), 0.5);
   EXPECT_THAT(ended.out, HasSubstr("overhead_p50 of GET /orders/{} is at most 50%"));
   EXPECT_THAT(contents(directory_ / "report/latency.hlog"), HasSubstr("Tag=live_GET_/orders/{}_new,"));
@@ -679,6 +699,27 @@ TEST_F(BadInput, OutputThatIsStandardOutputOrTheInput) {
   EXPECT_THAT(alone("traffic cut $OUT/day.pcap -o $OUT/day.pcap"), RefusesWith("would be written over"));
   EXPECT_EQ(contents(directory_ / "day.pcap"), capture);
   EXPECT_EQ(contents(directory_ / "tiny.traffic"), traffic);
+}
+
+// Nobody answers at these addresses: whatever is said was said before anything was sent.
+TEST_F(BadInput, OutputThatCannotBeWrittenIsSaidBeforeAnythingIsSent) {
+  const auto said = [&](const std::string& command) {
+    return shell(
+        "touch $OUT/file; export ORDERS_LEGACY_URL=http://127.0.0.1:1 ORDERS_NEW_URLS=http://127.0.0.1:1 "
+        "ORDERS_LEGACY_DSN=none ORDERS_NEW_DSN=none ORDERS_FLAG_FILE=/none ORDERS_NEW_LOG=/none\nexec $REHEARSE " +
+        command);
+  };
+  for (const std::string& command : {"gate " + orders, "fuzz " + orders}) {
+    EXPECT_THAT(said(command + " --out $OUT/file/reports"), RefusesWith("/file/reports")) << command;
+  }
+  for (const char* option : {"--html", "--json-file", "--junit", "--markdown", "--prometheus"})
+    EXPECT_THAT(said("gate " + orders + " -o $OUT/report " + option + " $OUT/none/file"), RefusesWith("cannot write "))
+        << option;
+  EXPECT_THAT(said("bench " + orders + " -o $OUT"), RefusesWith("Is a directory"));
+  EXPECT_THAT(said("bench " + orders + " -o $OUT/b.json --csv $OUT/file/b.csv"), RefusesWith("/file/b.csv"));
+  EXPECT_FALSE(fs::exists(directory_ / "b.json")) << "what was tried is not left behind";
+  EXPECT_THAT(said("report reports/golden/failing.json -o $OUT/report --junit $OUT/none/file"),
+              RefusesWith("none/file"));
 }
 
 TEST_F(BadInput, TimesThatAreNone) {

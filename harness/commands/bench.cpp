@@ -12,6 +12,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/planning.h"
+#include "harness/commands/rendering.h"
 #include "harness/latency/stage_bench.h"
 #include "replay/error.h"
 #include "reports/escape.h"
@@ -97,6 +98,8 @@ int bench(const BenchArguments& arguments) {
   // What is wrong with the baseline is said before anything is measured.
   reports::StageBenchmark baseline;
   if (!arguments.baseline.empty()) baseline = baseline_in(arguments.baseline);
+  expect_writable_file(arguments.out);
+  expect_writable_file(arguments.csv);
   const auto planned = plan_for(configuration, arguments.traffic);
   StageBenchOptions options;
   options.stages = stages;

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "harness/commands/commands.h"
+#include "harness/commands/rendering.h"
 #include "harness/fuzz/campaign.h"
 #include "properties/plans/relations.h"
 #include "replay/error.h"
@@ -163,6 +164,7 @@ Verdict verdict_of(const CampaignResult& result) {
 int fuzz(const FuzzArguments& arguments) {
   Configuration configuration = load_configuration(arguments.config);
   if (!arguments.plan.empty()) return play_plan(arguments, configuration);
+  expect_writable_directory(arguments.out);
   if (!arguments.openapi.empty()) configuration.fuzz.openapi = arguments.openapi;
   const std::string traffic = arguments.traffic.empty() ? configuration.traffic : arguments.traffic;
   const auto catalogue = operations_of(configuration, traffic);

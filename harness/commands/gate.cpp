@@ -21,6 +21,7 @@
 #include "harness/wires/wire.h"
 #include "properties/answers/suggest.h"
 #include "properties/check.h"
+#include "properties/checks/latency.h"
 #include "replay/error.h"
 #include "replay/history_file.h"
 #include "reports/course.h"
@@ -93,6 +94,7 @@ reports::Report judged(const std::string& history_path, const Judging& how) {
     evidence.contract.answer_rules = other.answer_rules;
     if (!other.budgets.empty()) evidence.contract.budgets = other.budgets;
   }
+  expect_measurements(evidence);
   const auto checks = properties::all_checks();
   const auto judgement = properties::judge(checks, evidence);
   reports::Report report = reports::report_of(evidence, judgement);
@@ -158,6 +160,7 @@ int gate(const GateArguments& arguments) {
                 everything
                     ? std::vector<properties::Stage>(properties::all_stages.begin(), properties::all_stages.end())
                     : selection.stages);
+  expect_writable(arguments.out);
   clear_reports(arguments.out.directory);
   const std::string history = (fs::path(arguments.out.directory) / "history.sqlite").string();
   if (!arguments.out.json) {
@@ -210,6 +213,7 @@ int gate(const GateArguments& arguments) {
 
 int report(const ReportArguments& arguments) {
   if (arguments.suggest_rules) return suggest(arguments.file, arguments.rules);
+  expect_writable(arguments.out);
   reports::Report report = report_in(arguments.file, {arguments.strict, arguments.rules, 0, arguments.out.directory});
   if (!arguments.against.empty())
     report.since = reports::since(report_in(arguments.against, {false, "", 0, ""}), report);

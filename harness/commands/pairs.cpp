@@ -124,6 +124,7 @@ int compare_live(const PairsArguments& arguments) {
   fmt::print(stderr, "{}rehearse {}, seed {}: {} reads go to both services, {} other requests are left out; {}\n",
              notes_on(plan), REHEARSE_VERSION, seed, plan.steps.size(), whole - plan.steps.size(), redaction);
   if (plan.steps.empty()) throw Error("there is no read to send; see `rehearse traffic ls` for what the files hold");
+  expect_writable(arguments.out);
   clear_reports(arguments.out.directory);
   const auto milliseconds_of = [](double seconds) { return std::chrono::milliseconds(std::llround(seconds * 1e3)); };
   LivePairsOptions options;

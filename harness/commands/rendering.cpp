@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -70,6 +72,33 @@ void annotate(const reports::Report& report, bool document_on_output) {
 }
 
 }  // namespace
+
+void expect_writable_directory(const std::string& directory) {
+  if (directory.empty()) return;
+  make_directory(directory);
+  if (access(directory.c_str(), W_OK | X_OK) != 0)
+    throw Error(fmt::format("cannot write to the directory {}: {}", directory, std::strerror(errno)));
+}
+
+void expect_writable_file(const std::string& path) {
+  if (path.empty()) return;
+  std::error_code ignored;
+  const fs::file_status there = fs::status(path, ignored);
+  if (fs::exists(there) && !fs::is_regular_file(there) && !fs::is_directory(there))
+    return;  // a pipe has a reader later
+  std::ofstream file(path, std::ios::binary | std::ios::app);
+  if (!file) throw Error(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  file.close();
+  if (!fs::exists(there)) fs::remove(path, ignored);
+}
+
+void expect_writable(const Output& output) {
+  expect_writable_directory(output.directory);
+  for (const std::string* path : {&output.html, &output.document, &output.junit, &output.markdown, &output.prometheus})
+    expect_writable_file(*path);
+  const char* summary = output.github ? std::getenv("GITHUB_STEP_SUMMARY") : nullptr;
+  if (summary != nullptr) expect_writable_file(summary);
+}
 
 void clear_reports(const std::string& directory) {
   make_directory(directory);

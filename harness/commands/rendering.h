@@ -11,6 +11,12 @@ namespace rehearse::harness {
 // The histograms of a rehearsal with budgets.
 inline constexpr const char* latency_log_name = "latency.hlog";
 
+// Throws Error when something cannot be written there: asked before anything is sent, for what was rehearsed would be lost. An empty path is
+// none. The directory is made.
+void expect_writable_directory(const std::string& directory);
+void expect_writable_file(const std::string& path);
+void expect_writable(const Output& output);
+
 // Makes the directory; a report of an earlier run must not stand for this one when it ends in an error, so those go. Throws Error.
 void clear_reports(const std::string& directory);
 
