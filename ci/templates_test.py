@@ -163,6 +163,26 @@ exec {BUILD}/rehearse "$@"
         with open(summary, encoding="utf-8") as file:
             self.assertIn("FAIL: do not cut over", file.read())
 
+    def test_the_summary_of_the_second_time_says_what_changed_and_an_unreadable_first_time_costs_only_that(self):
+        summary = os.path.join(self._folder.name, "summary")
+        self.stored("passing")
+        self.assertEqual(self.run_scripts(github(), GITHUB_STEP_SUMMARY=summary)[0], 0)
+        os.remove(summary)
+        self.stored("failing")
+        status, said = self.run_scripts(github(), GITHUB_STEP_SUMMARY=summary)
+        self.assertEqual(status, 1, said)
+        with open(summary, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(text.count("FAIL: do not cut over"), 1)
+        self.assertIn("### Since the rehearsal of 2026-03-01T08:00:00Z", text)
+        os.remove(summary)
+        with open(os.path.join(self.work, "last/report.json"), "w", encoding="utf-8") as file:
+            file.write("{}")
+        status, said = self.run_scripts(github(), GITHUB_STEP_SUMMARY=summary)
+        self.assertEqual(status, 1, said)
+        with open(summary, encoding="utf-8") as file:
+            self.assertIn("FAIL: do not cut over", file.read())
+
     def test_services_that_do_not_come_up_stop_it(self):
         self.stored("passing")
         for template in self.everywhere():
