@@ -155,6 +155,14 @@ class Rehearsal {
           "out");
   }
 
+  static std::string in_pairs(const std::string& section) { return section + ", in pairs"; }
+
+  // At most; a measurement ends when it is decided.
+  [[nodiscard]] std::size_t requests_in_pairs() const {
+    return static_cast<std::size_t>(2 * config_.budgets.rate *
+                                    std::chrono::duration<double>(config_.budgets.time).count());
+  }
+
   // What `run` is going to do, section by section.
   [[nodiscard]] std::vector<ExpectedSection> expected() const {
     const std::size_t all = plan_.steps.size(), part = std::min(all, config_.fault_steps);
@@ -168,6 +176,7 @@ class Rehearsal {
     for (const Stage stage : properties::all_stages) {
       if (!selected(stage)) continue;
       add(std::string(name_of(stage)), all);
+      if (!budgets_of(config_, stage).empty()) add(in_pairs(std::string(name_of(stage))), requests_in_pairs());
       if (stage == Stage::off) add("off, new database stopped", part);
       if (stage == Stage::shadow) {
         for (const char* fault :
@@ -530,7 +539,7 @@ class Rehearsal {
   void measure_latency(const std::function<void()>& restore_stores) {
     if (budgets_of(config_, current_.stage).empty()) return;
     if (options_.stop != nullptr && options_.stop->load()) throw Interrupted{};
-    if (options_.on_section) options_.on_section(current_.name + ", in pairs");
+    if (options_.on_section) options_.on_section(in_pairs(current_.name));
     StageToMeasure what;
     what.stage = current_.stage;
     what.budgets_of_all = evidence_.contract.budgets.size();

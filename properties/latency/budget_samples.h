@@ -19,14 +19,17 @@ namespace rehearse::properties {
 // service times and errors nobody knows then at which rate they were taken.
 [[nodiscard]] std::string shortage(const Budget& budget, const LatencyRun& run);
 
-// Requests of the traffic that belong to the budget and are not measured, for legacy answers them otherwise than when it was alone.
+// Requests of the traffic that belong to the budget and are not measured, for legacy answers them otherwise than when it was alone: of most it
+// is because what they ask for was written before them in the capture, and is not there. Others of their route stand for them, as long as
+// these are at least half.
 struct NotMeasured {
   std::int64_t requests = 0, left_out = 0;
+  std::int64_t nobody_stands_for = 0;  // of those left out
   std::string why;
 };
 [[nodiscard]] NotMeasured not_measured(const Budget& budget, const LatencyMeasurement& measured);
 
-// Why so many are not measured that the others say nothing of all; empty when they do.
+// Why what is measured does not stand for all; empty when it does.
 [[nodiscard]] std::string too_few_measured(const Budget& budget, const LatencyMeasurement& measured);
 
 // What a budget of "each" stands for: every route that comes to enough pairs within the time, and the others as one, "other". Any other

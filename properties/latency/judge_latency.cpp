@@ -305,8 +305,8 @@ std::vector<BudgetVerdict> judge_budgets(const std::vector<Budget>& demanded,
     std::string nothing = of != nullptr && !of->problem.empty() ? of->problem
                           : of == nullptr                       ? ""
                                                                 : shortage(budgets[i], of->first);
+    if (nothing.empty() && of != nullptr) nothing = too_few_measured(budgets[i], *of);
     if (nothing.empty()) nothing = seen[i].why_not;
-    if (nothing.empty()) nothing = too_few_measured(budgets[i], *of);
     if (!nothing.empty()) {
       verdict.reason = nothing;
     } else if (over[i]) {
