@@ -56,7 +56,9 @@
     const points = rows_of(figure).map(numbers).map((n) => ({ q: n[0], legacy: n[1], new_: n[2] }));
     if (points.length < 2) return;
     const area = canvas(figure, room, 250, { left: 58, right: 20, top: 26, bottom: 30 });
-    const rarity = (q) => 1 / Math.max(1e-6, 1 - Math.min(q, 0.999999));
+    // The largest value stands half a step beyond the rarest percentile: how rare it is nobody knows.
+    const rarest = 1 - d3.max(points, (p) => (p.q < 1 ? p.q : 0));
+    const rarity = (q) => (q < 1 ? 1 / (1 - q) : 3 / rarest);
     const x = d3.scaleLog().domain([rarity(points[0].q), rarity(points[points.length - 1].q)]).range([area.left, area.right]);
     const values = points.flatMap((p) => [p.legacy, p.new_]).filter((v) => v > 0);
     const low = d3.min(values), high = d3.max(values);
@@ -94,10 +96,12 @@
     const pad = Math.max(0.01, (extent[1] - extent[0]) * 0.12);
     const x = d3.scaleLinear().domain([0, d3.max(blocks, (b) => b.at) * 1.02 || 1]).range([area.left, area.right]);
     const y = d3.scaleLinear().domain([extent[0] - pad, extent[1] + pad]).range([area.bottom, area.top]);
-    horizontal_grid(area, y, y.ticks(5));
+    const ticks = y.ticks(5), whole = ticks.every((v) => Math.abs(v * 100 - Math.round(v * 100)) < 1e-6);
+    horizontal_grid(area, y, ticks);
     area.svg.append("g").attr("transform", "translate(0," + area.bottom + ")")
       .call(d3.axisBottom(x).ticks(Math.max(2, Math.min(8, (area.right - area.left) / 70))).tickFormat((v) => v + " s").tickSizeOuter(0));
-    area.svg.append("g").attr("transform", "translate(" + area.left + ",0)").call(d3.axisLeft(y).ticks(5).tickFormat(percent));
+    area.svg.append("g").attr("transform", "translate(" + area.left + ",0)").call(d3.axisLeft(y).tickValues(ticks)
+      .tickFormat((v) => (v === 0 ? "0 %" : whole ? percent(v).replace(".0 ", " ") : percent(v))));
     axis_title(area, "new over legacy, a point a block of pairs");
     const across = (value, name) => area.svg.append("line").attr("class", name).attr("x1", area.left).attr("x2", area.right)
       .attr("y1", y(value)).attr("y2", y(value));
