@@ -35,6 +35,23 @@ ANSWERS = """### 20,000 pairs of 2 kB
 | jq -S and diff |  | 30.000 (30 to 32) | 120.0 |
 """
 
+DATABASES = """2 x Xeon, 2026-11-23, load 0.5, 1 runs in turns, medians
+absent: reladiff
+
+### equal tables
+
+| table | rows a side | differences | server CPU s a side | times count(*) |
+|---|---|---|---|---|
+| wide | 500,000 | 0 | 0.44 | 13.0 |
+
+### beside count(*), equal tables
+
+| table | | server CPU s a side |
+|---|---|---|
+| wide | rehearse compare | 0.440 |
+| wide | count(*) | 0.034 |
+"""
+
 
 def gather(**suites):
     with tempfile.TemporaryDirectory() as folder:
@@ -56,6 +73,12 @@ class Gathering(unittest.TestCase):
             self.assertIn(row, text)
         self.assertNotIn("5,000", text, "a rate without a peer")
         self.assertIn("absent, play: wrk2", text)
+
+    def test_databases_stand_beside_a_count_whatever_peer_is_absent(self):
+        status, text = gather(databases=DATABASES)
+        self.assertEqual(status, 0)
+        self.assertIn("| databases | beside count(*), equal tables, wide | server CPU s a side | rehearse compare | 0.44 | count(*) | 0.034 | 0.08 |", text)
+        self.assertIn("absent, databases: reladiff", text)
 
     def test_without_a_row_it_fails(self):
         self.assertEqual(gather(play="nothing")[0], 1)
