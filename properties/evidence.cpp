@@ -83,6 +83,24 @@ BOOST_DESCRIBE_STRUCT(Document, (),
                       (schema_version, contract, sections, conservation, waived, bound, rehearsed, recorded, complete,
                        began_ns, timeline))
 
+// Measurements from before late pairs and requests that are left out were counted are judged as ever: there are none.
+void complete_measurements(boost::json::value& document) {
+  const auto complete = [](boost::json::object& of, const char* name, const boost::json::value& otherwise) {
+    if (!of.contains(name)) of[name] = otherwise;
+  };
+  for (auto& section : document.at("sections").as_array()) {
+    if (!section.at("latency").is_object()) continue;
+    auto& latency = section.at("latency").as_object();
+    complete(latency, "left_out", boost::json::array());
+    complete(latency, "restarted", "");
+    for (const char* which : {"first", "again"}) {
+      if (!latency.at(which).is_object()) continue;
+      for (auto& block : latency.at(which).at("blocks").as_array())
+        for (auto& route : block.at("routes").as_array()) complete(route.as_object(), "late", 0);
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(Fault fault) {
@@ -123,6 +141,7 @@ Evidence evidence_from_json(const std::string& text) {
       object["timeline"] = boost::json::array();
       object["began_ns"] = 0;
     }
+    complete_measurements(parsed);
     auto document = boost::json::value_to<Document>(parsed);
     Evidence evidence;
     evidence.contract = std::move(document.contract);

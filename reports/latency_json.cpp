@@ -71,7 +71,7 @@ std::vector<RouteLatency> latencies_of(const json::array& list) {
     route.route = members.text("route");
     route.pairs = members.number<std::uint64_t>("pairs");
     route.errors = members.number<std::uint64_t>("errors");
-    route.not_measured = members.text("not_measured");
+    if (each.get_object().contains("not_measured")) route.not_measured = members.text("not_measured");
     for (const json::value& one : members.list("spectrum")) {
       const Members point(one, "a point of a spectrum");
       route.spectrum.push_back(

@@ -538,6 +538,23 @@ TEST(Checks, AStageThatWasNotMeasuredLeavesItsBudgetsUnknown) {
   EXPECT_TRUE(judged_budgets(evidence).empty());
 }
 
+TEST(Checks, AMeasurementFromBeforeLatePairsWereCountedIsJudgedAsEver) {
+  const Evidence evidence = rehearsed();
+  std::string text = to_json(evidence);
+  const auto take_out = [&](const std::string& member) {
+    std::size_t times = 0;
+    for (auto at = text.find(member); at != std::string::npos; at = text.find(member), ++times)
+      text.erase(at, member.size());
+    return times;
+  };
+  EXPECT_EQ(take_out(",\"late\":0"), 28U) << "fourteen blocks, twice";
+  EXPECT_EQ(take_out(",\"left_out\":[]"), 1U);
+  EXPECT_EQ(take_out(",\"restarted\":\"\""), 1U);
+  Evidence read = evidence_from_json(text);
+  read.histories = evidence.histories;
+  EXPECT_EQ(to_json(read), to_json(evidence));
+}
+
 TEST(Checks, ARehearsalThatDidNotEndIsUnknown) {
   Evidence evidence = rehearsed();
   evidence.complete = false;
