@@ -455,6 +455,8 @@ TEST_F(StageBench, WritesWhatOthersReadAndComparesTwoRuns) {
     ++repetitions[each.at("name").as_string().c_str()];
     EXPECT_GT(each.at("real_time").as_double(), 0) << each.at("name");
     EXPECT_EQ(each.at("time_unit"), "us");
+    const bool throughput = each.at("name").as_string().ends_with("/throughput");
+    EXPECT_EQ(each.at("cpu_time").to_number<double>() > 0, !throughput) << each.at("name");
   }
   for (const char* name : {"off/reads/legacy/p50", "off/reads/new/p99", "off/writes/new/p50",
                            "read-only/reads/new/throughput", "read-only/refusals/new/p50", "live/writes/legacy/p90"})

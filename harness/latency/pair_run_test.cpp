@@ -325,6 +325,10 @@ TEST(Samples, AreTheReadsThatNeedNoWrite) {
   EXPECT_EQ(targets(samples_for(with({all, orders}), plan, answered(plan), Stage::live)),
             "all: GET/orders GET/orders/7 GET/products; GET /orders/{} (extra): GET/orders/7; ");
   EXPECT_EQ(targets(samples_for(with({all}), plan, answered(plan), Stage::shadow)), "") << "no budget is of shadow";
+  const auto each = budget_of(Stage::live, "each", "p50", "5ms");
+  EXPECT_EQ(targets(samples_for(with({each, all}), plan, answered(plan), Stage::live)),
+            "all: GET/orders GET/orders/7 GET/products; ")
+      << "the same requests tell both";
   auto refused = answered(plan);
   refused.records[3].response.status = 404;
   EXPECT_EQ(targets(samples_for(with({orders}), plan, refused, Stage::live)), "");
