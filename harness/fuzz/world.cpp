@@ -403,6 +403,9 @@ void World::run_cue(const Signal& signal, Trial& trial) {
     case Kind::flip:
     case Kind::set:
       return move_flag(signal, trial);
+    case Kind::set_back:
+      flag_ = stages_.now();
+      return stages_.set(stages_.now());
     case Kind::settle:
       return run_settle();
     case Kind::ready:

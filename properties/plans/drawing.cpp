@@ -254,7 +254,8 @@ class Drawing {
     cue(cue_of(set_to(dice_.of(illegal))));
     cue("wait 60ms");
     draw_steps(dice_.between(1, 2));
-    cue(cue_of(set_to(now)));
+    // To what is served, which is not what the plan thinks where a flip before it was refused.
+    cue("set back");
     cue("wait 60ms");
   }
 

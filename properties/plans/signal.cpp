@@ -14,7 +14,7 @@ namespace {
 using Kind = Signal::Kind;
 
 constexpr std::string_view known =
-    "world STAGE, flip STAGE, set STAGE, settle, wait Nms, ready, copy [cut Nms], copy back, alter "
+    "world STAGE, flip STAGE, set STAGE|back, settle, wait Nms, ready, copy [cut Nms], copy back, alter "
     "new-database|legacy-database, break new-database|legacy-database "
     "stopped|read-only|hung, mend, stop|start|kill|pause|resume new|legacy, flag gone|garbage|back, wire NAME: RULE, "
     "relate "
@@ -62,7 +62,7 @@ std::optional<Signal> parsed(std::string_view cue) {
   std::string_view rest = cue;
   const auto verb = word(rest);
   Signal signal;
-  if (verb == "world" || verb == "flip" || verb == "set") {
+  if (verb == "world" || verb == "flip" || (verb == "set" && rest != "back")) {
     signal.kind = verb == "world" ? Kind::world : verb == "flip" ? Kind::flip : Kind::set;
     const auto stage = stage_named(rest);
     if (!stage) return std::nullopt;
@@ -125,6 +125,7 @@ std::optional<Signal> parsed(std::string_view cue) {
   }
   for (const auto& [text, kind] : {std::pair<std::string_view, Kind>{"settle", Kind::settle},
                                    {"ready", Kind::ready},
+                                   {"set back", Kind::set_back},
                                    {"copy", Kind::copy},
                                    {"copy back", Kind::copy_back},
                                    {"mend", Kind::mend}}) {
@@ -154,6 +155,8 @@ std::string cue_of(const Signal& signal) {
       return fmt::format("flip {}", name_of(signal.stage));
     case Kind::set:
       return fmt::format("set {}", name_of(signal.stage));
+    case Kind::set_back:
+      return "set back";
     case Kind::settle:
       return "settle";
     case Kind::ready:

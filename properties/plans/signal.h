@@ -33,6 +33,7 @@ struct Signal {
     world,
     flip,
     set,
+    set_back,
     settle,
     wait,
     ready,
