@@ -20,6 +20,18 @@ std::string select_of(const Reading& reading) {
   return fmt::format("SELECT {} FROM ({}) s", fmt::join(list, ", "), reading.query);
 }
 
+// "/orders/17" and "/orders/18", when 17 there is 18 here.
+bool same_path(const properties::Correspondence& pairs, std::string_view a, std::string_view b) {
+  if (!a.starts_with('/') || !b.starts_with('/')) return false;
+  while (!a.empty() && !b.empty()) {
+    const auto of_a = a.substr(0, a.find('/')), of_b = b.substr(0, b.find('/'));
+    if (of_a != of_b && !pairs.same(std::string(of_a), std::string(of_b))) return false;
+    a.remove_prefix(std::min(of_a.size() + 1, a.size()));
+    b.remove_prefix(std::min(of_b.size() + 1, b.size()));
+  }
+  return a.empty() && b.empty();
+}
+
 std::string in_print(const std::optional<std::string>& value) { return value.value_or("NULL"); }
 
 }  // namespace
@@ -113,8 +125,9 @@ Comparison StoreStates::compare(const StoreState& left, const StoreState& right,
     result.rows_right += static_cast<std::int64_t>(of_right.size());
     const auto& identifies = reading.columns.sides[0].identifies;
     const auto same_identifier = [&](std::size_t column, const StoreState::Cell& a, const StoreState::Cell& b) {
-      return pairs != nullptr && column < identifies.size() && !identifies[column].empty() && a.shown && b.shown &&
-             pairs->same(*a.shown, *b.shown);
+      if (pairs == nullptr || !a.shown || !b.shown) return false;
+      const bool identifier = column < identifies.size() && !identifies[column].empty();
+      return identifier ? pairs->same(*a.shown, *b.shown) : same_path(*pairs, *a.shown, *b.shown);
     };
     // A right row is looked for under the key that the left side has for it.
     std::multimap<std::string, const std::vector<StoreState::Cell>*> rights;

@@ -404,8 +404,7 @@ void World::run_cue(const Signal& signal, Trial& trial) {
     case Kind::set:
       return move_flag(signal, trial);
     case Kind::set_back:
-      flag_ = stages_.now();
-      return stages_.set(stages_.now());
+      return set_back(trial);
     case Kind::settle:
       return run_settle();
     case Kind::ready:
@@ -534,6 +533,23 @@ void World::move_flag(const Signal& signal, Trial& trial) {
     move.served_ns = stages_.follow(signal.stage, config_.flag.propagation + 500ms);
   if (!move.straddled) flag_ = stages_.now();
   trial.moves.push_back(std::move(move));
+}
+
+// A move that was under way is taken back: whoever makes the same one later makes another.
+void World::set_back(Trial& trial) {
+  const Stage now = stages_.now();
+  const FlagMove* last = trial.moves.empty() ? nullptr : &trial.moves.back();
+  const bool under_way = last != nullptr && last->straddled && last->served_ns == 0 && last->from == now;
+  if (under_way && legal(last->from, last->to)) {
+    FlagMove back;
+    back.from = last->to;
+    back.to = now;
+    back.straddled = true;
+    back.asked_ns = last_move_ns_ = wall_clock_ns();
+    trial.moves.push_back(back);
+  }
+  flag_ = now;
+  stages_.set(now);
 }
 
 void World::copy(const Signal& signal, Trial& trial) {

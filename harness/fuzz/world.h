@@ -88,6 +88,7 @@ class World {
   void move_flag(const properties::Signal& signal, properties::Trial& trial);
   [[nodiscard]] Wire* wire_named(std::string_view name) const;
   void follow_rule(const properties::Signal& signal, properties::Trial& trial);
+  void set_back(properties::Trial& trial);
   void copy(const properties::Signal& signal, properties::Trial& trial);
   void run_service(const properties::Signal& signal, properties::Trial& trial);
   void alter(const properties::Signal& signal, properties::Trial& trial);
