@@ -173,6 +173,11 @@ class Campaign {
     for (const auto& world : worlds_) {
       result_.rewinds += world->rewinds();
       result_.restores += world->restores();
+      if (world->restarts() == 0) continue;
+      result_.unknown += world->restarts();
+      result_
+          .unknown_reasons["the services did not follow the flag from one plan to the next, and were started anew"] +=
+          world->restarts();
     }
     result_.seconds = seconds_since(started_);
     result_.interrupted = stopped();

@@ -295,6 +295,18 @@ void World::expect_services() const {
   }
 }
 
+// What a service keeps in memory may close an edge for ever; who may be started anew is. False where nobody may.
+bool World::start_services_anew() {
+  if (config_.legacy.stop.empty() || config_.new_.stop.empty()) return false;
+  ++restarts_;
+  for (const auto& [service, name] : {std::pair(&config_.new_, "new"), std::pair(&config_.legacy, "legacy")})
+    for (const char* verb : {"stop", "start"})
+      run_or_throw(command_of(*service, verb), config_.command_deadline,
+                   fmt::format("the command to {} the {} service", verb, name));
+  expect_services();
+  return stages_.agree(config_.flag.propagation + 3s);
+}
+
 void World::begin(Stage stage) {
   // Copies and guards read what is still being put back.
   if (putting_back_.valid()) putting_back_.wait();
@@ -304,6 +316,10 @@ void World::begin(Stage stage) {
     bool arrived = false;
     for (int tried = 0; tried < 4 && !arrived; ++tried) {
       std::this_thread::sleep_for(tried * 100ms);
+      rewind(image_of(stages_.now()));
+      arrived = go_to(stage);
+    }
+    if (!arrived && start_services_anew()) {
       rewind(image_of(stages_.now()));
       arrived = go_to(stage);
     }

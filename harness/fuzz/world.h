@@ -65,6 +65,8 @@ class World {
   // From now on every plan begins with restored databases: for what is to be confirmed.
   void restore_each_time(bool fresh) { fresh_ = fresh; }
   [[nodiscard]] std::int64_t restores() const { return restores_; }
+  // How often services did not follow the flag from one plan to the next, with both databases restored, and were started anew.
+  [[nodiscard]] std::int64_t restarts() const { return restarts_; }
   [[nodiscard]] std::int64_t rewinds() const { return rewinds_; }
 
  private:
@@ -80,6 +82,7 @@ class World {
   bool go_to(properties::Stage stage);
   void run_settle() const;
   void expect_services() const;
+  [[nodiscard]] bool start_services_anew();
   void rewind(Image image);
   void put_back_meanwhile();
   bool put_back();
@@ -134,7 +137,7 @@ class World {
   std::optional<properties::Stage> flag_;  // what the plan has set it to last
   properties::Volatile noise_;
   bool fresh_ = false;
-  std::int64_t restores_ = 0, rewinds_ = 0;
+  std::int64_t restores_ = 0, rewinds_ = 0, restarts_ = 0;
   std::int64_t last_move_ns_ = 0;    // wall clock
   std::set<std::int64_t> altering_;  // transactions of ours that changed rows by hand
 };
