@@ -44,7 +44,7 @@ using namespace std::chrono_literals;
 constexpr std::pair<properties::Ingredients, std::size_t> round_of_plans[] = {{properties::Ingredients::sequence, 30},
                                                                               {properties::Ingredients::lanes, 8},
                                                                               {properties::Ingredients::faults, 9},
-                                                                              {properties::Ingredients::flips, 4},
+                                                                              {properties::Ingredients::flips, 6},
                                                                               {properties::Ingredients::all, 2}};
 // In a round those come first whose stage has most to break: who looks for a bug waits for the first one.
 constexpr Stage stages_of_a_round[] = {Stage::shadow, Stage::live, Stage::completed, Stage::read_only, Stage::off};

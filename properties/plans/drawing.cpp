@@ -214,12 +214,28 @@ class Drawing {
   // Who waits for a store for ever must not keep it from being mended: that comes when an answer is late, whether or not it has come.
   void draw_while_it_hangs() {
     std::vector<StepId> mended = ends_;
-    draw_write();
-    draw_steps(dice_.below(2));
+    if (options_.lanes > 1 && dice_.percent(50)) {
+      draw_several_writes();
+    } else {
+      draw_write();
+      draw_steps(dice_.below(2));
+    }
     cue_behind(fmt::format("wait {}ms", options_.hung_for.count()), mended);
     cue_behind(fault_->second, mended);
     fault_ended_ = true;
     ends_.push_back(mended.back());
+  }
+
+  // At the same time: one that waits must not keep the others waiting.
+  void draw_several_writes() {
+    if (requests_.writes().empty()) return;
+    const std::vector<StepId> before = std::exchange(ends_, {});
+    for (std::int64_t lane = 1; lane <= 3; ++lane) {
+      std::vector<StepId> last = before;
+      add_behind(requests_.of(*dice_.of(requests_.writes()), lane), lane, last);
+      ends_.push_back(last.back());
+    }
+    requests_.lanes_ended();
   }
 
   void before_flip(Stage from, Stage to) {
@@ -389,6 +405,16 @@ class Drawing {
       std::vector<StepId> last = before;
       if (dice_.percent(70)) cue_behind(fmt::format("wait {}ms", dice_.between(1, 25)), last);
       cue_behind(cue_of(set_to(*flip)), last);
+      // Where it has spread, every instance must serve it, and no client knows which one it meets.
+      if (!requests_.reads().empty() && dice_.percent(40)) {
+        cue_behind("settle", last);
+        const std::vector<StepId> spread = std::exchange(last, {});
+        for (std::int64_t lane = 1; lane <= 2; ++lane) {
+          std::vector<StepId> read = spread;
+          add_behind(requests_.of(*dice_.of(requests_.reads()), lane), lane, read);
+          last.push_back(read.back());
+        }
+      }
       ends.insert(ends.end(), last.begin(), last.end());
     }
     ends_ = std::move(ends);

@@ -89,7 +89,7 @@ DrawnRequests::DrawnRequests(const Catalogue& catalogue, const DrawingOptions& o
   };
   writes_ = thin(writes);
   reads_ = thin(reads);
-  odd_percent_ = options_.odd_values && dice_.percent(60) ? dice_.between(10, 70) : 0;
+  odd_percent_ = options_.odd_values && dice_.percent(70) ? dice_.between(15, 75) : 0;
 }
 
 std::vector<const Operation*> DrawnRequests::creating() const { return those(writes_, true); }
@@ -148,6 +148,11 @@ Step DrawnRequests::any(Stage stage, std::int64_t lane) {
       return copy;
     }
   }
+  // A person sends the form twice: the same once more, as another request. What must be there once is there already.
+  if (!submitted_.empty() && !only_reads_ && dice_.percent(5)) {
+    const auto& [sent, of_lane] = submitted_[dice_.below(submitted_.size())];
+    if (of_lane == 0 || of_lane == lane) return sent_again(sent);
+  }
   // What was read is read again: it may have been written since.
   if (!readable_.empty() && dice_.percent(15)) {
     const auto& [read, of_lane] = readable_[dice_.below(readable_.size())];
@@ -188,10 +193,21 @@ Step DrawnRequests::of(const Operation& operation, std::int64_t lane) {
   if (operation.read && of_one) readable_.emplace_back(step, lane);
   if (!operation.read) {
     if (keyed) repeatable_.emplace_back(step, lane);
+    if (!operation.makes.empty()) submitted_.emplace_back(step, lane);
     const auto id = static_cast<StepId>(plan_.steps.size()) + 1;
     for (const auto& [source, sort] : operation.makes) handles_[sort].push_back({id, source, lane});
   }
   return step;
+}
+
+Step DrawnRequests::sent_again(const Step& sent) {
+  Step again = sent;
+  again.after.clear();
+  Request request = *again.request;
+  if (replay::field(request.headers, "Idempotency-Key"))
+    replay::set_field(request.headers, "Idempotency-Key", "key" + new_mark());
+  again.request = std::move(request);
+  return again;
 }
 
 std::optional<DrawnRequests::Thing> DrawnRequests::thing_of(const Operation& operation, const Step& step) {

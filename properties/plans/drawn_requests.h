@@ -72,6 +72,7 @@ class DrawnRequests {
   void refer(const Slot& slot, const Operation& operation, const std::string& old, replay::Request& request,
              replay::Step& step, std::int64_t lane);
   void refer_to_other(const Slot& slot, const std::string& old, replay::Request& request);
+  [[nodiscard]] replay::Step sent_again(const replay::Step& sent);
   void read_made(const Sort& sort, const std::vector<Handle>& handles, std::vector<replay::Step>& reads) const;
   void list_written(std::vector<replay::Step>& reads);
 
@@ -85,6 +86,7 @@ class DrawnRequests {
   bool only_reads_ = false;
   std::vector<std::pair<replay::Step, std::int64_t>> readable_;    // reads of one thing, and whose
   std::vector<std::pair<replay::Step, std::int64_t>> repeatable_;  // and the lane that may repeat it; 0: every one
+  std::vector<std::pair<replay::Step, std::int64_t>> submitted_;   // what makes something, and whose
   const Slot* odd_slot_ = nullptr;                                 // of the request that is drawn
   std::optional<Thing> thing_;                                     // that it is about
   std::set<std::string> named_;                                    // the things that it names already

@@ -86,7 +86,7 @@ const std::vector<std::vector<std::string>>& odd_values(Shape shape) {
       {"\xF0\x9F\x9A\x80\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB", "\xE2\x80\x8Fright to left"},
       {"a\tb\nc", "quote ' double \" back \\ percent % under _", "<b>&amp;</b>"},
       {"null", "0", "1e5"},
-      {std::string(255, 'a'), std::string(256, 'b'), std::string(5000, 'c')}};
+      {std::string(255, 'a'), std::string(256, 'b'), std::string(300, 'd'), std::string(5000, 'c')}};
   switch (shape) {
     case Shape::integer:
       return integers;
