@@ -270,6 +270,7 @@ void World::expect_services() const {
 bool World::start_services_anew() {
   if (config_.legacy.stop.empty() || config_.new_.stop.empty()) return false;
   ++restarts_;
+  stages_.set(stages_.now());
   for (const auto& [service, name] : {std::pair(&config_.new_, "new"), std::pair(&config_.legacy, "legacy")})
     for (const char* verb : {"stop", "start"})
       run_or_throw(command_of(*service, verb), config_.command_deadline,
@@ -278,10 +279,22 @@ bool World::start_services_anew() {
   return stages_.agree(config_.flag.propagation + 3s);
 }
 
+// Every service serves one stage, and we know which: what follows would be judged by another one.
+void World::expect_one_stage() {
+  const Stage believed = stages_.now();
+  if (stages_.agree(config_.flag.propagation + 1s)) return;
+  if (start_services_anew()) return;
+  throw Error(
+      fmt::format("the services do not serve one stage any more, and the flag says {}: start them anew; where "
+                  "services.*.stop and start are given, that is done here",
+                  name_of(believed)));
+}
+
 void World::begin(Stage stage) {
   // Copies and guards read what is still being put back.
   if (putting_back_.valid()) putting_back_.wait();
   expect_services();
+  expect_one_stage();
   if (!go_to(stage)) {
     // What the last plan left open may close the edges; an alert may still be on its way to where it is kept.
     bool arrived = false;

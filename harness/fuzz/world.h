@@ -82,6 +82,7 @@ class World {
   bool go_to(properties::Stage stage);
   void run_settle() const;
   void expect_services() const;
+  void expect_one_stage();
   [[nodiscard]] bool start_services_anew();
   void rewind(Image image);
   void put_back_meanwhile();
