@@ -190,6 +190,16 @@ exec {BUILD}/rehearse "$@"
             self.assertNotEqual(status, 0)
             self.assertFalse(os.path.exists(os.path.join(self.work, "rehearsal")))
 
+    def test_a_status_of_two_before_the_rehearsal_is_not_let_through_as_unknown(self):
+        self.stored("passing")
+        up = os.path.join(self.bin, "up-with-two")
+        with open(up, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nexit 2\n")
+        os.chmod(up, 0o755)
+        for unknown in ("fail", "warn", "pass"):
+            status, _ = self.run_scripts(gitlab(), REHEARSE_UP="up-with-two", REHEARSE_UNKNOWN=unknown)
+            self.assertEqual(status, 1)
+
 
 if __name__ == "__main__":
     BUILD = os.path.realpath(sys.argv.pop(1))

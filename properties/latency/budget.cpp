@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 #include "replay/error.h"
@@ -21,7 +22,7 @@ std::pair<double, std::string> number_and_unit(const std::string& text, const st
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string unit(end, text.data() + text.size());
   if (const auto begin = unit.find_first_not_of(' '); begin != std::string::npos) unit.erase(0, begin);
-  if (error != std::errc() || !(value >= 0))
+  if (error != std::errc() || !(value >= 0) || !std::isfinite(value))
     throw Error(fmt::format("{}: {:?} is no limit; give a number with its unit, {}", metric, text, units));
   if (unit.empty()) throw Error(fmt::format("{}: {:?} has no unit; give {}", metric, text, units));
   return {value, unit};

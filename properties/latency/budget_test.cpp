@@ -37,6 +37,8 @@ TEST(Budgets, SayWhatTheyMean) {
 }
 
 TEST(Budgets, WithoutAUnitAreRefused) {
+  EXPECT_THAT(refusal("overhead_p50", "inf%"), HasSubstr("\"inf%\" is no limit"));
+  EXPECT_THAT(refusal("throughput", "inf/s"), HasSubstr("is no limit"));
   EXPECT_THAT(refusal("overhead_p50", "10"), HasSubstr("\"10\" has no unit; give such as 10%"));
   EXPECT_THAT(refusal("p99", "20"), HasSubstr("has no unit; give such as 500us, 20ms or 2s"));
   EXPECT_THAT(refusal("error_rate", "0.001"), HasSubstr("has no unit"));

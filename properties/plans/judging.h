@@ -1,6 +1,8 @@
 // What the checks of a trial share: the trial, what became of its requests, and the judgement that is being made.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -77,6 +79,21 @@ class Judging {
     });
     if (unnamed && row.kind == RowDifference::Kind::only_left && faulty(of_legacy)) return true;
     return !trial_.alerts.logged_known && trial_.alerts.counted > 0 && !trial_.faults.empty();
+  }
+  // Whether completed took a write behind the copy back, and none was made since: between copy and flip no guard can hold clients off, so
+  // two copies enclose that flip, and whoever leaves out the second leaves legacy behind.
+  [[nodiscard]] bool legacy_left_behind(std::int64_t at_ns) const {
+    const auto copied_between = [&](std::int64_t from_ns, std::int64_t to_ns, bool back) {
+      return std::any_of(trial_.copies.begin(), trial_.copies.end(), [&](const CopyWindow& copy) {
+        return copy.done && (!back || copy.back) && copy.from_ns >= from_ns && copy.to_ns <= to_ns;
+      });
+    };
+    return std::any_of(effects_.effects().begin(), effects_.effects().end(), [&](const Effect& effect) {
+      const replay::Record& record = record_of(effect);
+      const std::int64_t done = trial_.played.began_ns + record.done_ns;
+      return effect.write && effect.stage == Stage::completed && acknowledged(record) && done <= at_ns &&
+             copied_between(0, done, true) && !copied_between(trial_.played.began_ns + record.sent_ns, at_ns, false);
+    });
   }
   [[nodiscard]] bool guarded(const std::string& edge) const { return !contract_.unguarded.contains(edge); }
 

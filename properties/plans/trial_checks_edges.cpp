@@ -120,7 +120,7 @@ void look_at_move(Judging& judging, const FlagMove& move, std::int64_t entered_n
     });
   };
   // Also where an alert names the row: the flip is what would lose it.
-  const bool differs = move.before && move.before->differences > 0;
+  const bool differs = move.before && move.before->differences > 0 && !judging.legacy_left_behind(move.asked_ns);
   const bool guarded = needs_equal_stores(edge) && judging.guarded(invariant);
   if (taken && guarded && differs)
     judging.contradict(invariant, "the flip waits until both databases are equal",

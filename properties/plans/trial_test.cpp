@@ -320,6 +320,29 @@ TEST(Trials, AFlipThatIsTakenWhileTheDatabasesDifferBreaksItsEdge) {
   EXPECT_TRUE(story.violates("E3"));  // and refused for nothing
 }
 
+// Two copies enclose the flip from completed to live. Whoever writes behind the first and leaves out the second leaves legacy behind: that
+// is not the services' doing. Without any copy it is.
+TEST(Trials, AWriteBetweenTheCopyBackAndTheFlipIsWhatTheSecondCopyIsFor) {
+  Story story;
+  story.trial.began = Stage::completed;
+  FlagMove move;
+  move.from = Stage::completed;
+  move.to = Stage::live;
+  move.asked_ns = 1500 * ms;
+  move.served_ns = 1520 * ms;
+  move.before = testing::same("legacy database", "new database");
+  testing::differ(*move.before, RowDifference::Kind::changed, "orders", "7");
+  story.trial.moves.push_back(move);
+  story.trial.ended = Stage::live;
+  write(story, 1, 100, 110, R"({"v":1})", 200, Stage::completed);
+  story.commit(true, 105, "orders", "7", "v=1");
+  EXPECT_TRUE(story.violates("E4'"));
+  story.trial.copies.push_back({1010 * ms, 1050 * ms, true, true, false});  // before the write
+  EXPECT_FALSE(story.violates("E4'"));
+  story.trial.copies.push_back({1200 * ms, 1250 * ms, true, true, false});  // and behind it
+  EXPECT_TRUE(story.violates("E4'"));
+}
+
 TEST(Trials, AnotherOrderInTheOtherLogBreaksG6) {
   Story story;
   write(story, 1, 0, 40, R"({"v":1})");
